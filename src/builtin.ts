@@ -1,0 +1,43 @@
+// Node's own modules, loaded when they are needed and not before. A static
+// import would cost each program its price at start-up, and an import of
+// node:process opens the standard streams.
+
+import type { InspectOptions } from "node:util";
+
+/** A built-in module, without an `import` that every program would pay for. */
+export function builtin<T extends keyof Builtins>(name: T): Builtins[T] {
+  return process.getBuiltinModule(name as string) as Builtins[T];
+}
+
+interface Builtins {
+  async_hooks: typeof import("node:async_hooks");
+  fs: typeof import("node:fs");
+  module: typeof import("node:module");
+  os: typeof import("node:os");
+  tty: typeof import("node:tty");
+  util: typeof import("node:util");
+  vm: typeof import("node:vm");
+  worker_threads: typeof import("node:worker_threads");
+}
+
+/** `util.inspect`, which must not fail on a revoked proxy or a getter that throws. */
+export function inspect(value: unknown, options: InspectOptions): string {
+  try {
+    return builtin("util").inspect(value, { customInspect: false, ...options });
+  } catch {
+    return `<${typeof value} that cannot be shown>`;
+  }
+}
+
+/**
+ * Node's own timers, kept from before a test framework may replace them: a
+ * deadline that a fake clock holds back is none.
+ */
+export const { setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis;
+
+const { uptime } = process;
+
+/** Milliseconds on a clock that never jumps. */
+export function now(): number {
+  return uptime() * 1000;
+}

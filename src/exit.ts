@@ -1,0 +1,46 @@
+// The way out that was taken, and the error that unwinds the caller of
+// process.exit() while cleanups are still running.
+
+/** How a process can come to its end, where JavaScript can see it. */
+export type ExitKind = "end" | "exit" | "uncaughtException" | "unhandledRejection" | "signal" | "disconnect" | "parent";
+
+/** The way out that was taken: the reason of the {@link exiting} signal. */
+export interface Exit {
+  /** How the shutdown began. */
+  readonly kind: ExitKind;
+  /** The exit code as it stands when the shutdown begins; on a signal 128 + its number, as a shell shows it. */
+  readonly code: number;
+  /** The signal's name, where `kind` is `"signal"`. */
+  readonly signal: NodeJS.Signals | undefined;
+  /** What was thrown, or what the promise was rejected with. */
+  readonly error: unknown;
+}
+
+/** Describes a way out, with what is left out undefined. */
+export function describeExit(exit: Pick<Exit, "kind" | "code"> & Partial<Exit>): Exit {
+  return Object.freeze({ signal: undefined, error: undefined, ...exit });
+}
+
+/**
+ * Thrown by `process.exit()` and `exit()` to unwind their caller while
+ * asynchronous cleanups run, as Python's `sys.exit()` does. Swallowing it does
+ * not cancel the exit. It reaches no `uncaughtException` listener and is never
+ * printed.
+ */
+export class SystemExit extends Error {
+  override readonly name = "SystemExit";
+
+  /** @param code the exit code that the process will end with */
+  constructor(readonly code: number) {
+    super(`The process is exiting with code ${code}. This error only unwinds the caller of exit(): let it pass.`);
+  }
+}
+
+/** Whether it is a {@link SystemExit}, also one from another copy of this package. */
+export function isSystemExit(error: unknown): boolean {
+  try {
+    return error instanceof SystemExit;
+  } catch {
+    return false; // a revoked proxy
+  }
+}

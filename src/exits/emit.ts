@@ -1,0 +1,83 @@
+// Stands between `process` and the listeners of its events without adding a
+// listener, so that nobody who counts listeners sees one.
+//
+// Other libraries replace process.emit too, and put back what they once found
+// (signal-exit does both): a plain replacement would be lost. So the property
+// is an accessor, which looks at whatever is put there: where that does not
+// lead to us any more, we stand in front of it again.
+
+import type { Hook } from "./way-out.js";
+
+type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boolean;
+
+const PROBE = Symbol("atexit.probe");
+
+export class EmitHooks {
+  readonly #hooks: ReadonlyMap<string | symbol, Hook>;
+  #found: PropertyDescriptor | undefined;
+  /** What `process.emit` is: ours, or that of somebody who stands in front of us. */
+  #current: Emit | undefined;
+  /** The one of ours that counts. Earlier ones, which somebody may still lead to, only pass on. */
+  #ours: Emit | undefined;
+  /** What ours passes on to. */
+  #below: Emit | undefined;
+  #probed = false;
+
+  constructor(hooks: ReadonlyMap<string | symbol, Hook>) {
+    this.#hooks = hooks;
+  }
+
+  watch(): void {
+    this.#found = Object.getOwnPropertyDescriptor(process, "emit");
+    this.#put(process.emit as Emit);
+    Object.defineProperty(process, "emit", {
+      configurable: true,
+      enumerable: this.#found?.enumerable ?? false,
+      get: () => this.#current,
+      set: (emit: Emit) => this.#put(emit),
+    });
+  }
+
+  unwatch(): void {
+    const left = this.#current === this.#ours ? this.#below : this.#current;
+    this.#ours = undefined;
+    const inherited = Object.getPrototypeOf(process).emit;
+    if (this.#found === undefined && left === inherited) delete (process as { emit?: unknown }).emit;
+    else {
+      const { enumerable = true } = this.#found ?? {};
+      Object.defineProperty(process, "emit", { configurable: true, enumerable, writable: true, value: left });
+    }
+  }
+
+  #put(emit: Emit): void {
+    this.#current = this.#leadsToUs(emit) ? emit : this.#inFrontOf(emit);
+  }
+
+  #leadsToUs(emit: Emit): boolean {
+    if (this.#ours === undefined) return false;
+    this.#probed = false;
+    try {
+      Reflect.apply(emit, process, [PROBE]);
+    } catch {
+      // No function: whoever put it there will see it fail.
+    }
+    return this.#probed;
+  }
+
+  #inFrontOf(below: Emit): Emit {
+    const watcher = this;
+    const ours: Emit = function emit(this: unknown, event, ...args) {
+      const pass = () => Reflect.apply(below, this, [event, ...args]);
+      if (watcher.#ours !== ours) return pass();
+      if (event === PROBE) {
+        watcher.#probed = true;
+        return true;
+      }
+      const hook = watcher.#hooks.get(event);
+      return hook === undefined ? pass() : hook(pass, args);
+    };
+    this.#below = below;
+    this.#ours = ours;
+    return ours;
+  }
+}

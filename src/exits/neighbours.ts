@@ -1,0 +1,50 @@
+// What is known of other exit libraries, so that nobody waits for anybody. A
+// listener of theirs is no decision of the program.
+
+type AnyListener = (...args: never[]) => unknown;
+
+/**
+ * How many of a signal's listeners belong to signal-exit 3 and 4, which waits
+ * until nobody else listens, then ends the process by the signal. Both publish
+ * the number.
+ */
+export function waitingListeners(): number {
+  const version4 = (globalThis as Record<symbol, { count?: unknown } | undefined>)[Symbol.for("signal-exit emitter")];
+  const version3 = (process as { __signal_exit_emitter__?: { count?: unknown } }).__signal_exit_emitter__;
+  return countOf(version4) + countOf(version3);
+}
+
+function countOf(emitter: { count?: unknown } | undefined): number {
+  return typeof emitter?.count === "number" ? emitter.count : 0;
+}
+
+/**
+ * Whether the listener belongs to a library that runs its hooks on a signal and
+ * then calls `process.exit(128 + number)`: its exit is that signal's.
+ */
+export function exitsForSignal(listener: AnyListener): boolean {
+  return isAsyncExitHook(listener) || isExitHook(listener);
+}
+
+/** async-exit-hook 2 keeps its filters for each event. */
+function isAsyncExitHook(listener: AnyListener): boolean {
+  return sourceOf(listener).includes("eventFilters[i].apply(this, arguments)");
+}
+
+/** exit-hook 2 to 5 binds one function called `exit` for each event, and listens to PM2's message. */
+function isExitHook(listener: AnyListener): boolean {
+  return (
+    listener.name === "bound exit" &&
+    process.listeners("exit").some((other) => other.name === "bound exit") &&
+    process.listeners("message").some(decidesOnShutdownMessage)
+  );
+}
+
+/** Whether a `message` listener itself acts on PM2's `shutdown`. */
+export function decidesOnShutdownMessage(listener: AnyListener): boolean {
+  return sourceOf(listener).includes("shutdown") || isAsyncExitHook(listener);
+}
+
+function sourceOf(listener: AnyListener): string {
+  return Function.prototype.toString.call(listener);
+}

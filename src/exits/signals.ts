@@ -1,0 +1,105 @@
+// The signals that ask a process to end. A real listener for each, in front of
+// all others: behind them, a `once` listener of the program would already be
+// gone, and the signal would look like nobody's.
+
+import { now } from "../builtin.js";
+import { describeExit } from "../exit.js";
+import { writeError } from "../report.js";
+import { DOUBLED_SIGNAL_WINDOW, signalNumber } from "../signals.js";
+import { exitsForSignal, waitingListeners } from "./neighbours.js";
+import { reportOf } from "./uncaught-report.js";
+import type { Leaving, WayOut } from "./way-out.js";
+
+/** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
+const CONTROL_C_EXIT = 0xc000013a;
+
+/** What Node has on `process` beyond its documentation: whether `exit` has been emitted, and the end without it. */
+interface Inner {
+  _exiting?: boolean;
+  reallyExit(code: number): never;
+}
+
+export class Signals implements WayOut {
+  readonly #leaving: Leaving;
+  #watched: readonly NodeJS.Signals[] = [];
+  /** When the first signal of this shutdown came, on the clock of now(). */
+  #firstAt: number | undefined;
+
+  constructor(leaving: Leaving) {
+    this.#leaving = leaving;
+  }
+
+  watch(): void {
+    this.#watched = this.#leaving.settings.signals;
+    for (const signal of this.#watched) process.prependListener(signal, this.#onSignal);
+  }
+
+  unwatch(): void {
+    for (const signal of this.#watched) process.removeListener(signal, this.#onSignal);
+    this.#watched = [];
+  }
+
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    const { shutdown } = this.#leaving;
+    if (shutdown.running) this.#again(signal);
+    else if (this.#isOurs(signal)) this.#begin(signal);
+  };
+
+  #begin(signal: NodeJS.Signals): void {
+    this.#firstAt = now();
+    const end = () => endBySignal(signal, this.#leaving);
+    const exit = describeExit({ kind: "signal", code: exitCodeOf(signal), signal });
+    if (this.#leaving.shutdown.begin(exit, end)) end();
+  }
+
+  /** A second press ends the process at once; one that a package manager doubled does not. */
+  #again(signal: NodeJS.Signals): void {
+    this.#firstAt ??= now();
+    if (now() - this.#firstAt < DOUBLED_SIGNAL_WINDOW) return;
+    this.#leaving.shutdown.abandon();
+    endBySignal(signal, this.#leaving);
+  }
+
+  /** Whether nobody else decides what this signal means. */
+  #isOurs(signal: NodeJS.Signals): boolean {
+    const others = process.listeners(signal).filter((listener) => listener !== this.#onSignal);
+    if (others.length <= waitingListeners()) return true;
+    const deciding = others.filter((listener) => !exitsForSignal(listener));
+    if (deciding.length <= waitingListeners()) {
+      this.#leaving.announcedSignal = { signal, code: exitCodeOf(signal) };
+    }
+    return false;
+  }
+}
+
+/** 128 + number: how a shell shows a death by signal, and what PID 1 has to end with. */
+function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + (signalNumber(signal) ?? 0);
+}
+
+/**
+ * Ends the process by the signal itself. The `exit` event comes first, for
+ * libraries that know only that.
+ */
+export function endBySignal(signal: NodeJS.Signals, leaving: Leaving): never {
+  const code = exitCodeOf(signal);
+  const { kill, pid, platform } = process;
+  const inner = process as unknown as Inner;
+  if (inner._exiting !== true) {
+    inner._exiting = true;
+    try {
+      process.emit("exit", code);
+    } catch (error) {
+      writeError(reportOf(error, "uncaughtException"));
+    }
+  }
+  leaving.shutdown.abandon();
+  if (platform === "win32") {
+    const interrupted = signal === "SIGINT" || signal === "SIGBREAK";
+    return inner.reallyExit(interrupted ? CONTROL_C_EXIT : 1);
+  }
+  process.removeAllListeners(signal);
+  kill(pid, signal);
+  // Still here: the kernel gives PID 1 of a namespace no default actions.
+  return inner.reallyExit(code);
+}

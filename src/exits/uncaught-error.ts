@@ -1,0 +1,75 @@
+// An error that nobody caught: its report first, as Python does it, then the
+// cleanups, then Node's own status.
+
+import { setImmediate } from "../builtin.js";
+import { describeExit, isSystemExit } from "../exit.js";
+import { writeError } from "../report.js";
+import { reportOf } from "./uncaught-report.js";
+import type { Leaving, WayOut } from "./way-out.js";
+
+/** The status of a process whose `uncaughtException` listener threw. Source: https://nodejs.org/api/process.html#exit-codes */
+const HANDLER_THREW = 7;
+
+export function uncaughtError(leaving: Leaving, isMainThread: boolean): WayOut {
+  const { stack, shutdown } = leaving;
+  /** An error that a worker throws once more, after its cleanups, to end as Node ends it. */
+  let released: { error: unknown } | undefined;
+
+  const leave = (error: unknown, kind: "uncaughtException" | "unhandledRejection", code: number): void => {
+    writeError(reportOf(error, kind));
+    const end = () => leaving.exitNow(shutdown.code ?? code);
+    if (shutdown.begin(describeExit({ kind, code, error }), end)) end();
+  };
+
+  /** Node tells the worker's parent, by itself, if it sees the error with nobody to handle it. */
+  const leaveWorker = (
+    emit: () => boolean,
+    error: unknown,
+    kind: "uncaughtException" | "unhandledRejection",
+  ): boolean => {
+    const end = () => {
+      released = { error };
+      setImmediate(() => {
+        throw error;
+      });
+    };
+    return shutdown.begin(describeExit({ kind, code: 1, error }), end) ? emit() : true;
+  };
+
+  return {
+    hooks: {
+      uncaughtExceptionMonitor: (emit) => (released === undefined ? emit() : true),
+      uncaughtException(emit, [error, origin]) {
+        const kind = origin === "unhandledRejection" ? origin : "uncaughtException";
+        if (released !== undefined || (stack.size === 0 && !shutdown.running)) return emit();
+        if (process.listenerCount("uncaughtException") > 0) {
+          try {
+            return emit();
+          } catch (thrown) {
+            if (isSystemExit(thrown)) return true;
+            if (shutdown.running || !isMainThread) throw thrown;
+            leave(thrown, "uncaughtException", HANDLER_THREW);
+            return true;
+          }
+        }
+        if (!shutdown.running) {
+          if (!isMainThread) return leaveWorker(emit, error, kind);
+          leave(error, kind, 1);
+          return true;
+        }
+        // A second error while cleanups run: reported, and they go on.
+        if (error !== shutdown.exit && !isClosedOutput(error)) {
+          shutdown.failed = true;
+          writeError(reportOf(error, kind));
+        }
+        return true;
+      },
+    },
+  };
+}
+
+/** The reader of stdout or stderr is gone. Each cleanup that prints meets that again, and nobody is left to be told. */
+function isClosedOutput(error: unknown): boolean {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  return code === "EPIPE" && syscall === "write";
+}

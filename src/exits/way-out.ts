@@ -1,0 +1,34 @@
+// The shape that all ways out have in common.
+
+import type { RegistrationStack } from "../registration.js";
+import type { Settings } from "../settings.js";
+import type { Shutdown } from "../shutdown.js";
+
+/** What a way out needs to know of its thread. */
+export interface Leaving {
+  readonly stack: RegistrationStack;
+  readonly settings: Settings;
+  readonly shutdown: Shutdown;
+  /** Ends the process as `process.exit(...args)` does without this package. */
+  exitNow(...args: readonly unknown[]): never;
+  /** Whether the IPC channel to the parent is closing, or closed. */
+  parent: "connected" | "disconnecting" | "disconnected";
+  /** Set while a library that was sent a signal is about to call `process.exit(code)` for it. */
+  announcedSignal: { signal: NodeJS.Signals; code: number } | undefined;
+}
+
+/**
+ * Stands between an event of `process` and its listeners.
+ *
+ * @param emit passes the event on, and returns whether it had listeners
+ * @param args what the event carries
+ * @returns whether it had listeners, as far as Node is to know
+ */
+export type Hook = (emit: () => boolean, args: readonly unknown[]) => boolean;
+
+/** One way out of a process. It stands in its place only while something is registered. */
+export interface WayOut {
+  readonly hooks?: Readonly<Record<string, Hook>>;
+  watch?(): void;
+  unwatch?(): void;
+}

@@ -1,0 +1,139 @@
+// The handle that register() returns: it can run the cleanup now, or cancel it.
+//
+//   registered --run(), end of scope, shutdown--> running --ends--> gone
+//   registered --cancel(), unregister(), clear()-----------------> gone
+
+import type { CallSite } from "./call-site.js";
+import { cleanupMark, insideOf, SHUTDOWN } from "./context.js";
+import { type AnyFunction, Entry, type Stack } from "./stack.js";
+
+/** What may be said about a cleanup at its registration. */
+export interface CleanupOptions {
+  /** What reports and traces call it. By default the function's name. */
+  name?: string;
+  /** How long to wait for its promise, in milliseconds. `0` calls it and does not wait. */
+  timeout?: number;
+}
+
+/** The stack of one thread, with what its registrations share. */
+export interface RegistrationStack extends Stack<Registration> {
+  /** How many are running: still in the stack, since those below wait for them. */
+  running: number;
+  /** The one that a shutdown is at. */
+  current: Registration | undefined;
+}
+
+type State = "registered" | "running" | "gone";
+
+/** One cleanup on the stack. */
+export class Registration extends Entry implements Disposable, AsyncDisposable {
+  #state: State = "registered";
+  #ending: Promise<void> | undefined;
+  readonly #stack: RegistrationStack;
+  readonly #args: readonly unknown[];
+  readonly #options: CleanupOptions | undefined;
+  readonly site: CallSite | undefined;
+
+  constructor(
+    stack: RegistrationStack,
+    fn: AnyFunction,
+    args: readonly unknown[],
+    options: CleanupOptions | undefined,
+    site: CallSite | undefined,
+  ) {
+    super(fn);
+    this.#stack = stack;
+    this.#args = args;
+    this.#options = options;
+    this.site = site;
+  }
+
+  get name(): string | undefined {
+    return this.#options?.name;
+  }
+
+  get timeout(): number | undefined {
+    return this.#options?.timeout;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Settles when a running cleanup has ended, and never rejects; `undefined` while it is synchronous. */
+  get ending(): Promise<void> | undefined {
+    return this.#ending;
+  }
+
+  run(): unknown {
+    if (this.#state === "registered") return insideOf(this, () => this.start());
+    return this.isRunningHere ? Promise.resolve() : this.#ending;
+  }
+
+  cancel(): boolean {
+    if (this.#state !== "registered") return false;
+    this.#state = "gone";
+    return this.#stack.remove(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.run();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.run();
+  }
+
+  /**
+   * Calls the cleanup, in whatever context this is. It leaves the stack when it
+   * has ended, its promise included.
+   *
+   * @returns what the cleanup returns
+   * @throws what the cleanup throws
+   */
+  start(): unknown {
+    this.#state = "running";
+    this.#stack.running += 1;
+    const fn = this.fn as (...args: readonly unknown[]) => unknown;
+    let result: unknown;
+    let promised: boolean;
+    try {
+      result = fn(...this.#args);
+      promised = isPromise(result);
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+    if (!promised) {
+      this.abandon();
+      return result;
+    }
+    const promise = Promise.resolve(result);
+    const ended = () => this.abandon();
+    this.#ending = promise.then(ended, ended);
+    // A promise of its own for the caller: a rejection that the caller ignores must not pass for handled.
+    return promise.then((value) => value);
+  }
+
+  /** Takes it out of the stack: it has ended, or nobody waits for it any longer. */
+  abandon(): void {
+    if (this.#state === "running") this.#stack.running -= 1;
+    this.#state = "gone";
+    this.#stack.remove(this);
+  }
+
+  /** Whether this code is part of this very cleanup: to wait for its end here would be to wait for ever. */
+  get isRunningHere(): boolean {
+    const mark = cleanupMark();
+    return mark === this || (mark === SHUTDOWN && this.#stack.current === this);
+  }
+}
+
+/** Whether a cleanup's result has to be waited for. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    (typeof value === "object" || typeof value === "function") &&
+    typeof (value as { then?: unknown }).then === "function"
+  );
+}

@@ -1,0 +1,221 @@
+// The one run of the stack, from the first sign of an exit to the end of the
+// process: order, deadlines and reports. How the process then ends is the
+// business of the way out that began it.
+
+import { clearTimeout, now, setTimeout } from "./builtin.js";
+import { insideOf, SHUTDOWN } from "./context.js";
+import { type Exit, isSystemExit } from "./exit.js";
+import { interruptible } from "./interruptible.js";
+import { flushed } from "./output.js";
+import type { Registration, RegistrationStack } from "./registration.js";
+import { isPromise } from "./registration.js";
+import { reportFailure, reportGivenUp, reportNotAwaited, reportWaiting } from "./report.js";
+import type { Settings } from "./settings.js";
+
+/** Ends the process, in the way that fits the way out. */
+export type End = () => void;
+
+/** After the grace period each remaining cleanup is still called: this is how long one may block then. */
+const LAST_CALL = 100;
+
+/** A person at a terminal is told what takes longer than this. */
+const PATIENCE = 1_000;
+
+interface Wait {
+  cleanup: Registration;
+  promise: PromiseLike<unknown>;
+  limit: number;
+}
+
+export class Shutdown {
+  /** Whether the stack is being run, and the process has not ended yet. */
+  running = false;
+  /** Whether a cleanup failed or was given up, or an error came up while they ran: an exit code 0 becomes 1. */
+  failed = false;
+  /** The way out, once there is one. */
+  exit: Exit | undefined;
+  /** The code that a cleanup asked for with exit(n). */
+  code: number | undefined;
+  /** When the grace period ends, on the clock of now(). */
+  deadline = 0;
+
+  readonly #stack: RegistrationStack;
+  readonly #settings: Settings;
+  readonly #announce: (exit: Exit) => void;
+  readonly #isTerminal: () => boolean;
+  #end: End = () => {};
+  #unawaited: Registration[] = [];
+
+  constructor(stack: RegistrationStack, settings: Settings, announce: (exit: Exit) => void, isTerminal: () => boolean) {
+    this.#stack = stack;
+    this.#settings = settings;
+    this.#announce = announce;
+    this.#isTerminal = isTerminal;
+  }
+
+  /**
+   * Runs the stack, right here as long as no cleanup returns a promise.
+   *
+   * @param end called when an asynchronous shutdown is over
+   * @returns `true` where all is done and the caller is to end the process itself
+   */
+  begin(exit: Exit, end: End): boolean {
+    this.running = true;
+    this.#end = end;
+    if (this.exit === undefined) {
+      this.deadline = now() + this.#settings.grace;
+      this.exit = exit;
+      this.#announce(exit);
+    }
+    return this.#advance();
+  }
+
+  /** Calls every cleanup that is left, and waits for none. */
+  runWithoutWaiting(exit: Exit, why: string): void {
+    this.running = true;
+    if (this.exit === undefined) {
+      this.deadline = now() + this.#settings.grace;
+      this.exit = exit;
+      this.#announce(exit);
+    }
+    this.#runSynchronously(false);
+    this.#reportNotAwaited(why);
+  }
+
+  /** Forgets what is left: the user has asked a second time. */
+  abandon(): void {
+    while (this.#stack.newest !== undefined) this.#forget(this.#stack.newest);
+  }
+
+  /** The natural end goes on without this shutdown; what is registered after it is run by the next. */
+  rest(): void {
+    this.running = false;
+  }
+
+  /** What is left of the grace period, in milliseconds. */
+  get left(): number {
+    return Math.max(0, this.deadline - now());
+  }
+
+  #advance(): boolean {
+    const wait = this.#runSynchronously(true);
+    if (wait !== undefined) {
+      void this.#waitFor(wait).then(() => this.#goOn());
+      return false;
+    }
+    this.#reportNotAwaited(`the grace period of ${this.#settings.grace} ms is over`);
+    const output = flushed(this.left);
+    if (output === undefined) return true;
+    void output.then(() => this.#end());
+    return false;
+  }
+
+  #goOn(): void {
+    if (this.#advance()) this.#end();
+  }
+
+  /** Calls cleanups until there is none, or one has to be waited for. */
+  #runSynchronously(mayWait: boolean): Wait | undefined {
+    let wait: Wait | undefined;
+    while (this.#stack.newest !== undefined && wait === undefined) {
+      const startedAt = now();
+      const limit = this.left > 0 ? this.left : LAST_CALL;
+      const ended = interruptible(limit, () => {
+        insideOf(SHUTDOWN, () => {
+          while (this.#stack.newest !== undefined && wait === undefined) {
+            wait = this.#take(this.#stack.newest, mayWait);
+          }
+        });
+      });
+      if (!ended) this.#giveUpBlocked(now() - startedAt);
+    }
+    return wait;
+  }
+
+  /** One cleanup: called, or found running already. */
+  #take(cleanup: Registration, mayWait: boolean): Wait | undefined {
+    this.#stack.current = cleanup;
+    const limit = Math.min(cleanup.timeout ?? this.#settings.timeout ?? Number.POSITIVE_INFINITY, this.left);
+    // One that run() has begun already is waited for; its failure goes to the caller of run().
+    const promise = cleanup.state === "registered" ? this.#call(cleanup, limit) : cleanup.ending;
+    if (promise === undefined) {
+      // It has ended; or it is an outer frame of this very call, and cannot end before the process does.
+      this.#forget(cleanup);
+      return undefined;
+    }
+    if (mayWait && limit > 0) return { cleanup, promise, limit };
+    promise.then(undefined, (error) => this.#fail(cleanup, error));
+    // With a timeout of its own of 0, not to wait for it is what was asked for.
+    if (cleanup.timeout !== 0) this.#unawaited.push(cleanup);
+    this.#forget(cleanup);
+    return undefined;
+  }
+
+  /** @returns its promise, if it has one */
+  #call(cleanup: Registration, limit: number): PromiseLike<unknown> | undefined {
+    let result: unknown;
+    const call = () => {
+      try {
+        result = cleanup.start();
+      } catch (error) {
+        this.#fail(cleanup, error);
+      }
+    };
+    const hasOwnTimeout = limit > 0 && limit < this.left;
+    if (!hasOwnTimeout) call();
+    else if (!interruptible(limit, call)) this.#giveUpBlocked(limit);
+    return isPromise(result) ? result : undefined;
+  }
+
+  #waitFor({ cleanup, promise, limit }: Wait): Promise<void> {
+    return new Promise((resolve) => {
+      let settled = false;
+      const over = () => {
+        settled = true;
+        clearTimeout(deadline);
+        clearTimeout(impatience);
+        this.#forget(cleanup);
+        resolve();
+      };
+      const deadline = setTimeout(() => {
+        this.failed = true;
+        reportGivenUp(cleanup, limit, false);
+        over();
+      }, limit);
+      const impatience =
+        limit > PATIENCE && this.#isTerminal()
+          ? setTimeout(() => reportWaiting(cleanup, limit - PATIENCE), PATIENCE)
+          : undefined;
+      promise.then(over, (error) => {
+        if (!settled) this.#fail(cleanup, error);
+        over();
+      });
+    });
+  }
+
+  #giveUpBlocked(elapsed: number): void {
+    const cleanup = this.#stack.current;
+    if (cleanup === undefined) return;
+    this.failed = true;
+    reportGivenUp(cleanup, elapsed, true);
+    this.#forget(cleanup);
+  }
+
+  #fail(cleanup: Registration, error: unknown): void {
+    if (isSystemExit(error) || error === this.exit) return; // exit(n) in a cleanup, or work that `exiting` aborted
+    this.failed = true;
+    reportFailure(cleanup, error);
+  }
+
+  #forget(cleanup: Registration): void {
+    cleanup.abandon();
+    if (this.#stack.current === cleanup) this.#stack.current = undefined;
+  }
+
+  #reportNotAwaited(why: string): void {
+    if (this.#unawaited.length === 0) return;
+    this.failed = true;
+    reportNotAwaited(this.#unawaited, why);
+    this.#unawaited = [];
+  }
+}

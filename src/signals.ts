@@ -1,0 +1,49 @@
+// Facts about signals, each with its reason. Sources: signal(7),
+// https://nodejs.org/api/process.html#signal-events, libuv's uv_signal_t.
+
+import { builtin } from "./builtin.js";
+
+/** The signals whose default is to end the process, and which may be listened to. */
+export const ENDING_SIGNALS = [
+  "SIGHUP", // the terminal was closed
+  "SIGINT", // Ctrl-C
+  "SIGQUIT", // Ctrl-\
+  "SIGTERM", // asked to end: kill, docker stop, systemd, Kubernetes
+  "SIGABRT", // from outside; abort() itself still ends the process at once
+  "SIGALRM", // alarm(2) by whoever started the program
+  "SIGVTALRM",
+  "SIGXCPU", // the soft limit of processor time; the hard one kills
+  "SIGUSR2", // nodemon and others ask for a restart with it
+  "SIGTRAP",
+  "SIGSYS",
+  "SIGIO",
+  "SIGPWR", // the power is failing
+  "SIGSTKFLT",
+  "SIGBREAK", // Windows: Ctrl-Break
+] as const satisfies readonly NodeJS.Signals[];
+
+// Left out, though their default ends a process as well:
+//   SIGKILL    cannot be caught
+//   SIGUSR1    Node starts its debugger on it
+//   SIGPIPE, SIGXFSZ    Node ignores them, so they end nothing
+//   SIGPROF    V8's profiler needs it: a listener would stop the profiler and
+//              be called at each of its samples
+//   SIGILL, SIGBUS, SIGFPE, SIGSEGV    come from a fault at the current
+//              instruction, which would be run again, and fault again, for ever
+//   SIGIOT, SIGPOLL    are other names of SIGABRT and SIGIO
+
+/** The signals that no program can listen to: libuv refuses them. */
+const REFUSED = new Set<string>(["SIGKILL", "SIGSTOP"]);
+
+/** How close together the same key press can arrive twice, from the terminal and from a package manager. */
+export const DOUBLED_SIGNAL_WINDOW = 500;
+
+/** The number of a signal on this system, or `undefined` where it has none. */
+export function signalNumber(signal: string): number | undefined {
+  return (builtin("os").constants.signals as Record<string, number>)[signal];
+}
+
+/** Whether a listener for the signal can be added on this system. */
+export function canListen(signal: string): signal is NodeJS.Signals {
+  return signalNumber(signal) !== undefined && !REFUSED.has(signal);
+}
