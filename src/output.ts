@@ -24,7 +24,7 @@ export function flushed(limit: number): Promise<void> | undefined {
 
 /** To look at process.stdout is to open it, so look first whether anything is being written at all. */
 function pendingStreams(): NodeJS.WriteStream[] {
-  if (!process.getActiveResourcesInfo().includes("WriteWrap")) return [];
+  if (!process.getActiveResourcesInfo().some((name) => name.endsWith("WriteWrap"))) return [];
   return [process.stdout, process.stderr].filter(isPending);
 }
 

@@ -38,10 +38,19 @@ export function reportGivenUp(cleanup: Registration, elapsed: number, blocked: b
   report(`cleanup ${titled(cleanup)} ${what} after ${Math.round(elapsed)} ms${registeredAt(cleanup)}`);
 }
 
+/** How many cleanups one report names. */
+const ROWS = 20;
+
 /** These have been called, and the process ends before their promises have settled. */
 export function reportNotAwaited(cleanups: readonly Registration[], why: string): void {
-  const rows = cleanups.map((cleanup) => `\n    ${titled(cleanup)}${registeredAt(cleanup)}`);
-  report(`not awaited, since ${why}:${rows.join("")}`);
+  const rows = cleanups.slice(0, ROWS).map((cleanup) => `\n    ${titled(cleanup)}${registeredAt(cleanup)}`);
+  const more = cleanups.length > ROWS ? `\n    and ${cleanups.length - ROWS} more` : "";
+  report(`not awaited, since ${why}:${rows.join("")}${more}`);
+}
+
+/** These were registered when there was no time left. */
+export function reportNotCalled(count: number): void {
+  report(`not called: ${count} cleanup${count === 1 ? "" : "s"} registered after the grace period was over`);
 }
 
 /** A shutdown is taking long, and a person may be watching. */
@@ -59,7 +68,7 @@ function titled(cleanup: Registration): string {
 
 function registeredAt(cleanup: Registration): string {
   const place = placeOf(cleanup.site);
-  return place === undefined ? "" : `\n    registered at ${place}`;
+  return place === undefined ? "" : `\n      registered at ${place}`;
 }
 
 /** The error as Node shows it, without the frames of this package, which say nothing about the cleanup. */

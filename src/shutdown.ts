@@ -9,16 +9,16 @@ import { interruptible } from "./interruptible.js";
 import { flushed } from "./output.js";
 import type { Registration, RegistrationStack } from "./registration.js";
 import { isPromise } from "./registration.js";
-import { reportFailure, reportGivenUp, reportNotAwaited, reportWaiting } from "./report.js";
+import { reportFailure, reportGivenUp, reportNotAwaited, reportNotCalled, reportWaiting } from "./report.js";
 import type { Settings } from "./settings.js";
 
 /** Ends the process, in the way that fits the way out. */
 export type End = () => void;
 
-/** After the grace period each remaining cleanup is still called: this is how long one may block then. */
+/** After the grace period each remaining cleanup is still called: this is how long one may block then, in milliseconds. */
 const LAST_CALL = 100;
 
-/** A person at a terminal is told what takes longer than this. */
+/** A person at a terminal is told what takes longer than this, in milliseconds. */
 const PATIENCE = 1_000;
 
 interface Wait {
@@ -117,19 +117,39 @@ export class Shutdown {
   /** Calls cleanups until there is none, or one has to be waited for. */
   #runSynchronously(mayWait: boolean): Wait | undefined {
     let wait: Wait | undefined;
-    while (this.#stack.newest !== undefined && wait === undefined) {
-      const startedAt = now();
-      const limit = this.left > 0 ? this.left : LAST_CALL;
-      const ended = interruptible(limit, () => {
-        insideOf(SHUTDOWN, () => {
-          while (this.#stack.newest !== undefined && wait === undefined) {
-            wait = this.#take(this.#stack.newest, mayWait);
-          }
-        });
+    const next = () => (wait === undefined && this.left > 0 ? this.#stack.newest : undefined);
+    while (next() !== undefined) {
+      this.#within(this.left, () => {
+        for (let cleanup = next(); cleanup !== undefined; cleanup = next()) wait = this.#take(cleanup, mayWait);
       });
-      if (!ended) this.#giveUpBlocked(now() - startedAt);
     }
+    if (wait === undefined && this.#stack.newest !== undefined) this.#callLast();
     return wait;
+  }
+
+  /** The grace period is over: each cleanup is still called, once, and what it registers now is not. */
+  #callLast(): void {
+    const cleanups: Registration[] = [];
+    for (let at = this.#stack.newest; at !== undefined; at = at.older as Registration | undefined) cleanups.push(at);
+    cleanups.reverse();
+    while (cleanups.length > 0) {
+      this.#within(LAST_CALL, () => {
+        for (let cleanup = cleanups.pop(); cleanup !== undefined; cleanup = cleanups.pop()) {
+          if (cleanup.linked) this.#take(cleanup, false);
+        }
+      });
+    }
+    const { size } = this.#stack;
+    if (size === 0) return;
+    this.failed = true;
+    reportNotCalled(size);
+    this.abandon();
+  }
+
+  /** Runs cleanups as such, and gives up the one that blocks the event loop. */
+  #within(limit: number, body: () => void): void {
+    const startedAt = now();
+    if (!interruptible(limit, () => insideOf(SHUTDOWN, body))) this.#giveUpBlocked(now() - startedAt);
   }
 
   /** One cleanup: called, or found running already. */

@@ -48,12 +48,18 @@ function thrownAt(error: Error, source: string, column: number, frames: readonly
   return isRaisedByEngine(error, source.slice(column - 1)) ? column : undefined;
 }
 
-/** V8's own errors are thrown where they are made. */
+/** How V8 begins, or ends, the messages of the errors that it makes and throws by itself. */
+const ENGINES_MESSAGE =
+  /^(Cannot |Assignment to constant|Maximum call stack|Class constructor |Private field )|( is not (a function|a constructor|defined|iterable|extensible)|before initialization)\b/;
+
+/** V8's own errors are thrown where they are made; a program that makes one may throw it elsewhere. */
 function isRaisedByEngine(error: Error, source: string): boolean {
-  const engines = [TypeError, ReferenceError, RangeError].some(
-    ({ prototype }) => Object.getPrototypeOf(error) === prototype,
+  const classes = [TypeError, ReferenceError, RangeError];
+  return (
+    classes.some(({ prototype }) => Object.getPrototypeOf(error) === prototype) &&
+    ENGINES_MESSAGE.test(error.message) &&
+    !/^(new\s+)?[\w$.]*Error\b/.test(source)
   );
-  return engines && !/^(new\b|[\w$.]*Error\s*\()/.test(source) && Object.keys(error).length === 0;
 }
 
 /** An error that was caught and thrown again comes from another place, which only V8 knows. */

@@ -19,7 +19,8 @@ function bodyOf(error: unknown, kind: "uncaughtException" | "unhandledRejection"
     return excerpt === undefined ? shown : `${excerpt}\n${shown}`;
   }
   if (typeof error === "object" && error !== null) return inspect(error, { depth });
-  return `${String(error)}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
+  const value = typeof error === "symbol" ? "" : String(error); // Node has no word for a symbol
+  return `${value}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
 }
 
 function stackOf(error: unknown): string | undefined {

@@ -4,7 +4,6 @@ import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 
 export interface Ended {
   readonly code: number | null;
@@ -29,12 +28,22 @@ export async function run(command: string, args: readonly string[], options: Run
     child.once("error", reject);
     child.once("close", (code, signal) => resolve([code, signal]));
   });
-  const outputs = Promise.all([child.stdout ? text(child.stdout) : "", child.stderr ? text(child.stderr) : ""]);
-  await act?.(child);
-  const [code, signal] = await ended;
-  clearTimeout(killer);
-  const [stdout, stderr] = await outputs;
-  return { code, signal, stdout, stderr };
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.setEncoding("utf8").on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (chunk) => {
+    stderr += chunk;
+  });
+  try {
+    await act?.(child);
+    const [code, signal] = await ended;
+    return { code, signal, stdout, stderr };
+  } finally {
+    clearTimeout(killer);
+    child.kill("SIGKILL");
+  }
 }
 
 /** How a process ended, in one word: `0`, `13`, `SIGTERM`. */

@@ -1,0 +1,68 @@
+// Starts the program of a way out on one version of Node, in its host, and
+// tells how it ended and what its cleanups did.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { linesOf, printed, run, statusOf } from "../../test/support/run.js";
+import { type Library, MARK, type Mode } from "./libraries.js";
+import type { Host, WayOut } from "./ways-out.js";
+
+export interface Outcome {
+  /** `0`, `13`, `SIGTERM`; for a worker also its `error` event. */
+  readonly status: string;
+  /** What the cleanups wrote. */
+  readonly log: readonly string[];
+  readonly stdout: string;
+  /** What was written on stderr before the first cleanup, and from there on. */
+  readonly stderr: { readonly before: string; readonly after: string };
+}
+
+const PROGRAM = fileURLToPath(new URL("program.js", import.meta.url));
+const HOST = fileURLToPath(new URL("host.js", import.meta.url));
+
+/** Runs one way out to its end. */
+export async function startAndEnd(way: WayOut, library: Library, mode: Mode, node: string): Promise<Outcome> {
+  const directory = mkdtempSync(join(tmpdir(), "atexit-way-out-"));
+  const log = join(directory, "log");
+  try {
+    const [command, ...args] = commandOf(way.host, node, [way.name, library, mode, log], directory);
+    const ended = await run(command as string, args, {
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true, // a process group of its own, for Ctrl-C
+      limit: 30_000,
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined },
+      act: async (child) => {
+        if (way.act === undefined) return;
+        await printed(child, "ready\n");
+        await way.act(child);
+      },
+    });
+    const [before = "", after = ""] = ended.stderr.split(MARK);
+    const reported = /^HOST: (.*)$/m.exec(ended.stdout)?.[1];
+    return { status: reported ?? statusOf(ended), log: linesOf(log), stdout: ended.stdout, stderr: { before, after } };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function commandOf(host: Host, node: string, program: readonly string[], directory: string): readonly string[] {
+  switch (host) {
+    case "parent":
+      return [node, PROGRAM, ...program];
+    case "pid 1":
+      return ["unshare", "--pid", "--fork", "--mount-proc", node, PROGRAM, ...program];
+    case "test runner":
+      return [node, "--test", wrapper(directory, program)];
+    default:
+      return [node, HOST, host, PROGRAM, ...program];
+  }
+}
+
+/** The test runner starts files without arguments: a file that stands for the program with its arguments. */
+function wrapper(directory: string, program: readonly string[]): string {
+  const file = join(directory, "way-out.test.mjs");
+  writeFileSync(file, `process.argv.push(...${JSON.stringify(program)});\nawait import(${JSON.stringify(PROGRAM)});\n`);
+  return file;
+}
