@@ -4,7 +4,7 @@
 //   registered --cancel(), unregister(), clear()-----------------> gone
 
 import type { CallSite } from "./call-site.js";
-import { cleanupMark, insideOf, SHUTDOWN } from "./context.js";
+import { cleanupMark, endOf, insideOf, SHUTDOWN } from "./context.js";
 import { type AnyFunction, Entry, type Stack } from "./stack.js";
 
 /** What may be said about a cleanup at its registration. */
@@ -66,8 +66,13 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
   }
 
   run(): unknown {
-    if (this.#state === "registered") return insideOf(this, () => this.start());
-    return this.isRunningHere ? Promise.resolve() : this.#ending;
+    if (this.#state !== "registered") return this.isRunningHere ? Promise.resolve() : this.#ending;
+    try {
+      return insideOf(this, () => this.start());
+    } finally {
+      if (this.#ending === undefined) endOf();
+      else void this.#ending.then(endOf);
+    }
   }
 
   cancel(): boolean {
@@ -82,6 +87,11 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.run();
+  }
+
+  /** What `console.log` shows: not the whole stack, which hangs on it. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Registration { ${this.name ?? (this.fn.name || "(anonymous)")}: ${this.#state} }`;
   }
 
   /**

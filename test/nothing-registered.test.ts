@@ -123,6 +123,24 @@ const programs: readonly { name: string; source: string; stdout: string; nodeOpt
       process.on("beforeExit", () => console.log("beforeExit"));`,
     stdout: "timer\nbeforeExit\nmore work\nbeforeExit\ncleanup\n",
   },
+  ...[
+    "setImmediate(done)",
+    "await null; setImmediate(done)",
+    "setTimeout(done, 1)",
+    "randomBytes(1_000, done)",
+    "readFile('/dev/null', done)",
+  ].map((work) => ({
+    name: `a beforeExit listener that goes on with ${work} each time is heard to its end`,
+    source: `
+      import { randomBytes } from "node:crypto";
+      import { readFile } from "node:fs";
+      import { register } from "atexit";
+      register(() => console.log("cleanup"));
+      let jobs = 3;
+      const done = () => console.log("job", jobs);
+      process.on("beforeExit", async () => { if (jobs-- > 0) { ${work}; } });`,
+    stdout: "job 2\njob 1\njob 0\ncleanup\n",
+  })),
   {
     name: "others see beforeExit once, also where cleanups are asynchronous",
     source: `

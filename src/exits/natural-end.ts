@@ -1,16 +1,16 @@
 // The event loop is empty. The end stays Node's own: status 13 of a top-level
 // await that never settles is decided after `beforeExit`, and only there.
 
-import { clearImmediate, setImmediate, setTimeout } from "../builtin.js";
+import { setTimeout } from "../builtin.js";
 import { describeExit } from "../exit.js";
+import { EmptyTurn } from "./empty-turn.js";
 import type { Leaving, WayOut } from "./way-out.js";
 
 export function naturalEnd(leaving: Leaving): WayOut {
   const { stack, shutdown } = leaving;
-  /** Set while one empty turn of the loop tells whether other listeners have begun new work. */
-  let probe: NodeJS.Immediate | undefined;
-  let probing = false;
-  /** Whether cleanups have run, and this `beforeExit` is only the echo of theirs. */
+  /** Set while a turn of the loop tells whether other listeners have begun new work. */
+  let turn: EmptyTurn | undefined;
+  /** Whether cleanups have run: this `beforeExit` is only the echo of theirs, and others have heard it. */
   let cleanedUp = false;
 
   const begin = (): void => {
@@ -32,34 +32,22 @@ export function naturalEnd(leaving: Leaving): WayOut {
     hooks: {
       beforeExit(emit) {
         if (shutdown.running) return true;
-        if (probing) {
-          probing = false;
-          clearImmediate(probe);
+        const echo = cleanedUp || turn?.wasEmpty === true;
+        turn?.end();
+        turn = undefined;
+        if (echo) {
           if (stack.size > 0) begin();
           return true;
         }
-        if (cleanedUp) {
-          if (stack.size > 0) begin();
-          return true;
-        }
-        const others = process.listenerCount("beforeExit") > 0;
-        const heard = emit();
-        if (stack.size === 0 || shutdown.running) return heard;
-        if (!others) {
+        if (stack.size === 0) return emit();
+        if (process.listenerCount("beforeExit") === 0) {
           begin();
-          return heard;
+          return false;
         }
-        // Others may have started new work, and cleanups wait for that too. One
-        // turn of the loop shows it: an unreferenced immediate runs after that
-        // turn only if something else keeps the loop alive.
-        probing = true;
-        setImmediate(() => {
-          if (!probing) return;
-          probe = setImmediate(() => {
-            probing = false;
-          });
-          probe.unref();
-        });
+        // Others may start new work now, and cleanups wait for that too.
+        turn = new EmptyTurn();
+        const heard = emit();
+        turn.watch();
         return heard;
       },
     },

@@ -4,6 +4,7 @@
 import { builtin } from "../builtin.js";
 import { cleanupMark } from "../context.js";
 import { describeExit, SystemExit } from "../exit.js";
+import { WITHOUT_WAITING } from "./exit-event.js";
 import { endBySignal } from "./signals.js";
 import type { Leaving, WayOut } from "./way-out.js";
 
@@ -11,31 +12,29 @@ type ProcessExitFunction = (this: unknown, ...args: unknown[]) => never;
 
 export class ProcessExit implements WayOut {
   readonly #leaving: Leaving;
+  /** What `process.exit` was before this package stood in front of it. */
   #found: ProcessExitFunction = process.exit as ProcessExitFunction;
-  #watching = false;
-  readonly #ours: ProcessExitFunction;
+  /** The one of ours that counts. Earlier ones, which somebody may have wrapped, only pass on. */
+  #ours: ProcessExitFunction | undefined;
 
   constructor(leaving: Leaving) {
     this.#leaving = leaving;
-    const exit: ProcessExitFunction = (...args) => this.#exit(args);
-    this.#ours = exit;
   }
 
   watch(): void {
-    this.#watching = true;
-    if (process.exit === this.#ours) return;
-    this.#found = process.exit as ProcessExitFunction;
-    process.exit = this.#ours as typeof process.exit;
-    // For `import { exit } from "node:process"`, which would go on seeing Node's own.
-    builtin("module").syncBuiltinESMExports();
+    const found = process.exit as ProcessExitFunction;
+    const ours: ProcessExitFunction = (...args) =>
+      this.#ours === ours ? this.#exit(args) : Reflect.apply(found, process, args);
+    this.#found = found;
+    this.#ours = ours;
+    replaceProcessExit(ours);
   }
 
   unwatch(): void {
-    this.#watching = false;
-    // Where somebody has replaced it after us, ours stays behind theirs and only passes on.
-    if (process.exit !== this.#ours) return;
-    process.exit = this.#found as typeof process.exit;
-    builtin("module").syncBuiltinESMExports();
+    const ours = this.#ours;
+    this.#ours = undefined;
+    // Where somebody has wrapped ours, theirs stays.
+    if (process.exit === ours) replaceProcessExit(this.#found);
   }
 
   exitNow(...args: readonly unknown[]): never {
@@ -44,10 +43,17 @@ export class ProcessExit implements WayOut {
 
   #exit(args: readonly unknown[]): never {
     const { stack, shutdown } = this.#leaving;
-    const nothingToDo = stack.size === 0 && !shutdown.running;
-    if (!this.#watching || nothingToDo || isExiting()) return this.exitNow(...args);
+    if (stack.size === 0 && !shutdown.running) return this.exitNow(...args);
     // Node's own check of the code, and its own error, before anything is cleaned up.
+    const before = process.exitCode;
     if (args.length > 0) process.exitCode = args[0] as number;
+    if (isExiting()) {
+      // In an `exit` listener: Node ends at once, and so do we.
+      const exit = describeExit({ kind: "exit", code: Number(process.exitCode ?? 0) });
+      if (stack.size > 0) shutdown.runWithoutWaiting(exit, WITHOUT_WAITING);
+      return this.exitNow(...args);
+    }
+    if (shutdown.running) process.exitCode = before;
     return this.leave(args);
   }
 
@@ -74,6 +80,12 @@ export class ProcessExit implements WayOut {
     } else if (shutdown.begin(exit, end)) end();
     throw new SystemExit(code);
   }
+}
+
+function replaceProcessExit(exit: ProcessExitFunction): void {
+  process.exit = exit as typeof process.exit;
+  // For `import { exit } from "node:process"`, which would not see it otherwise.
+  builtin("module").syncBuiltinESMExports();
 }
 
 /** Whether the `exit` event has been emitted already: Node then ends at once. */

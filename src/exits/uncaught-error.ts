@@ -38,6 +38,11 @@ export function uncaughtError(leaving: Leaving, isMainThread: boolean): WayOut {
 
   return {
     hooks: {
+      // Work that `exiting` aborted, and which nobody waits for any more.
+      unhandledRejection(emit, [reason]) {
+        const aborted = shutdown.running && reason === shutdown.exit;
+        return aborted && process.listenerCount("unhandledRejection") === 0 ? true : emit();
+      },
       uncaughtExceptionMonitor: (emit) => (released === undefined ? emit() : true),
       uncaughtException(emit, [error, origin]) {
         const kind = origin === "unhandledRejection" ? origin : "uncaughtException";

@@ -1,0 +1,89 @@
+// What configure() changes about a shutdown, on real processes.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { nodes } from "./support/nodes.js";
+import { runProgram } from "./support/program.js";
+import { statusOf } from "./support/run.js";
+
+const PREAMBLE = `
+  import { configure, exit, exiting, register } from "atexit";
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const stay = () => setTimeout(() => {}, 20_000);
+`;
+
+for (const { line, path } of nodes) {
+  const end = (source: string, env: NodeJS.ProcessEnv = {}) =>
+    runProgram(PREAMBLE + source, { node: path, env: { ...process.env, ...env } });
+
+  describe(`configuration (Node ${line})`, { concurrency: 3 }, () => {
+    for (const by of ["the program", "the environment"]) {
+      test(`processExit "sync", set by ${by}: process.exit() starts asynchronous cleanups, names them, and never throws`, async () => {
+        const ended = await end(
+          `${by === "the program" ? 'configure({ processExit: "sync" });' : ""}
+           register(() => console.log("below"));
+           register({ name: "db" }, async () => { console.log("begun"); await sleep(1); console.log("never"); });
+           try { process.exit(3); } finally { console.log("never"); }`,
+          by === "the program" ? {} : { ATEXIT_PROCESS_EXIT: "sync" },
+        );
+        assert.equal(ended.stdout, "begun\nbelow\n");
+        assert.match(
+          ended.stderr,
+          /^atexit: not awaited, since processExit is "sync":\n\s+"db"\n\s+registered at .*program\.mjs:\d+/,
+        );
+        assert.equal(statusOf(ended), "3");
+      });
+    }
+
+    test("a signal that is not in the list ends the process as without the package", async () => {
+      const ended = await end(
+        `configure({ signals: ["SIGINT"] });
+         register(() => console.log("never"));
+         stay(); process.kill(process.pid, "SIGTERM");`,
+      );
+      assert.deepEqual([ended.stdout, statusOf(ended)], ["", "SIGTERM"]);
+    });
+
+    test("a list of signals that is set after a registration holds at once", async () => {
+      const ended = await end(
+        `register(() => console.log("cleanup"));
+         configure({ signals: ["SIGINT", "SIGPROF"] });
+         console.log(process.listenerCount("SIGTERM"), process.listenerCount("SIGPROF"));
+         stay(); process.kill(process.pid, "SIGPROF");`,
+      );
+      assert.deepEqual([ended.stdout, statusOf(ended)], ["0 1\ncleanup\n", "SIGPROF"]);
+    });
+
+    test("work that `exiting` aborted does not become an uncaught error", async () => {
+      const ended = await end(
+        `const aborted = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+         register(() => sleep(20));
+         void aborted(exiting);
+         void aborted(exiting).then(() => {}, (reason) => console.log(reason.kind, reason.code, reason.signal, reason.error));
+         stay(); process.kill(process.pid, "SIGTERM");`,
+      );
+      assert.deepEqual(
+        [ended.stdout, ended.stderr, statusOf(ended)],
+        ["signal 143 SIGTERM undefined\n", "", "SIGTERM"],
+      );
+    });
+
+    test("exit() ends the process where nothing is registered", async () => {
+      const ended = await end("process.on('exit', (code) => console.log('exit', code)); exit(5);");
+      assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["exit 5\n", "", "5"]);
+    });
+
+    test("SystemExit is seen by no listener and is not a warning with --unhandled-rejections=warn", async () => {
+      const ended = await end(
+        `for (const event of ["uncaughtException", "uncaughtExceptionMonitor", "unhandledRejection", "warning"]) {
+           process.on(event, (error) => console.log(event, error));
+         }
+         register(() => sleep(20));
+         (async () => { process.exit(3); })();
+         stay();`,
+        { NODE_OPTIONS: "--unhandled-rejections=warn" },
+      );
+      assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["", "", "3"]);
+    });
+  });
+}
