@@ -9,17 +9,23 @@ export const SHUTDOWN = Symbol("shutdown");
 
 type Mark = typeof SHUTDOWN | Entry;
 
+/** A cleanup may run another one: the inner one is part of both. */
+interface Frame {
+  readonly mark: Mark;
+  readonly outer: Frame | undefined;
+}
+
 /** Loaded when the first cleanup runs, and not before. */
-let storage: import("node:async_hooks").AsyncLocalStorage<Mark> | undefined;
+let storage: import("node:async_hooks").AsyncLocalStorage<Frame> | undefined;
 
 /** How many cleanups are marked and have not ended. */
 let marked = 0;
 
 /** Runs `body`, and whatever it starts, marked as part of a cleanup. */
 export function insideOf<T>(mark: Mark, body: () => T): T {
-  storage ??= new (builtin("async_hooks").AsyncLocalStorage)<Mark>();
+  storage ??= new (builtin("async_hooks").AsyncLocalStorage)<Frame>();
   marked += 1;
-  return storage.run(mark, body);
+  return storage.run({ mark, outer: storage.getStore() }, body);
 }
 
 /** Says that what was marked has ended. On Node 20 and 22 every promise of the program pays for a storage in use. */
@@ -28,7 +34,9 @@ export function endOf(): void {
   if (marked === 0) storage?.disable();
 }
 
-/** The mark of the cleanup that this code belongs to, if it belongs to one. */
-export function cleanupMark(): Mark | undefined {
-  return storage?.getStore();
+/** Whether this code belongs to what was marked so; without an argument, to any cleanup. */
+export function isInside(mark?: Mark): boolean {
+  let frame = storage?.getStore();
+  while (frame !== undefined && mark !== undefined && frame.mark !== mark) frame = frame.outer;
+  return frame !== undefined;
 }

@@ -16,9 +16,12 @@ export interface Exit {
   readonly error: unknown;
 }
 
-/** Describes a way out, with what is left out undefined. */
+/**
+ * Describes a way out, with what is left out undefined. It is not frozen: `fetch`
+ * gives the reason of an aborted signal a stack.
+ */
 export function describeExit(exit: Pick<Exit, "kind" | "code"> & Partial<Exit>): Exit {
-  return Object.freeze({ signal: undefined, error: undefined, ...exit });
+  return { signal: undefined, error: undefined, ...exit };
 }
 
 /**
@@ -42,5 +45,14 @@ export function isSystemExit(error: unknown): boolean {
     return error instanceof SystemExit;
   } catch {
     return false; // a revoked proxy
+  }
+}
+
+/** Whether work failed because {@link exiting} aborted it: with the exit itself, or with an AbortError for its sake. */
+export function isAbortedBy(exit: Exit | undefined, error: unknown): boolean {
+  try {
+    return exit !== undefined && (error === exit || (error as Error | undefined)?.cause === exit);
+  } catch {
+    return false; // a revoked proxy, or a getter that throws
   }
 }

@@ -24,7 +24,7 @@ const thread = sharedThread();
  */
 export type Registration<R = unknown> = Handle<R> &
   AsyncDisposable &
-  (Extract<R, PromiseLike<unknown>> extends never ? Disposable : unknown);
+  (unknown extends R ? unknown : Extract<R, PromiseLike<unknown>> extends never ? Disposable : unknown);
 
 interface Handle<R> {
   /**
@@ -44,6 +44,23 @@ interface Handle<R> {
   cancel(): boolean;
 }
 
+/**
+ * Registers a cleanup with a name and a timeout of its own.
+ *
+ * @param options the name that reports give it, and how long to wait for its promise, in milliseconds
+ * @example
+ * ```js
+ * import { register } from "atexit";
+ *
+ * const pool = { end: async () => {} };
+ * register({ name: "db", timeout: 2_000 }, () => pool.end());
+ * ```
+ */
+export function register<A extends readonly unknown[], R>(
+  options: CleanupOptions,
+  fn: (...args: A) => R,
+  ...args: A
+): Registration<R>;
 /**
  * Registers a cleanup: a function and its arguments, called when the process
  * ends, however it ends, last registered first.
@@ -69,23 +86,6 @@ interface Handle<R> {
  * ```
  */
 export function register<A extends readonly unknown[], R>(fn: (...args: A) => R, ...args: A): Registration<R>;
-/**
- * Registers a cleanup with a name and a timeout of its own.
- *
- * @param options the name that reports give it, and how long to wait for its promise, in milliseconds
- * @example
- * ```js
- * import { register } from "atexit";
- *
- * const pool = { end: async () => {} };
- * register({ name: "db", timeout: 2_000 }, () => pool.end());
- * ```
- */
-export function register<A extends readonly unknown[], R>(
-  options: CleanupOptions,
-  fn: (...args: A) => R,
-  ...args: A
-): Registration<R>;
 export function register(first: unknown, ...rest: unknown[]): Registration {
   return thread.register(register, first, rest);
 }
@@ -137,8 +137,9 @@ export function finalize<A extends readonly unknown[], R>(
   object: object,
   fn: (...args: A) => R,
   ...args: A
-): Registration<R> {
-  return finalizeIn(thread, finalize, object, fn, args) as Registration<R>;
+): Registration<R>;
+export function finalize(object: object, fn: unknown, ...args: unknown[]): Registration {
+  return finalizeIn(thread, finalize, object, fn, args);
 }
 
 /**
@@ -175,7 +176,12 @@ export function exit(code?: number): never {
  * exit(3);
  * ```
  */
-export const exiting: AbortSignal & { readonly reason: Exit | undefined } = thread.exiting;
+export const exiting: ExitingSignal = thread.exiting;
+
+/** An `AbortSignal` whose reason, once it has fired, is the way out that was taken. */
+export interface ExitingSignal extends AbortSignal {
+  readonly reason: Exit | undefined;
+}
 
 /**
  * Runs every cleanup now, last registered first; Python's

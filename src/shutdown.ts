@@ -4,7 +4,7 @@
 
 import { clearTimeout, now, setTimeout } from "./builtin.js";
 import { insideOf, SHUTDOWN } from "./context.js";
-import { type Exit, isSystemExit } from "./exit.js";
+import { type Exit, isAbortedBy, isSystemExit } from "./exit.js";
 import { interruptible } from "./interruptible.js";
 import { flushed } from "./output.js";
 import type { Registration, RegistrationStack } from "./registration.js";
@@ -135,7 +135,7 @@ export class Shutdown {
     while (cleanups.length > 0) {
       this.#within(LAST_CALL, () => {
         for (let cleanup = cleanups.pop(); cleanup !== undefined; cleanup = cleanups.pop()) {
-          if (cleanup.linked) this.#take(cleanup, false);
+          if (cleanup.state !== "gone") this.#take(cleanup, false);
         }
       });
     }
@@ -222,7 +222,7 @@ export class Shutdown {
   }
 
   #fail(cleanup: Registration, error: unknown): void {
-    if (isSystemExit(error) || error === this.exit) return; // exit(n) in a cleanup, or work that `exiting` aborted
+    if (isSystemExit(error) || isAbortedBy(this.exit, error)) return; // exit(n) in a cleanup, or work that `exiting` aborted
     this.failed = true;
     reportFailure(cleanup, error);
   }

@@ -31,7 +31,7 @@ export async function startAndEnd(way: WayOut, library: Library, mode: Mode, nod
     const ended = await run(command as string, args, {
       stdio: ["pipe", "pipe", "pipe"],
       detached: true, // a process group of its own, for Ctrl-C
-      limit: 30_000,
+      limit: library === "atexit" || library === "none" ? 30_000 : 5_000,
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined },
       act: async (child) => {
         if (way.act === undefined) return;

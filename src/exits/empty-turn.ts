@@ -12,10 +12,12 @@ export class EmptyTurn {
   /** Whether nothing that began in it has run, or has kept the loop alive. */
   wasEmpty = false;
   readonly #begun = new Set<number>();
-  readonly #hook: import("node:async_hooks").AsyncHook;
+  readonly #hook: import("node:async_hooks").AsyncHook | undefined;
   #isOurs = false;
 
-  constructor() {
+  /** @param withListeners whether there is anybody who could begin work; if not, nothing is looked at */
+  constructor(withListeners: boolean) {
+    if (!withListeners) return;
     this.#hook = builtin("async_hooks").createHook({
       init: (id, type) => {
         if (!this.#isOurs && !BESIDE_THE_LOOP.has(type)) this.#begun.add(id);
@@ -32,6 +34,7 @@ export class EmptyTurn {
     this.wasEmpty = true;
     this.#isOurs = true;
     setImmediate(() => {
+      if (this.#hook === undefined) return;
       // This one runs only if something else keeps the loop alive: if not, `beforeExit` comes first.
       setImmediate(() => this.end()).unref();
     });
@@ -40,6 +43,6 @@ export class EmptyTurn {
 
   /** Looks no longer. */
   end(): void {
-    this.#hook.disable();
+    this.#hook?.disable();
   }
 }

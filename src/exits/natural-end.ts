@@ -40,12 +40,9 @@ export function naturalEnd(leaving: Leaving): WayOut {
           return true;
         }
         if (stack.size === 0) return emit();
-        if (process.listenerCount("beforeExit") === 0) {
-          begin();
-          return false;
-        }
-        // Others may start new work now, and cleanups wait for that too.
-        turn = new EmptyTurn();
+        // A signal may be on its way, and others may start new work now, which
+        // cleanups wait for: one more turn of the loop tells.
+        turn = new EmptyTurn(process.listenerCount("beforeExit") > 0);
         const heard = emit();
         turn.watch();
         return heard;

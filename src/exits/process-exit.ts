@@ -2,7 +2,7 @@
 // right there; at the first promise the caller is unwound by a SystemExit.
 
 import { builtin } from "../builtin.js";
-import { cleanupMark } from "../context.js";
+import { isInside } from "../context.js";
 import { describeExit, SystemExit } from "../exit.js";
 import { WITHOUT_WAITING } from "./exit-event.js";
 import { endBySignal } from "./signals.js";
@@ -63,7 +63,7 @@ export class ProcessExit implements WayOut {
     const code = Number((args.length > 0 ? args[0] : process.exitCode) ?? 0);
     if (shutdown.running) {
       // Inside a cleanup it changes the code; anywhere else the first one stands.
-      if (cleanupMark() !== undefined) shutdown.code = code;
+      if (isInside()) shutdown.code = code;
       throw new SystemExit(code);
     }
     if (announcedSignal?.code === code) {

@@ -2,7 +2,7 @@
 // cleanups, then Node's own status.
 
 import { setImmediate } from "../builtin.js";
-import { describeExit, isSystemExit } from "../exit.js";
+import { describeExit, isAbortedBy, isSystemExit } from "../exit.js";
 import { writeError } from "../report.js";
 import { reportOf } from "./uncaught-report.js";
 import type { Leaving, WayOut } from "./way-out.js";
@@ -40,7 +40,7 @@ export function uncaughtError(leaving: Leaving, isMainThread: boolean): WayOut {
     hooks: {
       // Work that `exiting` aborted, and which nobody waits for any more.
       unhandledRejection(emit, [reason]) {
-        const aborted = shutdown.running && reason === shutdown.exit;
+        const aborted = shutdown.running && isAbortedBy(shutdown.exit, reason);
         return aborted && process.listenerCount("unhandledRejection") === 0 ? true : emit();
       },
       uncaughtExceptionMonitor: (emit) => (released === undefined ? emit() : true),
@@ -63,7 +63,7 @@ export function uncaughtError(leaving: Leaving, isMainThread: boolean): WayOut {
           return true;
         }
         // A second error while cleanups run: reported, and they go on.
-        if (error !== shutdown.exit && !isClosedOutput(error)) {
+        if (!isAbortedBy(shutdown.exit, error) && !isClosedOutput(error)) {
           shutdown.failed = true;
           writeError(reportOf(error, kind));
         }

@@ -23,7 +23,13 @@ export interface RunOptions extends SpawnOptions {
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const { act, limit = 60_000, ...spawning } = options;
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...spawning });
-  const killer = setTimeout(() => child.kill("SIGKILL"), limit);
+  const kill = () => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    // What it has started may hold its output open.
+    if (spawning.detached === true) process.kill(-child.pid, "SIGKILL");
+    else child.kill("SIGKILL");
+  };
+  const killer = setTimeout(kill, limit);
   const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => resolve([code, signal]));
@@ -42,7 +48,7 @@ export async function run(command: string, args: readonly string[], options: Run
     return { code, signal, stdout, stderr };
   } finally {
     clearTimeout(killer);
-    child.kill("SIGKILL");
+    kill();
   }
 }
 

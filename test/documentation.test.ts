@@ -1,0 +1,65 @@
+// The examples of the documentation, run as a reader would run them: those in
+// the doc comments of the face, in the readme and in the guides.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { run, withDirectory } from "./support/run.js";
+
+const repository = fileURLToPath(new URL("../../", import.meta.url));
+
+interface Example {
+  /** Where it stands: `src/index.ts:63`. */
+  readonly place: string;
+  readonly source: string;
+}
+
+/** What stands between the fences of each block that is marked `js` and imports this package. */
+function examplesOf(file: string): Example[] {
+  const text = readFileSync(join(repository, file), "utf8");
+  // Without the `*` at the beginning of a doc comment's lines.
+  const plain = file.endsWith(".ts") ? text.replace(/^ *\* ?/gm, "") : text;
+  return [...plain.matchAll(/^( *)```js\n(.*?)^\1```$/gms)]
+    .map(({ index, 1: indent = "", 2: source = "" }) => ({
+      place: `${file}:${plain.slice(0, index).split("\n").length + 1}`,
+      source: source.replace(new RegExp(`^${indent}`, "gm"), ""),
+    }))
+    .filter(({ source }) => /(?:from |require\()"atexit"/.test(source));
+}
+
+/** The status that the example asks for with `exit(3)` or `process.exit(3)`, or 0. */
+function statusIn(source: string): number {
+  return Number(/\bexit\((\d+)\)/.exec(source)?.[1] ?? 0);
+}
+
+const guides = existsSync(join(repository, "docs")) ? readdirSync(join(repository, "docs")) : [];
+const files = ["src/index.ts", "README.md", ...guides.map((name) => `docs/${name}`)].filter(
+  (file) => /\.(?:ts|md)$/.test(file) && existsSync(join(repository, file)),
+);
+const examples = files.flatMap(examplesOf);
+
+/** Inside the repository, so that they find the package by its name. */
+const directory = mkdtempSync(fileURLToPath(new URL("../examples-", import.meta.url)));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+it("every function of the face has an example", () => {
+  const text = readFileSync(join(repository, "src/index.ts"), "utf8");
+  const comments = [...text.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\nexport (?:function|const) (\w+)/gs)];
+  assert.ok(comments.length >= 9, "the doc comments are found");
+  for (const { 1: comment = "", 2: name = "" } of comments) {
+    assert.match(comment, new RegExp(`@example[^]*\`\`\`js[^]*\\b${name}\\b[^]*\`\`\``), name);
+  }
+});
+
+for (const [n, { place, source }] of examples.entries()) {
+  it(`the example at ${place} runs, says nothing on stderr and leaves no file`, () =>
+    withDirectory(async (cwd) => {
+      const path = join(directory, source.includes("require(") ? `${n}.cjs` : `${n}.mjs`);
+      writeFileSync(path, source);
+      const { code, signal, stderr } = await run(process.execPath, [path], { cwd, limit: 10_000 });
+      assert.deepEqual({ code, signal, stderr }, { code: statusIn(source), signal: null, stderr: "" });
+      assert.deepEqual(readdirSync(cwd), []);
+    }));
+}
