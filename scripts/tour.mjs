@@ -1,11 +1,10 @@
-// Builds the package and shows the main job at work: npm run tour [part of a
-// way out's name]
+// Builds the package and runs a program of examples/tour on it:
+// tour.mjs tour [part of a way out's name], or tour.mjs table
 
 import { execFileSync, spawnSync } from "node:child_process";
 
+const [program, ...args] = process.argv.slice(2);
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.json"], { stdio: "inherit" });
-const { status } = spawnSync(process.execPath, ["build/examples/tour/tour.js", ...process.argv.slice(2)], {
-  stdio: "inherit",
-});
+const { status } = spawnSync(process.execPath, [`build/examples/tour/${program}.js`, ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;

@@ -36,6 +36,8 @@ export class SystemExit extends Error {
   /** @param code the exit code that the process will end with */
   constructor(readonly code: number) {
     super(`The process is exiting with code ${code}. This error only unwinds the caller of exit(): let it pass.`);
+    // Nothing has gone wrong anywhere. A program that logs whatever it catches gets one line.
+    this.stack = `SystemExit: ${this.message}`;
   }
 }
 

@@ -2,9 +2,23 @@
 // all. Each writes into a log file that it ran, and that it came to its end.
 
 import { appendFileSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 
-export type Library = "atexit" | "signal-exit" | "exit-hook" | "none";
+const require = createRequire(import.meta.url);
+
+/** The libraries that the table compares; `none` is bare Node. */
+export const LIBRARIES = [
+  "atexit",
+  "signal-exit",
+  "when-exit",
+  "node-cleanup",
+  "exit-hook",
+  "async-exit-hook",
+  "close-with-grace",
+] as const;
+
+export type Library = (typeof LIBRARIES)[number] | "none";
 export type Mode = "sync" | "async";
 
 /** What the log holds when both cleanups ran to their end, last in, first out, once. */
@@ -60,4 +74,35 @@ const REGISTER: Record<Library, (cleanups: Cleanup[], mode: Mode) => Promise<voi
       else asyncExitHook(async () => cleanup(), { wait: 5_000 });
     }
   },
+  async "when-exit"(cleanups) {
+    const { default: whenExit } = await import("when-exit");
+    for (const cleanup of cleanups) whenExit(() => void cleanup());
+  },
+  async "node-cleanup"(cleanups) {
+    const nodeCleanup = require("node-cleanup") as (handler: () => void) => void;
+    for (const cleanup of cleanups) nodeCleanup(() => void cleanup());
+  },
+  async "async-exit-hook"(cleanups, mode) {
+    const exitHook = require("async-exit-hook") as AsyncExitHook;
+    // Given a parameter, a hook is taken for asynchronous; errors have hooks of their own.
+    const hooks = cleanups.map((cleanup) =>
+      mode === "sync" ? () => void cleanup() : (done: () => void) => void Promise.resolve(cleanup()).then(done),
+    );
+    for (const hook of hooks) exitHook(hook);
+    exitHook.uncaughtExceptionHandler((error) => console.error(error));
+    exitHook.unhandledRejectionHandler((error) => console.error(error));
+  },
+  async "close-with-grace"(cleanups) {
+    const closeWithGrace = require("close-with-grace") as (close: () => Promise<void>) => void;
+    // It takes one callback only.
+    closeWithGrace(async () => {
+      for (const cleanup of [...cleanups].reverse()) await cleanup();
+    });
+  },
 };
+
+interface AsyncExitHook {
+  (hook: (done: () => void) => void): void;
+  uncaughtExceptionHandler(hook: (error: unknown) => void): void;
+  unhandledRejectionHandler(hook: (error: unknown) => void): void;
+}

@@ -45,6 +45,19 @@ export function decidesOnShutdownMessage(listener: AnyListener): boolean {
   return sourceOf(listener).includes("shutdown") || isAsyncExitHook(listener);
 }
 
+/** Libraries whose last act is process.exit(), in a `try` whose `catch` reports whatever comes. */
+const REPORTERS = /[\\/]node_modules[\\/]close-with-grace[\\/]/;
+
+/**
+ * Whether the caller of process.exit() would report a SystemExit as an error.
+ *
+ * @param stack of this call: frames of this package, then the caller's
+ */
+export function isCalledByReporter(stack: string | undefined): boolean {
+  const frames = stack?.split("\n").filter((line) => /^\s+at /.test(line) && !line.includes(import.meta.url));
+  return frames?.[0] !== undefined && REPORTERS.test(frames[0]);
+}
+
 function sourceOf(listener: AnyListener): string {
   return Function.prototype.toString.call(listener);
 }

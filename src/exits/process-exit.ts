@@ -4,6 +4,7 @@
 import { builtin } from "../builtin.js";
 import { isInside } from "../context.js";
 import { describeExit, SystemExit } from "../exit.js";
+import { isCalledByReporter } from "./neighbours.js";
 import { WITHOUT_WAITING } from "./exit-event.js";
 import { endBySignal } from "./signals.js";
 import type { Leaving, WayOut } from "./way-out.js";
@@ -64,13 +65,13 @@ export class ProcessExit implements WayOut {
     if (shutdown.running) {
       // Inside a cleanup it changes the code; anywhere else the first one stands.
       if (isInside()) shutdown.code = code;
-      throw new SystemExit(code);
+      return unwind(code);
     }
     if (announcedSignal?.code === code) {
       const { signal } = announcedSignal;
       const end = () => endBySignal(signal, this.#leaving);
       if (shutdown.begin(describeExit({ kind: "signal", code, signal }), end)) end();
-      throw new SystemExit(code);
+      return unwind(code);
     }
     const exit = describeExit({ kind: parent === "disconnecting" ? "disconnect" : "exit", code });
     const end = () => (shutdown.code === undefined ? this.exitNow(...args) : this.exitNow(shutdown.code));
@@ -78,8 +79,15 @@ export class ProcessExit implements WayOut {
       shutdown.runWithoutWaiting(exit, 'processExit is "sync"');
       end();
     } else if (shutdown.begin(exit, end)) end();
-    throw new SystemExit(code);
+    return unwind(code);
   }
+}
+
+/** Leaves the caller of exit(), for the time that cleanups still take. */
+function unwind(code: number): never {
+  // It does nothing after its call: where it would print the error, it may as well return.
+  if (isCalledByReporter(new Error().stack)) return undefined as never;
+  throw new SystemExit(code);
 }
 
 function replaceProcessExit(exit: ProcessExitFunction): void {
