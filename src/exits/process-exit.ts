@@ -4,8 +4,8 @@
 import { builtin } from "../builtin.js";
 import { isInside } from "../context.js";
 import { describeExit, SystemExit } from "../exit.js";
-import { isCalledByReporter } from "./neighbours.js";
 import { WITHOUT_WAITING } from "./exit-event.js";
+import { isCalledByReporter } from "./neighbours.js";
 import { endBySignal } from "./signals.js";
 import type { Leaving, WayOut } from "./way-out.js";
 
