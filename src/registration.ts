@@ -4,7 +4,7 @@
 //   registered --cancel(), unregister(), clear()-----------------> gone
 
 import type { CallSite } from "./call-site.js";
-import { cleanupMark, endOf, insideOf, SHUTDOWN } from "./context.js";
+import { endOf, insideOf, isInside, SHUTDOWN } from "./context.js";
 import { type AnyFunction, Entry, type Stack } from "./stack.js";
 
 /** What may be said about a cleanup at its registration. */
@@ -13,6 +13,11 @@ export interface CleanupOptions {
   name?: string;
   /** How long to wait for its promise, in milliseconds. `0` calls it and does not wait. */
   timeout?: number;
+}
+
+/** What is known of a cleanup beside its function, in one object: of most of a million nothing is. */
+interface About extends CleanupOptions {
+  site?: CallSite;
 }
 
 /** The stack of one thread, with what its registrations share. */
@@ -25,14 +30,16 @@ export interface RegistrationStack extends Stack<Registration> {
 
 type State = "registered" | "running" | "gone";
 
+/** What most cleanups are registered with: one array for all of them. */
+const NO_ARGUMENTS: readonly unknown[] = Object.freeze([]);
+
 /** One cleanup on the stack. */
 export class Registration extends Entry implements Disposable, AsyncDisposable {
   #state: State = "registered";
   #ending: Promise<void> | undefined;
   readonly #stack: RegistrationStack;
   readonly #args: readonly unknown[];
-  readonly #options: CleanupOptions | undefined;
-  readonly site: CallSite | undefined;
+  readonly #about: About | undefined;
 
   constructor(
     stack: RegistrationStack,
@@ -43,17 +50,25 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
   ) {
     super(fn);
     this.#stack = stack;
-    this.#args = args;
-    this.#options = options;
-    this.site = site;
+    this.#args = args.length === 0 ? NO_ARGUMENTS : args;
+    this.#about = site === undefined ? options : { ...options, site };
   }
 
   get name(): string | undefined {
-    return this.#options?.name;
+    return this.#about?.name;
   }
 
   get timeout(): number | undefined {
-    return this.#options?.timeout;
+    return this.#about?.timeout;
+  }
+
+  get site(): CallSite | undefined {
+    return this.#about?.site;
+  }
+
+  /** Whether it is on the stack. */
+  get linked(): boolean {
+    return this.#stack.has(this);
   }
 
   get state(): State {
@@ -66,7 +81,8 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
   }
 
   run(): unknown {
-    if (this.#state !== "registered") return this.isRunningHere ? Promise.resolve() : this.#ending;
+    if (this.#state === "gone") return undefined;
+    if (this.#state === "running") return this.isRunningHere ? Promise.resolve() : this.#ending;
     try {
       return insideOf(this, () => this.start());
     } finally {
@@ -134,8 +150,7 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
 
   /** Whether this code is part of this very cleanup: to wait for its end here would be to wait for ever. */
   get isRunningHere(): boolean {
-    const mark = cleanupMark();
-    return mark === this || (mark === SHUTDOWN && this.#stack.current === this);
+    return isInside(this) || (this.#stack.current === this && isInside(SHUTDOWN));
   }
 }
 

@@ -4,12 +4,13 @@
 /** What a cleanup calls; the compiler has checked the arguments at registration. */
 export type AnyFunction = (...args: never[]) => unknown;
 
-/** One place in a {@link Stack}. */
+/**
+ * One place in a {@link Stack}. It has no field that the stack can do without:
+ * what a million registrations cost is, for the most part, their bytes.
+ */
 export class Entry {
   older: Entry | undefined = undefined;
   newer: Entry | undefined = undefined;
-  linked = false;
-  indexed = false;
 
   constructor(readonly fn: AnyFunction) {}
 }
@@ -45,25 +46,28 @@ export class Stack<E extends Entry> {
       entry.older = below;
       below.newer = entry;
     }
-    entry.linked = true;
     this.newest = entry;
     this.size += 1;
     if (this.size === 1) this.#watcher.filled();
   }
 
+  /** Of entries that are out, none has a newer one. */
+  has(entry: E): boolean {
+    return entry.newer !== undefined || this.newest === entry;
+  }
+
   /** Takes an entry out. Returns `false` where it was out already. */
   remove(entry: E): boolean {
-    if (!entry.linked) return false;
+    if (!this.has(entry)) return false;
     const older = entry.older as E | undefined;
     const newer = entry.newer as E | undefined;
-    if (entry.indexed) this.#unindex(entry);
+    if (this.#index.size > 0) this.#unindex(entry);
     if (this.#newestIndexed === entry) this.#newestIndexed = older;
     if (older !== undefined) older.newer = newer;
     if (newer !== undefined) newer.older = older;
     else this.newest = older;
     entry.older = undefined;
     entry.newer = undefined;
-    entry.linked = false;
     this.size -= 1;
     if (this.size === 0) this.#watcher.emptied();
     return true;
@@ -84,7 +88,6 @@ export class Stack<E extends Entry> {
       if (same === undefined) this.#index.set(entry.fn, entry);
       else if (same instanceof Set) same.add(entry);
       else this.#index.set(entry.fn, new Set([same, entry]));
-      entry.indexed = true;
       this.#newestIndexed = entry;
     }
   }
@@ -96,10 +99,10 @@ export class Stack<E extends Entry> {
     return entry;
   }
 
+  /** Nothing to do for an entry that is not indexed yet. */
   #unindex(entry: E): void {
     const same = this.#index.get(entry.fn);
-    if (same instanceof Set && same.size > 1) same.delete(entry);
-    else this.#index.delete(entry.fn);
-    entry.indexed = false;
+    if (same instanceof Set) same.delete(entry);
+    if (same === entry || (same instanceof Set && same.size === 0)) this.#index.delete(entry.fn);
   }
 }

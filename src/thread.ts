@@ -2,7 +2,7 @@
 // watches while anything is registered. All copies of this package in a thread
 // share the first one's.
 
-import { builtin, setTimeout } from "./builtin.js";
+import { builtin, isMainThread, setTimeout } from "./builtin.js";
 import { callSite } from "./call-site.js";
 import { failure } from "./errors.js";
 import type { Exit } from "./exit.js";
@@ -131,7 +131,8 @@ export class Thread {
   readEnvironment(): void {
     if (this.#environmentRead) return;
     this.#environmentRead = true;
-    Object.assign(this.settings, environmentSettings(process.env, report));
+    // Worker threads share their parent's environment, and what there is to say about it was said there.
+    Object.assign(this.settings, environmentSettings(process.env, isMainThread ? report : () => {}));
   }
 
   exit(code: unknown): never {

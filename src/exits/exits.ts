@@ -1,7 +1,7 @@
 // All the ways out of one thread, watched together: from the first
 // registration to the last one's end, and not longer.
 
-import { builtin } from "../builtin.js";
+import { isMainThread } from "../builtin.js";
 import type { RegistrationStack } from "../registration.js";
 import type { Settings } from "../settings.js";
 import type { Shutdown } from "../shutdown.js";
@@ -25,7 +25,6 @@ export class Exits {
   readonly #emit: EmitHooks;
 
   constructor(stack: RegistrationStack, settings: Settings, shutdown: Shutdown) {
-    const { isMainThread } = builtin("worker_threads");
     const leaving: Leaving = {
       stack,
       settings,
