@@ -16,6 +16,8 @@ try {
     format: "esm",
     platform: "node",
     target: "node20.19",
+    minify: true, // what V8 has to read is what a program waits for at its start
+    sourcemap: true,
     logLevel: "warning",
   });
   rmSync("dist", { recursive: true, force: true });

@@ -24,7 +24,7 @@ export function defaultSettings(): Settings {
   return {
     grace: 10_000,
     timeout: undefined,
-    signals: ENDING_SIGNALS.filter(canListen),
+    signals: ENDING_SIGNALS,
     processExit: "wait",
   };
 }

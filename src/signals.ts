@@ -3,12 +3,15 @@
 
 import { builtin } from "./builtin.js";
 
-/** The signals whose default is to end the process, and which may be listened to. */
-export const ENDING_SIGNALS = [
+/** What a POSIX system sends to end a process, and what Windows has of it. */
+const EVERYWHERE: readonly NodeJS.Signals[] = [
   "SIGHUP", // the terminal was closed
   "SIGINT", // Ctrl-C
-  "SIGQUIT", // Ctrl-\
   "SIGTERM", // asked to end: kill, docker stop, systemd, Kubernetes
+];
+
+const POSIX: readonly NodeJS.Signals[] = [
+  "SIGQUIT", // Ctrl-\
   "SIGABRT", // from outside; abort() itself still ends the process at once
   "SIGALRM", // alarm(2) by whoever started the program
   "SIGVTALRM",
@@ -16,11 +19,23 @@ export const ENDING_SIGNALS = [
   "SIGUSR2", // nodemon and others ask for a restart with it
   "SIGTRAP",
   "SIGSYS",
-  "SIGIO",
+];
+
+const LINUX: readonly NodeJS.Signals[] = [
+  "SIGIO", // its default is to be ignored on the BSDs and macOS
   "SIGPWR", // the power is failing
   "SIGSTKFLT",
-  "SIGBREAK", // Windows: Ctrl-Break
-] as const satisfies readonly NodeJS.Signals[];
+];
+
+const WINDOWS: readonly NodeJS.Signals[] = [
+  "SIGBREAK", // Ctrl-Break
+];
+
+/** The signals whose default is to end the process, and which may be listened to, on this system. */
+export const ENDING_SIGNALS: readonly NodeJS.Signals[] = EVERYWHERE.concat(
+  process.platform === "win32" ? WINDOWS : POSIX,
+  process.platform === "linux" ? LINUX : [],
+);
 
 // Left out, though their default ends a process as well:
 //   SIGKILL    cannot be caught

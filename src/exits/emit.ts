@@ -13,7 +13,8 @@ type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boole
 const PROBE = Symbol("atexit.probe");
 
 export class EmitHooks {
-  readonly #hooks: ReadonlyMap<string | symbol, Hook>;
+  readonly #makeHooks: () => ReadonlyMap<string | symbol, Hook>;
+  #hooks: ReadonlyMap<string | symbol, Hook> | undefined;
   #found: PropertyDescriptor | undefined;
   /** What `process.emit` is: ours, or that of somebody who stands in front of us. */
   #current: Emit | undefined;
@@ -23,8 +24,9 @@ export class EmitHooks {
   #below: Emit | undefined;
   #probed = false;
 
-  constructor(hooks: ReadonlyMap<string | symbol, Hook>) {
-    this.#hooks = hooks;
+  /** @param makeHooks called when the first event comes */
+  constructor(makeHooks: () => ReadonlyMap<string | symbol, Hook>) {
+    this.#makeHooks = makeHooks;
   }
 
   watch(): void {
@@ -73,6 +75,7 @@ export class EmitHooks {
         watcher.#probed = true;
         return true;
       }
+      watcher.#hooks ??= watcher.#makeHooks();
       const hook = watcher.#hooks.get(event);
       return hook === undefined ? pass() : hook(pass, args);
     };

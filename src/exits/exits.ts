@@ -19,13 +19,15 @@ import type { Hook, Leaving, WayOut } from "./way-out.js";
 
 export class Exits {
   watching = false;
+  readonly #leaving: Leaving;
   readonly #processExit: ProcessExit;
   readonly #signals: Signals | undefined;
-  readonly #ways: readonly WayOut[];
+  /** The ways out that have something to put in its place. */
+  readonly #standing: readonly WayOut[];
   readonly #emit: EmitHooks;
 
   constructor(stack: RegistrationStack, settings: Settings, shutdown: Shutdown) {
-    const leaving: Leaving = {
+    this.#leaving = {
       stack,
       settings,
       shutdown,
@@ -33,32 +35,33 @@ export class Exits {
       parent: "connected",
       announcedSignal: undefined,
     };
-    this.#processExit = new ProcessExit(leaving);
+    this.#processExit = new ProcessExit(this.#leaving);
     // A worker thread receives no signals, and its parent is another thread.
-    this.#signals = isMainThread ? new Signals(leaving) : undefined;
-    this.#ways = [
-      unwinding(),
-      uncaughtError(leaving, isMainThread),
-      naturalEnd(leaving),
-      exitEvent(leaving),
-      this.#processExit,
-      ...(this.#signals === undefined
-        ? []
-        : [this.#signals, maxListeners(settings), disconnect(leaving), shutdownMessage(leaving)]),
-    ];
-    this.#emit = new EmitHooks(hooksOf(this.#ways));
+    this.#signals = isMainThread ? new Signals(this.#leaving) : undefined;
+    this.#standing =
+      this.#signals === undefined
+        ? [this.#processExit]
+        : [this.#processExit, this.#signals, shutdownMessage(this.#leaving)];
+    this.#emit = new EmitHooks(() => this.#hooks());
+  }
+
+  /** Made when the first event comes, which for most programs is their end: a start has no time for it. */
+  #hooks(): Map<string, Hook> {
+    const ways = [unwinding(), uncaughtError(this.#leaving), naturalEnd(this.#leaving), exitEvent(this.#leaving)];
+    if (isMainThread) ways.push(maxListeners(this.#leaving.settings), disconnect(this.#leaving));
+    return hooksOf(ways);
   }
 
   watch(): void {
     this.watching = true;
-    this.#emit.watch();
-    for (const way of this.#ways) way.watch?.();
+    for (const way of this.#standing) way.watch?.();
+    this.#emit.watch(); // after the listeners above, whose arrival is an event too
   }
 
   unwatch(): void {
     this.watching = false;
-    for (const way of this.#ways) way.unwatch?.();
     this.#emit.unwatch();
+    for (const way of this.#standing) way.unwatch?.();
   }
 
   signalsChanged(): void {

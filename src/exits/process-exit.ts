@@ -93,7 +93,13 @@ function unwind(code: number): never {
 function replaceProcessExit(exit: ProcessExitFunction): void {
   process.exit = exit as typeof process.exit;
   // For `import { exit } from "node:process"`, which would not see it otherwise.
-  builtin("module").syncBuiltinESMExports();
+  if (mayBeImported()) builtin("module").syncBuiltinESMExports();
+}
+
+/** Whether somebody has asked for node:process. If not, it will be made with what is there then, at no cost now. */
+function mayBeImported(): boolean {
+  const { moduleLoadList } = process as { moduleLoadList?: readonly string[] };
+  return moduleLoadList?.includes("NativeModule process") ?? true;
 }
 
 /** Whether the `exit` event has been emitted already: Node then ends at once. */

@@ -1,7 +1,7 @@
 // An error that nobody caught: its report first, as Python does it, then the
 // cleanups, then Node's own status.
 
-import { setImmediate } from "../builtin.js";
+import { isMainThread, setImmediate } from "../builtin.js";
 import { describeExit, isAbortedBy, isSystemExit } from "../exit.js";
 import { writeError } from "../report.js";
 import { reportOf } from "./uncaught-report.js";
@@ -10,7 +10,7 @@ import type { Leaving, WayOut } from "./way-out.js";
 /** The status of a process whose `uncaughtException` listener threw. Source: https://nodejs.org/api/process.html#exit-codes */
 const HANDLER_THREW = 7;
 
-export function uncaughtError(leaving: Leaving, isMainThread: boolean): WayOut {
+export function uncaughtError(leaving: Leaving): WayOut {
   const { stack, shutdown } = leaving;
   /** An error that a worker throws once more, after its cleanups, to end as Node ends it. */
   let released: { error: unknown } | undefined;
