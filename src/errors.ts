@@ -61,5 +61,5 @@ export function failure<C extends ErrorCode>(
 }
 
 function show(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  return inspect(value, { customInspect: true, depth: 0, breakLength: Number.POSITIVE_INFINITY });
 }

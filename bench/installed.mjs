@@ -1,0 +1,27 @@
+// The package and its peer side by side in one node_modules, as a user's
+// program finds them: an import within this repository takes another path.
+
+import { cpSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/**
+ * Copies both packages and the programs into a new directory.
+ *
+ * @returns the path of a program, by its name, and what takes it all away
+ */
+export function installed() {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "atexit-bench-")));
+  const copy = (from, to) => cpSync(join(root, from), join(directory, to), { recursive: true });
+  copy("package.json", "node_modules/atexit/package.json");
+  copy("dist", "node_modules/atexit/dist");
+  copy("node_modules/signal-exit", "node_modules/signal-exit");
+  copy("bench/programs", ".");
+  return {
+    program: (name) => join(directory, name),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
