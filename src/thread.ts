@@ -140,7 +140,7 @@ export class Thread {
       throw failure("ERR_ATEXIT_EXIT_CODE", code);
     }
     this.#watch();
-    return this.exits.exit(code as number | undefined);
+    return this.exits.exit(Number(code ?? process.exitCode ?? 0));
   }
 
   #watch(): void {

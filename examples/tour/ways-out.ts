@@ -28,6 +28,9 @@ export interface WayOut {
   readonly available?: () => boolean;
 }
 
+/** As `const { exit } = process` at the top of a program has it. */
+const keptExit = process.exit;
+
 /** Keeps the process alive until something ends it; the limit only keeps a failed run from staying for ever. */
 function stay(): void {
   setTimeout(() => {}, 20_000);
@@ -125,6 +128,7 @@ export const waysOut: readonly WayOut[] = [
       },
     },
     { name: 'exit from import { exit } from "node:process"', leave: () => importedExit(3) },
+    { name: "a process.exit that was kept from before", leave: () => keptExit(3) },
     {
       name: "process.exit twice",
       leave() {

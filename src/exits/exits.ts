@@ -7,7 +7,6 @@ import type { Settings } from "../settings.js";
 import type { Shutdown } from "../shutdown.js";
 import { disconnect } from "./disconnect.js";
 import { EmitHooks } from "./emit.js";
-import { exitEvent } from "./exit-event.js";
 import { maxListeners } from "./max-listeners.js";
 import { naturalEnd } from "./natural-end.js";
 import { ProcessExit } from "./process-exit.js";
@@ -31,23 +30,21 @@ export class Exits {
       stack,
       settings,
       shutdown,
-      exitNow: (...args) => this.#processExit.exitNow(...args),
+      exitNow: (code) => this.#processExit.exitNow(code),
+      exitCode: undefined,
       parent: "connected",
       announcedSignal: undefined,
     };
     this.#processExit = new ProcessExit(this.#leaving);
     // A worker thread receives no signals, and its parent is another thread.
     this.#signals = isMainThread ? new Signals(this.#leaving) : undefined;
-    this.#standing =
-      this.#signals === undefined
-        ? [this.#processExit]
-        : [this.#processExit, this.#signals, shutdownMessage(this.#leaving)];
+    this.#standing = this.#signals === undefined ? [] : [this.#signals, shutdownMessage(this.#leaving)];
     this.#emit = new EmitHooks(() => this.#hooks());
   }
 
   /** Made when the first event comes, which for most programs is their end: a start has no time for it. */
   #hooks(): Map<string, Hook> {
-    const ways = [unwinding(), uncaughtError(this.#leaving), naturalEnd(this.#leaving), exitEvent(this.#leaving)];
+    const ways: WayOut[] = [unwinding(), uncaughtError(this.#leaving), naturalEnd(this.#leaving), this.#processExit];
     if (isMainThread) ways.push(maxListeners(this.#leaving.settings), disconnect(this.#leaving));
     return hooksOf(ways);
   }
@@ -71,8 +68,8 @@ export class Exits {
   }
 
   /** What `exit()` of this package does. */
-  exit(code: number | undefined): never {
-    return this.#processExit.leave(code === undefined ? [Number(process.exitCode ?? 0)] : [code]);
+  exit(code: number): never {
+    return this.#processExit.exit(code);
   }
 }
 

@@ -14,6 +14,7 @@ export function naturalEnd(leaving: Leaving): WayOut {
   let cleanedUp = false;
 
   const begin = (): void => {
+    leaving.exitCode = process.exitCode;
     const exit = describeExit({
       kind: leaving.parent === "connected" ? "end" : "disconnect",
       code: Number(process.exitCode ?? 0),
@@ -23,7 +24,7 @@ export function naturalEnd(leaving: Leaving): WayOut {
       if (shutdown.code !== undefined) process.exitCode = shutdown.code;
       shutdown.rest();
       // What a cleanup has left running has the rest of the grace period; the loop does not wait for this timer.
-      setTimeout(() => leaving.exitNow(), shutdown.left).unref();
+      setTimeout(() => leaving.exitNow(Number(process.exitCode ?? 0)), shutdown.left).unref();
     };
     if (shutdown.begin(exit, end)) end();
   };

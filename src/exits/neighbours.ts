@@ -51,11 +51,12 @@ const REPORTERS = /[\\/]node_modules[\\/]close-with-grace[\\/]/;
 /**
  * Whether the caller of process.exit() would report a SystemExit as an error.
  *
- * @param stack of this call: frames of this package, then the caller's
+ * @param stack of this call: frames of this package and of Node, then the caller's
  */
 export function isCalledByReporter(stack: string | undefined): boolean {
-  const frames = stack?.split("\n").filter((line) => /^\s+at /.test(line) && !line.includes(import.meta.url));
-  return frames?.[0] !== undefined && REPORTERS.test(frames[0]);
+  const frames = stack?.split("\n").filter((line) => /^\s+at /.test(line));
+  const caller = frames?.find((line) => !line.includes(import.meta.url) && !line.includes("(node:"));
+  return caller !== undefined && REPORTERS.test(caller);
 }
 
 function sourceOf(listener: AnyListener): string {

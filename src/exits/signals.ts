@@ -7,17 +7,12 @@ import { describeExit } from "../exit.js";
 import { writeError } from "../report.js";
 import { DOUBLED_SIGNAL_WINDOW, signalNumber } from "../signals.js";
 import { exitsForSignal, waitingListeners } from "./neighbours.js";
+import { nodeProcess } from "./node-process.js";
 import { reportOf } from "./uncaught-report.js";
 import type { Leaving, WayOut } from "./way-out.js";
 
 /** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
 const CONTROL_C_EXIT = 0xc000013a;
-
-/** What Node has on `process` beyond its documentation: whether `exit` has been emitted, and the end without it. */
-interface Inner {
-  _exiting?: boolean;
-  reallyExit(code: number): never;
-}
 
 export class Signals implements WayOut {
   readonly #leaving: Leaving;
@@ -84,9 +79,8 @@ function exitCodeOf(signal: NodeJS.Signals): number {
 export function endBySignal(signal: NodeJS.Signals, leaving: Leaving): never {
   const code = exitCodeOf(signal);
   const { kill, pid, platform } = process;
-  const inner = process as unknown as Inner;
-  if (inner._exiting !== true) {
-    inner._exiting = true;
+  if (nodeProcess._exiting !== true) {
+    nodeProcess._exiting = true;
     try {
       process.emit("exit", code);
     } catch (error) {
@@ -96,10 +90,10 @@ export function endBySignal(signal: NodeJS.Signals, leaving: Leaving): never {
   leaving.shutdown.abandon();
   if (platform === "win32") {
     const interrupted = signal === "SIGINT" || signal === "SIGBREAK";
-    return inner.reallyExit(interrupted ? CONTROL_C_EXIT : 1);
+    return nodeProcess.reallyExit(interrupted ? CONTROL_C_EXIT : 1);
   }
   process.removeAllListeners(signal);
   kill(pid, signal);
   // Still here: the kernel gives PID 1 of a namespace no default actions.
-  return inner.reallyExit(code);
+  return nodeProcess.reallyExit(code);
 }

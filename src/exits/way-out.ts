@@ -9,8 +9,10 @@ export interface Leaving {
   readonly stack: RegistrationStack;
   readonly settings: Settings;
   readonly shutdown: Shutdown;
-  /** Ends the process as `process.exit(...args)` does without this package. */
-  exitNow(...args: readonly unknown[]): never;
+  /** Ends the process as `process.exit(code)` does without this package. */
+  exitNow(code: number): never;
+  /** What `process.exitCode` was when the shutdown began: the first code wins. */
+  exitCode: typeof process.exitCode;
   /** Whether the IPC channel to the parent is closing, or closed. */
   parent: "connected" | "disconnecting" | "disconnected";
   /** Set while a library that was sent a signal is about to call `process.exit(code)` for it. */
