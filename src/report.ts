@@ -11,7 +11,7 @@ const FULL_PIPE_TRIES = 500;
 /** Writes to file descriptor 2, whole and at once. */
 export function writeError(text: string): void {
   const bytes = Buffer.from(text);
-  for (let written = 0, tries = 0; written < bytes.length && tries < FULL_PIPE_TRIES; ) {
+  for (let written = 0, tries = 0; written < bytes.length && tries < FULL_PIPE_TRIES;) {
     try {
       written += builtin("fs").writeSync(2, bytes, written);
     } catch (error) {

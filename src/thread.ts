@@ -77,7 +77,7 @@ export class Thread {
   }
 
   clear(): void {
-    for (let at = this.stack.newest; at !== undefined; ) {
+    for (let at = this.stack.newest; at !== undefined;) {
       const older = at.older as Registration | undefined;
       at.cancel();
       at = older;

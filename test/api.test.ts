@@ -150,7 +150,6 @@ describe("handle.run()", () => {
   it("awaits a thenable that is no promise", async () => {
     let settle: (value: number) => void = () => {};
     const handle = register(() => ({
-      // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
       then: (resolve: (value: number) => void) => {
         settle = resolve;
       },
@@ -1101,24 +1100,20 @@ describe("a wrong call", () => {
       "ERR_ATEXIT_OPTIONS",
       /name must be a string/,
     ],
-    ...[256, 1.5, -1, "1", Number.NaN, Number.POSITIVE_INFINITY, null, true, 3n].map(
-      (code): Row => [
-        `exit(${typeof code === "string" ? `"${code}"` : String(code)})`,
-        () => exit(wrong(code)),
-        RangeError,
-        "ERR_ATEXIT_EXIT_CODE",
-        /must be an integer from 0 to 255, and .* was given/,
-      ],
-    ),
-    ...["SIGNOPE", "SIGKILL", "SIGSTOP", "sigterm", "TERM", 15, undefined, "toString"].map(
-      (signal): Row => [
-        `configure({ signals: [${String(signal)}] })`,
-        () => configure({ signals: [wrong(signal)] }),
-        RangeError,
-        "ERR_ATEXIT_SIGNAL",
-        /no signal that can be listened to.*Pass names such as "SIGTERM"/,
-      ],
-    ),
+    ...[256, 1.5, -1, "1", Number.NaN, Number.POSITIVE_INFINITY, null, true, 3n].map((code): Row => [
+      `exit(${typeof code === "string" ? `"${code}"` : String(code)})`,
+      () => exit(wrong(code)),
+      RangeError,
+      "ERR_ATEXIT_EXIT_CODE",
+      /must be an integer from 0 to 255, and .* was given/,
+    ]),
+    ...["SIGNOPE", "SIGKILL", "SIGSTOP", "sigterm", "TERM", 15, undefined, "toString"].map((signal): Row => [
+      `configure({ signals: [${String(signal)}] })`,
+      () => configure({ signals: [wrong(signal)] }),
+      RangeError,
+      "ERR_ATEXIT_SIGNAL",
+      /no signal that can be listened to.*Pass names such as "SIGTERM"/,
+    ]),
     [
       'configure({ signals: "SIGTERM" })',
       () => configure({ signals: wrong("SIGTERM") }),
@@ -1143,15 +1138,13 @@ describe("a wrong call", () => {
       "ERR_ATEXIT_PROCESS_EXIT",
       /must be "wait" or "sync", and 'never' was given/,
     ],
-    ...["x", 1, null, undefined, Symbol("x")].map(
-      (thing): Row => [
-        `finalize(${String(thing)}, f)`,
-        () => finalize(wrong(thing), nothing),
-        TypeError,
-        "ERR_ATEXIT_NOT_AN_OBJECT",
-        /Only an object can be garbage-collected, and .* was given\. Use register\(\)/,
-      ],
-    ),
+    ...["x", 1, null, undefined, Symbol("x")].map((thing): Row => [
+      `finalize(${String(thing)}, f)`,
+      () => finalize(wrong(thing), nothing),
+      TypeError,
+      "ERR_ATEXIT_NOT_AN_OBJECT",
+      /Only an object can be garbage-collected, and .* was given\. Use register\(\)/,
+    ]),
     [
       "finalize(o, f, o)",
       () => finalize(object, (_: object) => {}, object),

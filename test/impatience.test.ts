@@ -67,22 +67,26 @@ for (const { line, path } of nodes) {
       assert.equal(statusOf(ended), "3");
     });
 
-    test("on a terminal a slow cleanup is named, and elsewhere it is not", {
-      skip: !hasScript && "needs script(1)",
-    }, async () => {
-      const program = SLOW.replace("20_000", "700");
-      const quiet = await runProgram(program, { node: path });
-      assert.equal(quiet.stderr, "");
-      const shown = await runProgram(
-        `import { spawnSync } from "node:child_process";
+    test(
+      "on a terminal a slow cleanup is named, and elsewhere it is not",
+      {
+        skip: !hasScript && "needs script(1)",
+      },
+      async () => {
+        const program = SLOW.replace("20_000", "700");
+        const quiet = await runProgram(program, { node: path });
+        assert.equal(quiet.stderr, "");
+        const shown = await runProgram(
+          `import { spawnSync } from "node:child_process";
          import { writeFileSync } from "node:fs";
          const file = new URL("inner.mjs", import.meta.url);
          writeFileSync(file, ${JSON.stringify(program)});
          const command = [process.execPath, file.pathname].join(" ");
          process.stdout.write(spawnSync("script", ["-qec", command, "/dev/null"], { stdio: ["ignore", "pipe", "inherit"] }).stdout);`,
-        { node: path },
-      );
-      assert.match(shown.stdout, /waiting for cleanup "slow", at most \d+ s more; Ctrl-C ends the process at once/);
-    });
+          { node: path },
+        );
+        assert.match(shown.stdout, /waiting for cleanup "slow", at most \d+ s more; Ctrl-C ends the process at once/);
+      },
+    );
   });
 }
