@@ -57,7 +57,9 @@ describe("the tarball", () => {
       "dist",
       "package.json",
     ]);
-    const strangers = paths.filter((path) => path.startsWith("dist/") && !/(?<!\.test)\.(?:js|d\.ts)$/.test(path));
+    const strangers = paths.filter(
+      (path) => path.startsWith("dist/") && !/(?<!\.test)\.(?:js|js\.map|d\.ts)$/.test(path),
+    );
     assert.deepEqual(strangers, []);
     assert.ok(paths.includes("dist/index.js"));
     assert.ok(paths.includes("dist/index.d.ts"));

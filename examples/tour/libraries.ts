@@ -44,6 +44,7 @@ export async function registerCleanups(library: Library, mode: Mode, log: string
     }
     return async () => {
       begin();
+      await new Promise<void>((resolve) => process.nextTick(resolve)); // which Node drops once it is exiting
       await sleep(5);
       end();
     };

@@ -24,9 +24,13 @@ export class ProcessExit implements WayOut {
       const { stack, shutdown } = this.#leaving;
       const code = Number(given ?? 0);
       const isLast = this.#ending || (stack.size === 0 && !shutdown.running) || !isInProcessExit();
-      if (isLast || this.#leave(code)) return this.#last(emit, code);
-      // Not the end yet: the caller is left, and the process goes on until its cleanups have ended.
-      nodeProcess._exiting = false;
+      if (isLast) return this.#last(emit, code);
+      nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
+      if (this.#leave(code)) {
+        nodeProcess._exiting = true;
+        return this.#last(emit, code);
+      }
+      // The caller is left, and the process goes on until its cleanups have ended.
       if (!isCalledByReporter(new Error().stack)) throw new SystemExit(code);
       returnFromProcessExit();
       return true;
@@ -55,10 +59,7 @@ export class ProcessExit implements WayOut {
     this.#leaving.exitCode = code;
     if (announcedSignal?.code === code) {
       const { signal } = announcedSignal;
-      const end = () => {
-        nodeProcess._exiting = false; // its listeners have not been heard
-        endBySignal(signal, this.#leaving);
-      };
+      const end = () => endBySignal(signal, this.#leaving);
       if (shutdown.begin(describeExit({ kind: "signal", code, signal }), end)) end();
       return false;
     }
