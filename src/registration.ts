@@ -18,6 +18,7 @@ export interface CleanupOptions {
 /** What is known of a cleanup beside its function, in one object: of most of a million nothing is. */
 interface About extends CleanupOptions {
   site?: CallSite;
+  ending?: Promise<void>;
 }
 
 /** The stack of one thread, with what its registrations share. */
@@ -34,22 +35,21 @@ type State = "registered" | "running" | "gone";
 const NO_ARGUMENTS: readonly unknown[] = Object.freeze([]);
 
 /** One cleanup on the stack. */
-export class Registration extends Entry implements Disposable, AsyncDisposable {
+export abstract class Registration extends Entry implements Disposable, AsyncDisposable {
+  /** The thread's, and so no field of each: what a million registrations cost is their bytes. */
+  protected abstract get stack(): RegistrationStack;
+
   #state: State = "registered";
-  #ending: Promise<void> | undefined;
-  readonly #stack: RegistrationStack;
   readonly #args: readonly unknown[];
-  readonly #about: About | undefined;
+  #about: About | undefined;
 
   constructor(
-    stack: RegistrationStack,
     fn: AnyFunction,
     args: readonly unknown[],
     options: CleanupOptions | undefined,
     site: CallSite | undefined,
   ) {
     super(fn);
-    this.#stack = stack;
     this.#args = args.length === 0 ? NO_ARGUMENTS : args;
     this.#about = site === undefined ? options : { ...options, site };
   }
@@ -68,7 +68,7 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
 
   /** Whether it is on the stack. */
   get linked(): boolean {
-    return this.#stack.has(this);
+    return this.stack.has(this);
   }
 
   get state(): State {
@@ -77,24 +77,24 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
 
   /** Settles when a running cleanup has ended, and never rejects; `undefined` while it is synchronous. */
   get ending(): Promise<void> | undefined {
-    return this.#ending;
+    return this.#about?.ending;
   }
 
   run(): unknown {
     if (this.#state === "gone") return undefined;
-    if (this.#state === "running") return this.isRunningHere ? Promise.resolve() : this.#ending;
+    if (this.#state === "running") return this.isRunningHere ? Promise.resolve() : this.ending;
     try {
       return insideOf(this, () => this.start());
     } finally {
-      if (this.#ending === undefined) endOf();
-      else void this.#ending.then(endOf);
+      if (this.ending === undefined) endOf();
+      else void this.ending.then(endOf);
     }
   }
 
   cancel(): boolean {
     if (this.#state !== "registered") return false;
     this.#state = "gone";
-    return this.#stack.remove(this);
+    return this.stack.remove(this);
   }
 
   [Symbol.dispose](): void {
@@ -119,7 +119,7 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
    */
   start(): unknown {
     this.#state = "running";
-    this.#stack.running += 1;
+    this.stack.running += 1;
     const fn = this.fn as (...args: readonly unknown[]) => unknown;
     let result: unknown;
     let promised: boolean;
@@ -136,21 +136,21 @@ export class Registration extends Entry implements Disposable, AsyncDisposable {
     }
     const promise = Promise.resolve(result);
     const ended = () => this.abandon();
-    this.#ending = promise.then(ended, ended);
+    this.#about = { ...this.#about, ending: promise.then(ended, ended) };
     // A promise of its own for the caller: a rejection that the caller ignores must not pass for handled.
     return promise.then((value) => value);
   }
 
   /** Takes it out of the stack: it has ended, or nobody waits for it any longer. */
   abandon(): void {
-    if (this.#state === "running") this.#stack.running -= 1;
+    if (this.#state === "running") this.stack.running -= 1;
     this.#state = "gone";
-    this.#stack.remove(this);
+    this.stack.remove(this);
   }
 
   /** Whether this code is part of this very cleanup: to wait for its end here would be to wait for ever. */
   get isRunningHere(): boolean {
-    return isInside(this) || (this.#stack.current === this && isInside(SHUTDOWN));
+    return isInside(this) || (this.stack.current === this && isInside(SHUTDOWN));
   }
 }
 

@@ -25,6 +25,7 @@ export class Thread {
   readonly shutdown: Shutdown;
   readonly exits: Exits;
   readonly #controller = new AbortController();
+  readonly #Registration: new (...of: ConstructorParameters<typeof Registration>) => Registration;
   #beginnings = 0;
   #lingering: NodeJS.Timeout | undefined;
   #environmentRead = false;
@@ -34,7 +35,13 @@ export class Thread {
       filled: () => this.#watch(),
       emptied: () => this.#unwatch(),
     });
-    this.stack = Object.assign(stack, { running: 0, current: undefined });
+    const own: RegistrationStack = Object.assign(stack, { running: 0, current: undefined });
+    this.stack = own;
+    this.#Registration = class extends Registration {
+      protected override get stack() {
+        return own;
+      }
+    };
     this.shutdown = new Shutdown(
       this.stack,
       this.settings,
@@ -66,7 +73,7 @@ export class Thread {
     args: readonly unknown[],
     options: CleanupOptions | undefined,
   ): Registration {
-    const registration = new Registration(this.stack, fn, args, options, callSite(callee));
+    const registration = new this.#Registration(fn, args, options, callSite(callee));
     this.stack.push(registration);
     return registration;
   }
