@@ -22,14 +22,17 @@ export function returnFromProcessExit(): void {
 /** Whether this code runs because of process.exit(), which alone can be left by an error. */
 export function isInProcessExit(): boolean {
   const { prepareStackTrace, stackTraceLimit } = Error;
+  const isExit = (frame: NodeJS.CallSite) =>
+    frame.getFileName() === PER_THREAD && frame.getFunctionName()?.endsWith("exit") === true;
   try {
     Error.stackTraceLimit = 50;
-    Error.prepareStackTrace = (_, frames) =>
-      frames.some((frame) => frame.getFunctionName()?.endsWith("exit") && frame.getFileName() === PER_THREAD);
-    return (new Error() as { stack: unknown }).stack === true;
-  } finally {
+    Error.prepareStackTrace = (_, frames) => frames.some(isExit);
+    const found: unknown = new Error().stack;
     Error.stackTraceLimit = stackTraceLimit;
     Error.prepareStackTrace = prepareStackTrace as NonNullable<typeof prepareStackTrace>;
+    return found === true;
+  } catch {
+    return true; // Error is frozen; that anything is registered here has no other cause worth a guess
   }
 }
 
