@@ -5,6 +5,7 @@ import { isMainThread, setImmediate } from "../builtin.js";
 import { describeExit, isAbortedBy, isSystemExit } from "../exit.js";
 import { writeError } from "../report.js";
 import { reportOf } from "./uncaught-report.js";
+import { nodeProcess } from "./node-process.js";
 import type { Leaving, WayOut } from "./way-out.js";
 
 /** The status of a process whose `uncaughtException` listener threw. Source: https://nodejs.org/api/process.html#exit-codes */
@@ -46,6 +47,8 @@ export function uncaughtError(leaving: Leaving): WayOut {
       uncaughtExceptionMonitor: (emit) => (released === undefined ? emit() : true),
       uncaughtException(emit, [error, origin]) {
         const kind = origin === "unhandledRejection" ? origin : "uncaughtException";
+        // An error in an `exit` listener: Node ends the process by itself.
+        if (nodeProcess._exiting === true) return emit();
         if (released !== undefined || (stack.size === 0 && !shutdown.running)) return emit();
         if (process.listenerCount("uncaughtException") > 0) {
           try {
