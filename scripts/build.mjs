@@ -3,20 +3,43 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, renameSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
 import { build } from "esbuild";
+
+/** What users import, and the programs that the package starts. */
+const ENTRIES = {
+  index: "src/index.ts",
+  durable: "src/durable/index.ts",
+  replay: "src/durable/replay-main.ts",
+  call: "src/durable/call-main.ts",
+};
+
+/** The other entry points stand on the core's face, and hold no second copy of it. */
+const coreIsExternal = {
+  name: "core-is-external",
+  setup({ onResolve }) {
+    const core = resolve(ENTRIES.index);
+    onResolve({ filter: /\/index\.js$/ }, ({ path, resolveDir, kind }) => {
+      const isCore = kind !== "entry-point" && resolve(resolveDir, path.replace(/\.js$/, ".ts")) === core;
+      return isCore ? { path: "./index.js", external: true } : undefined;
+    });
+  },
+};
 
 // Beside the old build until it is complete: a program that runs meanwhile finds one or the other.
 const fresh = mkdtempSync("dist-");
 try {
   execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", fresh], { stdio: "inherit" });
   await build({
-    entryPoints: ["src/index.ts"],
+    entryPoints: ENTRIES,
     outdir: fresh,
     bundle: true,
     format: "esm",
     platform: "node",
     target: "node20.19",
+    plugins: [coreIsExternal],
     minify: true, // what V8 has to read is what a program waits for at its start
+    lineLimit: 120, // and what Node shows of a line that throws
     sourcemap: true,
     logLevel: "warning",
   });

@@ -11,10 +11,14 @@ export function builtin<T extends keyof Builtins>(name: T): Builtins[T] {
 
 interface Builtins {
   async_hooks: typeof import("node:async_hooks");
+  child_process: typeof import("node:child_process");
+  diagnostics_channel: typeof import("node:diagnostics_channel");
   fs: typeof import("node:fs");
   module: typeof import("node:module");
   os: typeof import("node:os");
+  path: typeof import("node:path");
   tty: typeof import("node:tty");
+  url: typeof import("node:url");
   util: typeof import("node:util");
   vm: typeof import("node:vm");
 }

@@ -50,16 +50,20 @@ export const LONGEST_TIME = 2 ** 31 - 1;
 /** The `code` of an error that this package throws at a wrong call. */
 export type ErrorCode = keyof typeof table;
 
-/** Makes the error of that code, with its message's parts. */
-export function failure<C extends ErrorCode>(
-  code: C,
-  ...parts: Parameters<(typeof table)[C]["message"]>
-): (TypeError | RangeError) & { code: C } {
-  const { Class, message } = table[code];
-  const error = new Class((message as (...parts: unknown[]) => string)(...parts));
-  return Object.assign(error, { code });
+type Table = Record<string, { Class: ErrorConstructor; message(...parts: never[]): string }>;
+
+/** A function that makes the errors of a table: given a code and its message's parts. */
+export function failuresOf<T extends Table>(table: T) {
+  return <C extends keyof T & string>(code: C, ...parts: Parameters<T[C]["message"]>): Error & { code: C } => {
+    const { Class, message } = table[code] as T[C];
+    return Object.assign(new Class(message(...(parts as never[]))), { code });
+  };
 }
 
-function show(value: unknown): string {
+/** Makes the error of that code, with its message's parts. */
+export const failure = failuresOf(table);
+
+/** A value, as a message shows it. */
+export function show(value: unknown): string {
   return inspect(value, { customInspect: true, depth: 0, breakLength: Number.POSITIVE_INFINITY });
 }

@@ -13,6 +13,8 @@ export interface CleanupOptions {
   name?: string;
   /** How long to wait for its promise, in milliseconds. `0` calls it and does not wait. */
   timeout?: number;
+  /** Called when the cleanup is cancelled, by whatever means: for what else was prepared for it. */
+  onCancel?: () => void;
 }
 
 /** What is known of a cleanup beside its function, in one object: of most of a million nothing is. */
@@ -94,7 +96,9 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
   cancel(): boolean {
     if (this.#state !== "registered") return false;
     this.#state = "gone";
-    return this.stack.remove(this);
+    this.stack.remove(this);
+    this.#about?.onCancel?.();
+    return true;
   }
 
   [Symbol.dispose](): void {

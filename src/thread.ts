@@ -179,10 +179,17 @@ function throwAll(errors: readonly unknown[]): void {
 }
 
 function checkOptions(options: CleanupOptions): CleanupOptions {
-  const { name, timeout } = options;
+  const { name, timeout, onCancel } = options;
   if (name !== undefined && typeof name !== "string") {
     throw failure("ERR_ATEXIT_OPTIONS", "The cleanup's name", name, "a string");
   }
   if (timeout !== undefined) checkTime("timeout", timeout);
-  return { ...(name === undefined ? {} : { name }), ...(timeout === undefined ? {} : { timeout }) };
+  if (onCancel !== undefined && typeof onCancel !== "function") {
+    throw failure("ERR_ATEXIT_OPTIONS", "onCancel", onCancel, "a function");
+  }
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(onCancel === undefined ? {} : { onCancel }),
+  };
 }

@@ -1,0 +1,124 @@
+// What one thread has of this part: its settings, and its journal and guard
+// while recipes are pending. It stands on the face of the package: a recipe is
+// registered as a function that carries it out.
+
+import { builtin, clearTimeout, setImmediate, setTimeout } from "../builtin.js";
+import type { Registration } from "../index.js";
+import type { AnyFunction } from "../stack.js";
+import { type Core, theThread } from "./core.js";
+import { journalDirectory } from "./directory.js";
+import { Guard } from "./guard.js";
+import { Journal, VERSION } from "./journal.js";
+import { newJournalName } from "./names.js";
+import { thisOwner } from "./owner.js";
+import { carryOut, type Circumstances, type Recipe, titleOf } from "./recipes/recipe.js";
+import { recoverIn } from "./recovery.js";
+import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.js";
+
+/** A guard stays so long when nothing is pending, in milliseconds: the next recipe often comes soon. */
+const LINGER = 1_000;
+
+const HERE: Circumstances = { sameBoot: true, samePids: true, node: process.execPath };
+
+export class Durable {
+  readonly #settings: DurableSettings = { ...defaultSettings(), ...environmentSettings(process.env) };
+  readonly #thread: Core = theThread();
+  #journal: Journal | undefined;
+  #guard: Guard | undefined;
+  #lingering: NodeJS.Timeout | undefined;
+  #recovered = false;
+
+  /** @throws an error with the code `ERR_ATEXIT_DIRECTORY` */
+  get directory(): string {
+    return journalDirectory(this.#settings.journalDir);
+  }
+
+  configure(given: unknown): DurableSettings {
+    Object.assign(this.#settings, checkSettings(given), environmentSettings(process.env));
+    return { ...this.#settings };
+  }
+
+  /** Writes a recipe down, and registers what carries it out in this process. */
+  add<R>(callee: AnyFunction, recipe: Recipe): Registration<R> {
+    const journal = this.#open();
+    const id = journal.add(recipe);
+    this.#guardIt(journal);
+    const done = () => this.#done(journal, id);
+    const cleanup = () => settled(() => carryOut(recipe, HERE), done);
+    const options = { name: titleOf(recipe), onCancel: done };
+    return this.#thread.register(callee, options, [cleanup]) as unknown as Registration<R>;
+  }
+
+  #open(): Journal {
+    clearTimeout(this.#lingering);
+    if (this.#journal !== undefined) {
+      if (this.#lingering !== undefined) process.off("exit", this.#close);
+      this.#lingering = undefined;
+      return this.#journal;
+    }
+    const { directory } = this;
+    const owner = thisOwner();
+    const header = {
+      atexit: VERSION,
+      owner,
+      program: [process.execPath, ...process.argv.slice(1)].join(" ").slice(0, 1_000),
+      since: new Date().toISOString(),
+      node: process.execPath,
+    } as const;
+    this.#journal = new Journal(builtin("path").join(directory, newJournalName()), header, this.#settings.fsync);
+    return this.#journal;
+  }
+
+  #guardIt(journal: Journal): void {
+    if (this.#settings.guard) {
+      if (this.#guard === undefined) this.#guard = new Guard(journal, () => journal.pending > 0);
+      else this.#guard.ensure();
+    } else if (!this.#recovered) {
+      // The guard would look for what dead processes have left.
+      const { directory } = this;
+      setImmediate(() => void recoverIn(directory).catch(() => {})).unref();
+    }
+    this.#recovered = true;
+  }
+
+  #done(journal: Journal, id: number): void {
+    journal.done(id);
+    if (journal.pending > 0) return;
+    if (this.#thread.exiting.aborted) {
+      this.#close();
+      return;
+    }
+    this.#lingering = setTimeout(this.#close, LINGER).unref();
+    process.once("exit", this.#close);
+  }
+
+  /** Nothing of this part is left: no journal, no guard, no listener. */
+  readonly #close = (): void => {
+    clearTimeout(this.#lingering);
+    process.off("exit", this.#close);
+    this.#lingering = undefined;
+    this.#journal?.close();
+    this.#guard?.end();
+    this.#journal = undefined;
+    this.#guard = undefined;
+  };
+}
+
+/** Calls `body`, and then `after`, at the end of its promise where it returns one, also when it fails. */
+function settled<T>(body: () => T | Promise<T>, after: () => void): void | Promise<void> {
+  let result: T | Promise<T>;
+  try {
+    result = body();
+  } catch (error) {
+    after();
+    throw error;
+  }
+  if (!(result instanceof Promise)) return after();
+  return result.then(
+    () => after(),
+    (error) => {
+      after();
+      throw error;
+    },
+  );
+}

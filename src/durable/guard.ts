@@ -1,0 +1,98 @@
+// Starts the guard, and starts another one where it was killed.
+
+import { builtin, now } from "../builtin.js";
+import { report } from "../report.js";
+import { GUARD_SCRIPT } from "./guard-script.js";
+import type { Journal } from "./journal.js";
+import { namesHere } from "./names.js";
+import { cleanEnvironment } from "./node-options.js";
+import { thisProcess } from "./owner.js";
+
+type Child = import("node:child_process").ChildProcess;
+
+/** A guard that ends sooner than this was killed on purpose, or cannot live here, in milliseconds. */
+const SHORT_LIFE = 1_000;
+
+/** How many short-lived guards are replaced. */
+const REPLACEMENTS = 3;
+
+export class Guard {
+  readonly #journal: Journal;
+  readonly #isNeeded: () => boolean;
+  #child: Child | undefined;
+  #shortLives = 0;
+  #ended = false;
+
+  /** @param isNeeded whether anything is pending */
+  constructor(journal: Journal, isNeeded: () => boolean) {
+    this.#journal = journal;
+    this.#isNeeded = isNeeded;
+    this.#start();
+  }
+
+  /** Lets it go: the pipe that it reads is closed. */
+  end(): void {
+    this.#ended = true;
+    this.#child?.stdin?.destroy();
+  }
+
+  #start(): void {
+    const startedAt = now();
+    let child: Child;
+    try {
+      child = spawnGuard(this.#journal);
+    } catch (error) {
+      warn(error); // Node's permission model says no at once
+      return;
+    }
+    this.#child = child;
+    // The event for a shell that cannot be started comes later; unheard, it would end the program.
+    child.once("error", warn);
+    child.stdin?.on("error", () => {});
+    child.unref();
+    (child.stdin as { unref?(): void } | null | undefined)?.unref?.();
+    child.once("exit", () => {
+      child.stdin?.destroy();
+      if (this.#ended) return;
+      this.#shortLives = now() - startedAt < SHORT_LIFE ? this.#shortLives + 1 : 0;
+      if (this.#shortLives > REPLACEMENTS) warn(new Error("it is killed again and again"));
+      else if (this.#isNeeded()) this.#start();
+      else this.#child = undefined;
+    });
+  }
+
+  /** One that was killed while nothing was pending was not replaced. */
+  ensure(): void {
+    if (this.#child === undefined && !this.#ended) this.#start();
+  }
+}
+
+function spawnGuard(journal: Journal): Child {
+  const { fileURLToPath } = builtin("url");
+  const replay = fileURLToPath(new URL("./replay.js", import.meta.url));
+  const { spawn } = builtin("child_process");
+  const options = {
+    cwd: builtin("path").parse(journal.path).root, // keeps no directory in use
+    env: cleanEnvironment(),
+    stdio: ["pipe", "ignore", "ignore", journal.fd] as ("pipe" | "ignore" | number)[],
+    // A session of its own: what ends the process group, or the terminal, does not end it.
+    detached: true,
+    windowsHide: true,
+  };
+  const { pid, start } = thisProcess();
+  // Windows has no shell for this. Untested here.
+  if (process.platform === "win32") return spawn(process.execPath, [replay, "--wait", journal.path], options);
+  const args = [journal.path, process.execPath, replay, String(pid), start, namesHere()];
+  return spawn("/bin/sh", ["-c", GUARD_SCRIPT, "atexit-guard", ...args], options);
+}
+
+let warned = false;
+
+/** Once in a process: what goes on without it is still worth having. */
+function warn(error: unknown): void {
+  if (warned) return;
+  warned = true;
+  report(
+    `no guard is running: ${(error as Error).message}. Durable cleanups happen on every exit that JavaScript sees and at the next start, but not when this process is killed. ATEXIT_GUARD=off says that this is known.`,
+  );
+}

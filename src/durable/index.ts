@@ -1,0 +1,181 @@
+// The face of `atexit/durable`: cleanups as data, for the ways out that no
+// program sees.
+
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { ChildProcess } from "node:child_process";
+import type { Registration } from "../index.js";
+import { Durable } from "./durable.js";
+import { readLog } from "./log.js";
+import { describeCall } from "./recipes/call.js";
+import { describeExec, type ExecOptions } from "./recipes/exec.js";
+import type { JsonValue } from "./recipes/json.js";
+import { describeKill, type KillOptions } from "./recipes/kill.js";
+import { describeRemove } from "./recipes/remove.js";
+import { recoverIn } from "./recovery.js";
+import type { Replayed } from "./replay.js";
+import type { DurableSettings } from "./settings.js";
+
+export type { DurableErrorCode } from "./errors.js";
+export type { DurableSettings, ExecOptions, JsonValue, KillOptions, Replayed };
+
+const durable = sharedDurable();
+
+/**
+ * Registers the removal of a file, a symbolic link, or a directory with all
+ * that is in it: when the process ends, however it ends, SIGKILL and a crash
+ * included.
+ *
+ * Only the file that is there now is removed, or, where there is none yet, one
+ * that is made later: one that has taken its place is left alone. No link is
+ * followed. That it is gone already is no error.
+ *
+ * @param path a path, or a `file:` URL; a relative path is resolved now
+ * @returns a handle, as `register` does
+ * @throws a `TypeError` with the code `ERR_ATEXIT_PATH`; a `RangeError` with the
+ *   code `ERR_ATEXIT_PRECIOUS` for the root, the home and the working directory,
+ *   and what these are in; an `Error` with the code `ERR_ATEXIT_DIRECTORY` or
+ *   `ERR_ATEXIT_JOURNAL` where it cannot be written down
+ * @example
+ * ```js
+ * import { remove } from "atexit/durable";
+ * import { mkdtempSync } from "node:fs";
+ *
+ * const scratch = mkdtempSync("/tmp/scratch-");
+ * remove(scratch);
+ * ```
+ */
+export function remove(path: string | URL): Registration<void> {
+  return durable.add(remove, describeRemove(path));
+}
+
+/**
+ * Registers the end of another process and its descendants: first they are
+ * asked with a signal, then, after `grace`, killed.
+ *
+ * A process that has got the same pid since is left alone; that it has ended
+ * already is no error. Descendants are found by their parents, and, where the
+ * process leads a process group (`detached: true`), by that, also after it has
+ * ended itself.
+ *
+ * @param target a child process, or a pid
+ * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
+ * @throws a `RangeError` with the code `ERR_ATEXIT_PROCESS`, `ERR_ATEXIT_SIGNAL` or `ERR_ATEXIT_TIME`
+ * @example
+ * ```js
+ * import { kill } from "atexit/durable";
+ * import { spawn } from "node:child_process";
+ *
+ * kill(spawn("sleep", ["1000"]));
+ * ```
+ */
+export function kill(target: ChildProcess | number, options: KillOptions = {}): Registration<Promise<void>> {
+  return durable.add(kill, describeKill(target, options));
+}
+
+/**
+ * Registers a command, which no shell takes apart.
+ *
+ * It must be one that can be run twice: where this process is killed at the
+ * very moment when it has run, it is run again.
+ *
+ * @param command a program's name or path
+ * @param args its arguments
+ * @param options its working directory, its environment beside what is there, and its time limit
+ * @throws a `TypeError` with the code `ERR_ATEXIT_COMMAND`; a `RangeError` with the code `ERR_ATEXIT_TIME`
+ * @example
+ * ```js
+ * import { exec } from "atexit/durable";
+ *
+ * exec("docker", ["rm", "--force", "my-database"], { timeout: 20_000 });
+ * ```
+ */
+export function exec(
+  command: string,
+  args: readonly string[] = [],
+  options: ExecOptions = {},
+): Registration<Promise<void>> {
+  return durable.add(exec, describeExec(command, args, options));
+}
+
+/**
+ * Registers a call of an exported function, in a process of its own, which
+ * imports the module anew with the options that Node has here (`--import tsx`).
+ * So the module must do no harm when it is imported: give such functions a file
+ * of their own. Within ten seconds it must be done; it may be called twice.
+ *
+ * @param module `import.meta.url`, or another `file:` URL or absolute path
+ * @param exportName which of its exports
+ * @param args what JSON can carry
+ * @throws a `TypeError` with the code `ERR_ATEXIT_MODULE`, `ERR_ATEXIT_EXPORT` or `ERR_ATEXIT_JSON`
+ * @example
+ * ```js
+ * import { call } from "atexit/durable";
+ *
+ * call(import.meta.resolve("./schema.js"), "dropSchema", "test_42");
+ * ```
+ */
+export function call(module: string | URL, exportName: string, ...args: JsonValue[]): Registration<Promise<void>> {
+  return durable.add(call, describeCall(module, exportName, args));
+}
+
+/**
+ * Carries out what dead processes have left, where their guards died too. The
+ * first recipe of each program begins the same in the background.
+ *
+ * @param options with `dryRun` nothing is done, and what would be is returned
+ * @returns what was done, in that order
+ * @throws (rejects with) an error with the code `ERR_ATEXIT_DIRECTORY`
+ * @example
+ * ```js
+ * import { recover } from "atexit/durable";
+ *
+ * for (const { title, outcome } of await recover({ dryRun: true })) console.log(title, outcome);
+ * ```
+ */
+export async function recover(options: { dryRun?: boolean } = {}): Promise<Replayed[]> {
+  return recoverIn(durable.directory, { dryRun: options.dryRun === true });
+}
+
+/**
+ * What guards and recoveries have done for this user's dead processes, oldest
+ * first, as far back as the log goes. The channel `atexit:replay` of
+ * node:diagnostics_channel tells the same of recoveries in this process.
+ *
+ * @example
+ * ```js
+ * import { replays } from "atexit/durable";
+ *
+ * for (const { at, title, outcome } of replays()) console.log(at, title, outcome);
+ * ```
+ */
+export function replays(): Replayed[] {
+  return readLog(durable.directory);
+}
+
+/**
+ * Changes where and how recipes are written down; a journal that is open stays
+ * as it is. An operator's environment variables (`ATEXIT_DIR`,
+ * `ATEXIT_GUARD=off`) stand over it.
+ *
+ * @param settings what to change
+ * @returns all settings, as they are now
+ * @throws a `TypeError` with the code `ERR_ATEXIT_SETTINGS`
+ * @example
+ * ```js
+ * import { configure } from "atexit/durable";
+ *
+ * configure({ fsync: true });
+ * ```
+ */
+export function configure(settings: Partial<DurableSettings>): DurableSettings {
+  return durable.configure(settings);
+}
+
+/** This thread's, made by the first copy of this package that is loaded: one journal has one order. */
+function sharedDurable(): Durable {
+  const KEY = Symbol.for("atexit.durable.1");
+  const holder = process as { [KEY]?: Durable };
+  if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { value: new Durable() });
+  return holder[KEY] as Durable;
+}

@@ -1,0 +1,249 @@
+// The file in which a thread writes its recipes down before they are needed,
+// as its owner writes it: one JSON object a line, always appended.
+//
+//   {"atexit":1,"owner":{…},…}     the header
+//   {"locked":true}                 the guard holds a kernel lock on the file
+//   {"id":7,"do":"remove",…}        a recipe
+//   {"done":7}                      it was carried out, or cancelled
+//
+// While nothing is pending the file is empty, and then it goes away.
+
+import { builtin } from "../builtin.js";
+import { failure } from "./errors.js";
+import type { Owner } from "./owner.js";
+import type { Recipe } from "./recipes/recipe.js";
+
+/** The number rises when an older version could no longer carry a journal out. */
+export const VERSION = 1;
+
+/** A journal beyond this is neither written nor read, in bytes. */
+export const LONGEST_JOURNAL = 128 * 1024 * 1024;
+
+/** What a line of what is over may take before the file is written anew, in bytes. */
+const WORTH_SHORTENING = 64 * 1024;
+
+/** The first line: whose journal it is, and what it takes to carry it out. */
+export interface Header {
+  readonly atexit: typeof VERSION;
+  readonly owner: Owner;
+  /** What the owner runs, for people. */
+  readonly program: string;
+  /** When the journal was begun, in ISO 8601. */
+  readonly since: string;
+  /** The owner's executable. */
+  readonly node: string;
+}
+
+/** What the guard writes when it holds the lock. */
+export const LOCKED = '{"locked":true}\n';
+
+const fs = builtin("fs");
+
+export class Journal {
+  /** Also what a guard inherits. */
+  readonly fd: number;
+  readonly path: string;
+  readonly #header: string;
+  readonly #sync: boolean;
+  readonly #pending = new Map<number, Recipe>();
+  #lastId = 0;
+  /** The size of the file, without what the guard may have written. */
+  #size = 0;
+  /** How much of it is needed. */
+  #live = 0;
+  #locked = false;
+  /** Whether the last line was not taken whole. */
+  #torn = false;
+  #hasCopy = false;
+
+  constructor(path: string, header: Header, sync: boolean) {
+    this.path = path;
+    this.#sync = sync;
+    this.#header = `${JSON.stringify(header)}\n`;
+    const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = fs.constants;
+    try {
+      this.fd = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0o600);
+    } catch (error) {
+      throw failure("ERR_ATEXIT_JOURNAL", path, (error as Error).message);
+    }
+    if (sync) syncDirectory(builtin("path").dirname(path));
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Writes a recipe down.
+   *
+   * @throws an error with the code `ERR_ATEXIT_JOURNAL`; then it is not in the journal
+   */
+  add(recipe: Recipe): number {
+    const id = ++this.#lastId;
+    const line = lineOf(id, recipe);
+    if (this.#size + line.length > LONGEST_JOURNAL) {
+      throw failure("ERR_ATEXIT_JOURNAL", this.path, "it has reached its greatest length");
+    }
+    try {
+      this.#live += this.#append(line);
+    } catch (error) {
+      throw failure("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+    }
+    this.#pending.set(id, recipe);
+    return id;
+  }
+
+  /**
+   * Writes down that a recipe is over.
+   *
+   * @throws an error with the code `ERR_ATEXIT_JOURNAL` where nothing could be
+   *   written: the recipe would be carried out once more
+   */
+  done(id: number): void {
+    const recipe = this.#pending.get(id);
+    if (recipe === undefined) return;
+    this.#pending.delete(id);
+    if (this.#pending.size === 0) {
+      this.#clear();
+      return;
+    }
+    this.#live -= Buffer.byteLength(lineOf(id, recipe));
+    try {
+      this.#append(`{"done":${id}}\n`);
+    } catch (error) {
+      if (!this.#blot(id)) throw failure("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+    }
+    if (this.#size - this.#live > Math.max(WORTH_SHORTENING, this.#live)) this.#shorten();
+  }
+
+  /** Takes it away. What is pending is lost with it. */
+  close(): void {
+    if (this.#hasCopy) discard(this.#copy);
+    discard(this.path);
+    fs.closeSync(this.fd);
+  }
+
+  /** @returns the length of the text, in bytes */
+  #append(text: string): number {
+    const whole = this.#size === 0 ? this.#beginning() + text : this.#torn ? TEAR + text : text;
+    const length = Buffer.byteLength(whole);
+    try {
+      let written = fs.writeSync(this.fd, whole);
+      if (written < length) {
+        // A disk that fills up takes a part first.
+        const bytes = Buffer.from(whole);
+        while (written < length) written += fs.writeSync(this.fd, bytes, written);
+      }
+      if (this.#sync) fs.fdatasyncSync(this.fd);
+    } catch (error) {
+      this.#torn = this.#size > 0;
+      if (!this.#torn) this.#truncate();
+      throw error;
+    }
+    this.#torn = false;
+    this.#size += length;
+    return Buffer.byteLength(text);
+  }
+
+  #beginning(): string {
+    return this.#locked ? this.#header + LOCKED : this.#header;
+  }
+
+  #clear(): void {
+    if (this.#hasCopy) discard(this.#copy);
+    this.#hasCopy = false;
+    this.#truncate();
+  }
+
+  /** Empties the file, but does not forget what the guard has written into it. */
+  #truncate(): void {
+    this.#locked ||= fs.fstatSync(this.fd).size > this.#size && this.#holdsLockedLine();
+    fs.ftruncateSync(this.fd, 0);
+    this.#size = 0;
+    this.#live = 0;
+    this.#torn = false;
+  }
+
+  #holdsLockedLine(): boolean {
+    const text = fs.readFileSync(this.path, "utf8");
+    return text.startsWith(LOCKED) || text.includes(`\n${LOCKED}`);
+  }
+
+  /**
+   * Writes the journal anew with what is pending, in its place, since the
+   * kernel's lock belongs to this very file. Until that is complete, a copy
+   * beside it stands for it.
+   */
+  #shorten(): void {
+    const parts: string[] = [];
+    for (const [id, recipe] of this.#pending) parts.push(lineOf(id, recipe));
+    const text = parts.join("");
+    const unfinished = `${this.path}.tmp`;
+    try {
+      fs.writeFileSync(unfinished, this.#header + text + COMPLETE, { mode: 0o600, flush: this.#sync });
+      fs.renameSync(unfinished, this.#copy);
+      this.#hasCopy = true;
+      this.#truncate();
+      this.#live = this.#append(text);
+    } catch {
+      // No room even for that: the journal stays as long as it is, or the copy stands for it.
+      if (!this.#hasCopy) discard(unfinished);
+      this.#live = this.#size;
+      return;
+    }
+    discard(this.#copy);
+    this.#hasCopy = false;
+  }
+
+  get #copy(): string {
+    return `${this.path}.next`;
+  }
+
+  /** Overwrites a recipe where it stands, which takes no room on a full disk. */
+  #blot(id: number): boolean {
+    try {
+      const text = fs.readFileSync(this.path);
+      const from = text.indexOf(`\n{"id":${id},`) + 1;
+      const to = text.indexOf("\n", from);
+      if (from === 0) return false;
+      const fd = fs.openSync(this.path, "r+"); // what is opened for appending writes only at its end
+      try {
+        fs.writeSync(fd, Buffer.alloc(to - from, " "), 0, to - from, from);
+        if (this.#sync) fs.fdatasyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** The last line of a shorter copy: without it, it is none. */
+export const COMPLETE = '{"complete":true}\n';
+
+/** Makes of a line that was not taken whole one that cannot be read. */
+const TEAR = "~\n";
+
+function lineOf(id: number, recipe: Recipe): string {
+  return `{"id":${id},${JSON.stringify(recipe).slice(1)}\n`;
+}
+
+/** Somebody may have cleared the directory by hand. */
+function discard(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = fs.openSync(path, "r");
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

@@ -1,0 +1,47 @@
+// The options that Node was started with: what a called module needs of them,
+// and an environment in which none disturbs a process of this package's own.
+
+/** Options that would make a second process do what the first was started for. */
+const NOT_PASSED_ON =
+  /^--(?:inspect|watch|test|eval|print|check|interactive|input-type|cpu-prof|heap-prof|run|env-file)/;
+
+/** What takes the word behind it. */
+const TAKES_A_WORD = /^(?:-e|-p|-pe|-ep|--eval|--print|--inspect-port|--watch-path|--input-type|--env-file)$/;
+
+/** How this process was started, less what was meant for it alone. */
+export function ownNodeArguments(execArgv: readonly string[] = process.execArgv): string[] {
+  const passed: string[] = [];
+  for (let at = 0; at < execArgv.length; at += 1) {
+    const option = execArgv[at] as string;
+    if (TAKES_A_WORD.test(option)) at += 1;
+    else if (!NOT_PASSED_ON.test(option) && !/^-(?:i|c)$/.test(option)) passed.push(option);
+  }
+  return passed;
+}
+
+/** Set by whoever started this process, for this process. */
+const OF_THIS_PROCESS = [
+  "NODE_OPTIONS", // could name a file that is gone
+  "NODE_CHANNEL_FD", // a descriptor that others do not have
+  "NODE_CHANNEL_SERIALIZATION_MODE",
+  "NODE_UNIQUE_ID", // of a cluster's worker
+  "NODE_V8_COVERAGE",
+  "NODE_DEBUG",
+  "NODE_REDIRECT_WARNINGS",
+  "NODE_TEST_CONTEXT",
+  "WATCH_REPORT_DEPENDENCIES",
+];
+
+/** The environment for a process that carries recipes out. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const environment = { ...process.env };
+  for (const name of OF_THIS_PROCESS) delete environment[name];
+  // Electron's executable is Node only when it is told so.
+  if (process.versions["electron"] !== undefined) environment["ELECTRON_RUN_AS_NODE"] = "1";
+  return environment;
+}
+
+/** The environment for a called function. */
+export function withNodeOptions(options: string): NodeJS.ProcessEnv {
+  return { ...cleanEnvironment(), ...(options === "" ? {} : { NODE_OPTIONS: options }) };
+}

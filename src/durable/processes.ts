@@ -1,0 +1,83 @@
+// The processes of this system, and which of them belong to one: its
+// descendants, and the members of its process group and session.
+
+import { builtin } from "../builtin.js";
+import { type ProcessStat, statOf } from "./owner.js";
+
+export interface Process extends Omit<ProcessStat, "state"> {
+  readonly pid: number;
+}
+
+/** Which process is meant. */
+export interface Root {
+  readonly pid: number;
+  readonly start: string;
+}
+
+/** All that are alive and can be seen; those that only wait for their parent to notice their end are not. */
+export function allProcesses(): Map<number, Process> {
+  const found = new Map<number, Process>();
+  const rows = process.platform === "linux" ? fromProc() : fromPs();
+  for (const row of rows) found.set(row.pid, row);
+  return found;
+}
+
+function* fromProc(): Generator<Process> {
+  for (const name of builtin("fs").readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = statOf(`/proc/${name}/stat`);
+    if (stat !== undefined && stat.state !== "Z" && stat.state !== "X") yield { pid: Number(name), ...stat };
+  }
+}
+
+/** macOS and the BSDs, untested here. There the start is the time to a second, as ps writes it. */
+function* fromPs(): Generator<Process> {
+  if (process.platform === "win32") return;
+  const table = builtin("child_process").execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat=,lstart="], {
+    encoding: "utf8",
+    env: { ...process.env, LC_ALL: "C" },
+  });
+  for (const line of table.split("\n")) {
+    const [pid, ppid, group, state, ...start] = line.trim().split(/\s+/);
+    if (pid === undefined || pid === "" || state === undefined || state.startsWith("Z")) continue;
+    yield { pid: Number(pid), ppid: Number(ppid), group: Number(group), session: 0, start: start.join(" ") };
+  }
+}
+
+/** The process of that pid, if it is alive. */
+export function processOf(pid: number): Process | undefined {
+  if (process.platform !== "linux") return allProcesses().get(pid);
+  const stat = statOf(`/proc/${pid}/stat`);
+  return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : { pid, ...stat };
+}
+
+/**
+ * The root, if it is still itself, its descendants, and whoever shares the
+ * process group or session that it leads; with those of them that were found
+ * before, whose parents may have ended since.
+ *
+ * A group outlives its leader, and its number is given to no new process
+ * before it is empty. Source: setpgid(2), fork(2).
+ */
+export function treeOf(root: Root, leads: boolean, before: readonly Process[] = []): Process[] {
+  const all = allProcesses();
+  const tree = new Map<number, Process>();
+  const add = (member: Process | undefined) => {
+    if (member !== undefined) tree.set(member.pid, member);
+  };
+  const first = all.get(root.pid);
+  const isReused = first !== undefined && first.start !== root.start;
+  if (!isReused) add(first);
+  for (const { pid, start } of before) if (all.get(pid)?.start === start) add(all.get(pid));
+  if (leads && !isReused) {
+    for (const member of all.values()) {
+      if (member.group === root.pid || member.session === root.pid) add(member);
+    }
+  }
+  for (let found = -1; found !== tree.size;) {
+    found = tree.size;
+    for (const member of all.values()) if (tree.has(member.ppid)) add(member);
+  }
+  tree.delete(process.pid);
+  return [...tree.values()];
+}

@@ -1,0 +1,69 @@
+// exec: a command, without a shell.
+
+import { checkTime } from "../../settings.js";
+import { failure } from "../errors.js";
+import { runCommand } from "./command.js";
+import type { RecipeKind, Success } from "./recipe.js";
+
+/** How a command is run. */
+export interface ExecOptions {
+  /** Its working directory; by default the present one. */
+  cwd?: string;
+  /** What it finds in its environment beside what is there. */
+  env?: Readonly<Record<string, string>>;
+  /** When it is ended, in milliseconds. 10,000 by default. */
+  timeout?: number;
+}
+
+export interface ExecRecipe {
+  readonly do: "exec";
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeout: number;
+}
+
+/** How long a command or a called function may take where nothing is said, in milliseconds. */
+export const DEFAULT_TIMEOUT = 10_000;
+
+export function describeExec(command: unknown, args: unknown, options: unknown): ExecRecipe {
+  if (typeof command !== "string" || command === "" || command.includes("\0")) {
+    throw failure("ERR_ATEXIT_COMMAND", "The command", command, "a program's name or path");
+  }
+  if (!isStrings(args)) throw failure("ERR_ATEXIT_COMMAND", "The arguments", args, "an array of strings");
+  if (typeof options !== "object" || options === null) {
+    throw failure("ERR_ATEXIT_COMMAND", "The options", options, "an object such as { timeout: 5_000 }");
+  }
+  const { cwd = process.cwd(), env = {}, timeout = DEFAULT_TIMEOUT } = options as Record<string, unknown>;
+  if (typeof cwd !== "string") throw failure("ERR_ATEXIT_COMMAND", "cwd", cwd, "a path");
+  if (!isEnvironment(env)) throw failure("ERR_ATEXIT_COMMAND", "env", env, "an object of strings");
+  checkTime("timeout", timeout);
+  const absolute = process.getBuiltinModule("path").resolve(cwd);
+  return { do: "exec", command, args: [...args], cwd: absolute, env: { ...env }, timeout: timeout as number };
+}
+
+export const execRecipe: RecipeKind<ExecRecipe> = {
+  matches: ({ command, args, cwd, env, timeout }) =>
+    typeof command === "string" &&
+    isStrings(args) &&
+    typeof cwd === "string" &&
+    isEnvironment(env) &&
+    Number.isFinite(timeout),
+
+  title: ({ command, args }) => `exec ${[command, ...args].join(" ")}`,
+
+  async carryOut({ command, args, cwd, env, timeout }): Promise<Success> {
+    const environment = { ...process.env, ...env };
+    await runCommand(command, args, { cwd, env: environment, timeout, title: `exec ${command}` });
+    return "done";
+  },
+};
+
+export function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((part) => typeof part === "string" && !part.includes("\0"));
+}
+
+export function isEnvironment(value: unknown): value is Readonly<Record<string, string>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && isStrings(Object.values(value));
+}

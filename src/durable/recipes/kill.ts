@@ -1,0 +1,118 @@
+// kill: a process and its descendants, politely first, then by force.
+
+import type { ChildProcess } from "node:child_process";
+import { now, setTimeout } from "../../builtin.js";
+import { failure as coreFailure } from "../../errors.js";
+import { checkTime } from "../../settings.js";
+import { canListen } from "../../signals.js";
+import { failure } from "../errors.js";
+import { type Process, processOf, treeOf } from "../processes.js";
+import type { RecipeKind, Success } from "./recipe.js";
+
+/** How a process is ended. */
+export interface KillOptions {
+  /** The signal that asks it to end. `SIGTERM` by default. */
+  signal?: NodeJS.Signals;
+  /** How long it may take before it is killed, in milliseconds. 5,000 by default; with 0 it is killed at once. */
+  grace?: number;
+}
+
+export interface KillRecipe {
+  readonly do: "kill";
+  readonly pid: number;
+  readonly start: string;
+  /** Whether it leads a process group, in which its descendants can be found without it. */
+  readonly leads: boolean;
+  readonly signal: NodeJS.Signals;
+  readonly grace: number;
+}
+
+const DEFAULT_GRACE = 5_000;
+
+/** How long a killed process may take to be gone, in milliseconds; one that waits for a disk takes longer. */
+const KILLED_WITHIN = 2_000;
+
+/** @throws a `RangeError` or `TypeError` for what is no process that this one may end */
+export function describeKill(given: unknown, options: KillOptions): KillRecipe {
+  const { signal = "SIGTERM", grace = DEFAULT_GRACE } = options;
+  if (signal !== "SIGKILL" && !canListen(signal)) throw coreFailure("ERR_ATEXIT_SIGNAL", signal);
+  checkTime("grace", grace);
+  const child = isChild(given) ? given : undefined;
+  const pid = child === undefined ? given : child.pid;
+  if (pid === undefined) throw failure("ERR_ATEXIT_PROCESS", given, "was never started");
+  if (typeof pid !== "number" || !Number.isInteger(pid) || pid < 2) {
+    throw failure("ERR_ATEXIT_PROCESS", given, "is no process that can be ended");
+  }
+  if (pid === process.pid) throw failure("ERR_ATEXIT_PROCESS", pid, "is this very process");
+  const found = processOf(pid);
+  // A child can end at any time. A number without a process is a mistake.
+  if (found === undefined && child === undefined) throw failure("ERR_ATEXIT_PROCESS", pid, "is no living process");
+  const start = found?.start ?? "0";
+  return { do: "kill", pid, start, leads: found?.group === pid, signal, grace };
+}
+
+function isChild(given: unknown): given is ChildProcess {
+  return typeof given === "object" && given !== null && "pid" in given && "spawnfile" in given;
+}
+
+export const killRecipe: RecipeKind<KillRecipe> = {
+  matches: ({ pid, start, leads, signal, grace }) =>
+    Number.isInteger(pid) &&
+    (pid as number) > 1 &&
+    typeof start === "string" &&
+    typeof leads === "boolean" &&
+    typeof signal === "string" &&
+    (signal === "SIGKILL" || canListen(signal)) &&
+    Number.isFinite(grace),
+
+  title: ({ pid }) => `kill ${pid}`,
+
+  async carryOut(recipe, { sameBoot, samePids }) {
+    if (!sameBoot) return "gone";
+    if (!samePids) {
+      throw failure("ERR_ATEXIT_REPLACED", `process ${recipe.pid}`, "its number belongs to another pid namespace");
+    }
+    return endTree(recipe);
+  },
+};
+
+async function endTree(recipe: KillRecipe): Promise<Success> {
+  let members = treeOf(recipe, recipe.leads);
+  if (members.length === 0) return "gone";
+  const look = () => (members = treeOf(recipe, recipe.leads, members));
+  if (recipe.grace > 0 && recipe.signal !== "SIGKILL") {
+    for (const member of members) send(member, recipe.signal);
+    await until(() => look().length === 0, recipe.grace);
+  }
+  const ended = await until(() => {
+    for (const member of look()) send(member, "SIGKILL");
+    return members.length === 0;
+  }, KILLED_WITHIN);
+  if (!ended) {
+    const pids = members.map(({ pid }) => pid).join(", ");
+    throw failure("ERR_ATEXIT_STILL_THERE", `process ${recipe.pid}`, `${pids} did not end when killed`);
+  }
+  return "done";
+}
+
+/** The last look before a signal: the pid may be another's by now. */
+function send({ pid, start }: Process, signal: NodeJS.Signals): void {
+  if (processOf(pid)?.start !== start) return;
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EPERM") throw failure("ERR_ATEXIT_STILL_THERE", `process ${pid}`, "it belongs to another user");
+    if (code !== "ESRCH") throw error;
+  }
+}
+
+/** Asks again and again, less often as time goes on. */
+async function until(isSo: () => boolean, limit: number): Promise<boolean> {
+  const end = now() + limit;
+  for (let pause = 2; !isSo(); pause = Math.min(pause * 1.5, 50)) {
+    if (now() >= end) return false;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(pause, Math.max(1, end - now()))));
+  }
+  return true;
+}

@@ -1,0 +1,84 @@
+// remove: a file, a link, or a directory with all that is in it, and only that
+// very one. It never follows a link, and leaves what is mounted from elsewhere.
+
+import { builtin } from "../../builtin.js";
+import { failure } from "../errors.js";
+import { refusePrecious } from "./precious.js";
+import type { RecipeKind } from "./recipe.js";
+import { removeTree } from "./tree.js";
+
+/** Which file it is, whatever its path says: device, inode, and birth time in milliseconds. */
+export type Identity = readonly [dev: number, ino: number, birth: number];
+
+export interface RemoveRecipe {
+  readonly do: "remove";
+  /** Absolute. */
+  readonly path: string;
+  /** What was there at registration; a time, in milliseconds, where nothing was: then it is what came later. */
+  readonly is: Identity | number;
+}
+
+/** A file's time of birth is taken from a clock that may be one tick behind. */
+const CLOCK_TICK = 20;
+
+const fs = builtin("fs");
+
+/** @throws a `TypeError` or `RangeError` for what must not be removed */
+export function describeRemove(given: unknown): RemoveRecipe {
+  const path = absolute(given);
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return { do: "remove", path, is: Date.now() };
+  if (stats.isDirectory()) refusePrecious(path, stats);
+  return { do: "remove", path, is: [stats.dev, stats.ino, stats.birthtimeMs] };
+}
+
+function absolute(given: unknown): string {
+  const { isAbsolute, resolve } = builtin("path");
+  if (given instanceof URL && given.protocol === "file:") return builtin("url").fileURLToPath(given);
+  if (typeof given !== "string" || given === "" || given.includes("\0")) throw failure("ERR_ATEXIT_PATH", given);
+  try {
+    return resolve(given);
+  } catch (error) {
+    if (isAbsolute(given)) throw error;
+    throw failure("ERR_ATEXIT_NO_DIRECTORY", given);
+  }
+}
+
+export const removeRecipe: RecipeKind<RemoveRecipe> = {
+  matches: ({ path, is }) =>
+    typeof path === "string" &&
+    builtin("path").isAbsolute(path) &&
+    !path.includes("\0") &&
+    (Number.isFinite(is) || (Array.isArray(is) && is.length === 3 && is.every((part) => Number.isFinite(part)))),
+
+  title: ({ path }) => `remove ${path}`,
+
+  carryOut({ path, is }, { sameBoot }) {
+    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return "gone";
+    const why = typeof is === "number" ? whyNotNew(stats, is) : whyNotSame(stats, is, sameBoot);
+    if (why !== undefined) throw failure("ERR_ATEXIT_REPLACED", path, why);
+    if (stats.isDirectory()) {
+      refusePrecious(path, stats);
+      removeTree(path, stats);
+    } else {
+      fs.unlinkSync(path);
+    }
+    return "done";
+  },
+};
+
+function whyNotSame(
+  stats: import("node:fs").Stats,
+  [dev, ino, birth]: Identity,
+  sameBoot: boolean,
+): string | undefined {
+  // The numbers of devices are given out anew when the system starts.
+  const isSame = stats.ino === ino && (stats.dev === dev || (!sameBoot && birth > 0)) && stats.birthtimeMs === birth;
+  return isSame ? undefined : "another file has taken its place";
+}
+
+function whyNotNew(stats: import("node:fs").Stats, registeredAt: number): string | undefined {
+  const isNew = stats.birthtimeMs <= 0 || stats.birthtimeMs >= registeredAt - CLOCK_TICK;
+  return isNew ? undefined : "it is older than the registration, and was moved here";
+}
