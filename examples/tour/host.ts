@@ -4,6 +4,8 @@
 
 import { fork, spawn } from "node:child_process";
 import cluster from "node:cluster";
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Host } from "./ways-out.js";
 
@@ -48,6 +50,19 @@ const HOSTS: Partial<Record<Host, () => void>> = {
       error = `${thrown} `;
     });
     worker.on("exit", (code) => tell(`${error}${code}`));
+  },
+
+  "terminating main thread"() {
+    const worker = new Worker(program, { workerData: args });
+    worker.on("message", async (message) => {
+      if (message === "end yourself") process.exit(7);
+      await worker.terminate();
+      // The process lives on, and sees what the worker has left being cleaned up.
+      const log = args.at(-1) as string;
+      const isOver = () => existsSync(log) && readFileSync(log, "utf8").includes("first ends");
+      for (let tries = 0; !isOver() && tries < 2_000; tries += 1) await sleep(5);
+      tell(isOver() ? "terminated" : "nothing was cleaned up");
+    });
   },
 
   watcher() {

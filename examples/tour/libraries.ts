@@ -1,8 +1,9 @@
 // Two cleanups, registered with this package or with another one, or not at
 // all. Each writes into a log file that it ran, and that it came to its end.
 
-import { appendFileSync, writeSync } from "node:fs";
+import { appendFileSync, mkdirSync, writeFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const require = createRequire(import.meta.url);
@@ -19,7 +20,8 @@ export const LIBRARIES = [
 ] as const;
 
 export type Library = (typeof LIBRARIES)[number] | "none";
-export type Mode = "sync" | "async";
+/** What the cleanups are: functions, or recipes, which only this package has. */
+export type Mode = "sync" | "async" | "recipes";
 
 /** What the log holds when both cleanups ran to their end, last in, first out, once. */
 export const EXPECTED_LOG: readonly string[] = ["second begins", "second ends", "first begins", "first ends"];
@@ -29,6 +31,7 @@ export const MARK = "<cleanup>";
 
 /** Registers the two cleanups. */
 export async function registerCleanups(library: Library, mode: Mode, log: string): Promise<void> {
+  if (library === "atexit" && mode === "recipes") return registerRecipes(log);
   const note = (line: string) => appendFileSync(log, `${line}\n`);
   const cleanups = ["first", "second"].map((name) => {
     const begin = () => {
@@ -50,6 +53,17 @@ export async function registerCleanups(library: Library, mode: Mode, log: string
     };
   });
   await REGISTER[library](cleanups, mode);
+}
+
+/** The same as commands, and the removal of a directory. */
+async function registerRecipes(log: string): Promise<void> {
+  const { exec, remove } = await import("atexit/durable");
+  const scratch = join(dirname(log), "scratch");
+  mkdirSync(scratch);
+  writeFileSync(join(scratch, "file"), "");
+  remove(scratch);
+  const script = 'echo "$1 begins" >>"$2"; echo "$1 ends" >>"$2"';
+  for (const name of ["first", "second"]) exec("/bin/sh", ["-c", script, "sh", name, log]);
 }
 
 type Cleanup = () => void | Promise<void>;

@@ -3,10 +3,11 @@
 
 import { workerData } from "node:worker_threads";
 import { type Library, type Mode, registerCleanups } from "./libraries.js";
+import { unseenWaysOut } from "./unseen-ways-out.js";
 import { waysOut } from "./ways-out.js";
 
 const [name, library, mode, log] = (workerData as string[] | null) ?? process.argv.slice(2);
-const way = waysOut.find((candidate) => candidate.name === name);
+const way = [...waysOut, ...unseenWaysOut].find((candidate) => candidate.name === name);
 if (way === undefined || log === undefined) throw new Error(`Unknown way out: ${name}`);
 await way.before?.();
 await registerCleanups(library as Library, mode as Mode, log);

@@ -17,6 +17,9 @@ export interface Results {
   readonly rows: readonly { readonly row: string; readonly ways: number; readonly scores: readonly Score[] }[];
 }
 
+/** What all libraries have. */
+type FunctionMode = Exclude<Mode, "recipes">;
+
 /** How many ways out of a row a library got through. */
 interface Score {
   readonly library: Library;
@@ -28,7 +31,7 @@ interface Score {
 export function render({ node, rows }: Results): string {
   const total = rows.reduce((sum, { ways }) => sum + ways, 0);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const sum = (library: Library, mode: Mode) =>
+  const sum = (library: Library, mode: FunctionMode) =>
     rows.reduce((all, { scores }) => all + (scores.find((score) => score.library === library)?.[mode] ?? 0), 0);
   return [
     `Sync / async ways out, of ${total}, on which both of two cleanups ran to their end and the status stayed bare Node's (Node ${node}, Linux):`,
@@ -64,7 +67,7 @@ async function measureAll(): Promise<Results> {
     process.stderr.write(".");
   }
   process.stderr.write("\n");
-  const score = (verdicts: readonly Verdict[], library: Library, mode: Mode) =>
+  const score = (verdicts: readonly Verdict[], library: Library, mode: FunctionMode) =>
     verdicts.filter((verdict) => verdict.library === library && verdict.mode === mode && isKept(verdict)).length;
   return {
     node: process.versions.node,

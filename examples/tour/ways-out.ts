@@ -7,7 +7,16 @@ import { constants } from "node:os";
 import process, { exit as importedExit } from "node:process";
 
 /** What runs the program: the shell's place, a parent with an IPC channel, a thread, … */
-export type Host = "parent" | "fork" | "dying parent" | "cluster" | "worker" | "pid 1" | "test runner" | "watcher";
+export type Host =
+  | "parent"
+  | "fork"
+  | "dying parent"
+  | "cluster"
+  | "worker"
+  | "terminating main thread"
+  | "pid 1"
+  | "test runner"
+  | "watcher";
 
 export interface WayOut {
   readonly name: string;
@@ -24,6 +33,8 @@ export interface WayOut {
   readonly status?: string;
   /** Whether bare Node reports an error here, which has to stand before the cleanups. */
   readonly reports?: boolean;
+  /** Options of Node itself. */
+  readonly nodeOptions?: readonly string[];
   /** Whether it runs on this machine. */
   readonly available?: () => boolean;
 }
@@ -32,16 +43,16 @@ export interface WayOut {
 const keptExit = process.exit;
 
 /** Keeps the process alive until something ends it; the limit only keeps a failed run from staying for ever. */
-function stay(): void {
+export function stay(): void {
   setTimeout(() => {}, 20_000);
 }
 
-function ready(): void {
+export function ready(): void {
   stay();
   process.stdout.write("ready\n");
 }
 
-function sendToSelf(signal: NodeJS.Signals): void {
+export function sendToSelf(signal: NodeJS.Signals): void {
   stay();
   process.kill(process.pid, signal);
 }
@@ -50,7 +61,7 @@ const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 
 type Row = Omit<WayOut, "row" | "host"> & { host?: Host };
 
-function row(title: string, ...ways: Row[]): WayOut[] {
+export function row(title: string, ...ways: Row[]): WayOut[] {
   return ways.map((way) => ({ host: "parent", ...way, row: title }));
 }
 
