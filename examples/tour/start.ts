@@ -78,7 +78,7 @@ function filesIn(directory: string): string[] {
 
 /** A guard is named by the journal that it waits for. */
 async function guardsEnded(directory: string): Promise<void> {
-  for (let tries = 0; tries < 2_000 && commandsNaming(`${directory}/journals/`) > 0; tries += 1) await sleep(5);
+  for (let tries = 0; tries < 2_000 && commandsNaming(`${directory}/journals`) > 0; tries += 1) await sleep(5);
 }
 
 function commandsNaming(text: string): number {

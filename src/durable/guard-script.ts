@@ -24,27 +24,24 @@ for pause in 0.1 1 0; do
   sleep $pause
 done
 
-# Journals of dead processes: their guards died, too.
-recovery() {
-  for file in "\${journal%/*}"/*.jsonl "\${journal%/*}"/*.claim; do
-    name=\${file##*/}
-    case $name in
-      *.claim) name=\${name#*.jsonl.} ;;
-    esac
-    case $name in
-      '*'*) continue ;;
-      "$here"*) owner=\${name#"$here"} ;;
-      *) owner= ;;
-    esac
-    owner=\${owner%%-*}
-    # Of another boot or pid namespace: where its lock is held, somebody lives there.
-    [ -n "$owner" ] || flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
-    if [ -z "$owner" ] || ! kill -0 "$owner" 2>/dev/null; then
-      exec "$node" "$replay" --recover "\${journal%/*}" 3>&- </dev/null
-    fi
-  done
-}
-recovery 0</dev/null 3>&- &
+# Are there journals of dead processes, whose guards died too?
+directory=\${journal%/*}
+for file in "$directory"/*.jsonl "$directory"/*.claim; do
+  name=\${file##*/}
+  case $name in
+    *.claim) name=\${name#*.jsonl.} ;;
+  esac
+  case $name in
+    '*'*) continue ;;
+    "$here"*) owner=\${name#"$here"} owner=\${owner%%-*} ;;
+    *) owner= ;;
+  esac
+  # Of another boot or pid namespace: where its lock is held, somebody lives there.
+  [ -n "$owner" ] || flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
+  [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null && continue
+  "$node" "$replay" --recover "$directory" </dev/null 3>&- &
+  break
+done
 
 while read -r _; do :; done
 

@@ -1,6 +1,6 @@
 // Starts the guard, and starts another one where it was killed.
 
-import { builtin, now } from "../builtin.js";
+import { builtin, now, setTimeout } from "../builtin.js";
 import { report } from "../report.js";
 import { GUARD_SCRIPT } from "./guard-script.js";
 import type { Journal } from "./journal.js";
@@ -13,7 +13,7 @@ type Child = import("node:child_process").ChildProcess;
 /** A guard that ends sooner than this was killed on purpose, or cannot live here, in milliseconds. */
 const SHORT_LIFE = 1_000;
 
-/** How many short-lived guards are replaced. */
+/** How many short-lived guards are replaced at once; later ones after a pause. */
 const REPLACEMENTS = 3;
 
 export class Guard {
@@ -55,10 +55,14 @@ export class Guard {
       child.stdin?.destroy();
       if (this.#ended) return;
       this.#shortLives = now() - startedAt < SHORT_LIFE ? this.#shortLives + 1 : 0;
-      if (this.#shortLives > REPLACEMENTS) warn(new Error("it is killed again and again"));
-      else if (this.#isNeeded()) this.#start();
-      else this.#child = undefined;
+      this.#child = undefined;
+      if (this.#shortLives <= REPLACEMENTS) this.#replace();
+      else setTimeout(() => this.#replace(), SHORT_LIFE).unref();
     });
+  }
+
+  #replace(): void {
+    if (!this.#ended && this.#isNeeded()) this.ensure();
   }
 
   /** One that was killed while nothing was pending was not replaced. */
