@@ -1,0 +1,142 @@
+// A recipe is a registration like any other: on the same stack, run once,
+// cancelled by whatever cancels, whichever copy of the package is asked.
+
+import assert from "node:assert/strict";
+import { cpSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { inPlace, type Place } from "./support.js";
+
+/** What a program prints whose recipes leave a trace, on a way out that JavaScript sees, and then when it is killed. */
+async function traces(place: Place, body: string): Promise<{ seen: string; killed: string }> {
+  const source = (end: string) => `
+    import { appendFileSync, readFileSync } from "node:fs";
+    import { clear, count, register, run } from "atexit";
+    import { call, exec, kill, remove } from "atexit/durable";
+    const trace = process.env.WORK + "/" + process.argv0 + ".trace";
+    const note = (name) => appendFileSync(trace, name + " ");
+    const command = (name) => exec("/bin/sh", ["-c", 'printf "%s " "$1" >>"$2"', "sh", name, trace]);
+    ${body}
+    ${end}`;
+  const trace = join(place.work, "node.trace");
+  const read = async () => {
+    const { readFileSync, rmSync } = await import("node:fs");
+    try {
+      const text = readFileSync(trace, "utf8");
+      rmSync(trace);
+      return text.trim();
+    } catch {
+      return "";
+    }
+  };
+  const ended = await place.run(source("").replaceAll("process.argv0", '"node"'));
+  assert.equal(ended.code, 0, ended.stderr);
+  const seen = await read();
+  await place.run(source('process.kill(process.pid, "SIGKILL");').replaceAll("process.argv0", '"node"'));
+  await place.quiet();
+  return { seen, killed: await read() };
+}
+
+const rows: readonly (readonly [name: string, body: string, seen: string, killed: string])[] = [
+  [
+    "functions and recipes have one order",
+    `register(note, "1"); command("2"); register(async () => note("3")); command("4"); register(note, "5");`,
+    "5 4 3 2 1",
+    "4 2",
+  ],
+  [
+    "handle.run() does it now, once",
+    `const one = command("1"); command("2"); await one.run(); note("ran");`,
+    "1 ran 2",
+    "1 ran 2",
+  ],
+  ["handle.cancel() forgets it", `const one = command("1"); command("2"); one.cancel();`, "2", "2"],
+  ["clear() forgets all", `command("1"); command("2"); clear(); note(String(count()));`, "0", "0"],
+  ["run() does all now", `command("1"); command("2"); await run(); note("ran");`, "2 1 ran", "2 1 ran"],
+  [
+    "at the end of a scope, with await using's own method",
+    `const one = command("1"); await one[Symbol.asyncDispose](); note("out");`,
+    "1 out",
+    "1 out",
+  ],
+  [
+    "remove() is synchronous: using's own method",
+    `import { mkdirSync, existsSync } from "node:fs";
+     mkdirSync(process.env.WORK + "/scratch");
+     const it = remove(process.env.WORK + "/scratch");
+     it[Symbol.dispose]();
+     note(String(existsSync(process.env.WORK + "/scratch")));`,
+    "false",
+    "false",
+  ],
+  ["a recipe that is registered by a cleanup is next", `register(() => { command("2"); note("1"); }); `, "1 2", ""],
+  [
+    "one that fails stops no other, and is not tried again",
+    `command("1"); exec("/bin/false").run().catch(() => note("failed")); await new Promise((resolve) => setTimeout(resolve, 100)); command("2");`,
+    "failed 2 1",
+    "failed 2 1",
+  ],
+];
+
+for (const [name, body, seen, killed] of rows) {
+  test(name, () =>
+    inPlace(async (place) => {
+      assert.deepEqual(await traces(place, body), { seen, killed });
+      assert.deepEqual(place.left(), []);
+    }),
+  );
+}
+
+test("two copies of the package write one journal", () =>
+  inPlace(async (place) => {
+    const dist = dirname(fileURLToPath(import.meta.resolve("atexit")));
+    const copy = join(place.work, "copy");
+    cpSync(dist, copy, { recursive: true });
+    const source = (end: string) => `
+      import { readdirSync } from "node:fs";
+      import { exec } from "atexit/durable";
+      const other = await import(${JSON.stringify(join(copy, "durable.js"))});
+      const command = ["-c", 'echo "$1" >>"$2"', "sh"];
+      const trace = process.env.WORK + "/trace";
+      exec("/bin/sh", [...command, "1", trace]);
+      other.exec("/bin/sh", [...command, "2", trace]);
+      exec("/bin/sh", [...command, "3", trace]);
+      process.stdout.write(readdirSync(process.env.ATEXIT_DIR).length + "\\n", () => { ${end} });`;
+    const { linesOf } = await import("../support/run.js");
+    const { rmSync } = await import("node:fs");
+    for (const end of ["", 'process.kill(process.pid, "SIGKILL");']) {
+      const { stdout } = await place.run(source(end));
+      await place.quiet();
+      assert.equal(stdout, "1\n");
+      assert.deepEqual(linesOf(join(place.work, "trace")), ["3", "2", "1"]);
+      rmSync(join(place.work, "trace"));
+    }
+    assert.deepEqual(readdirSync(place.work), ["copy"]);
+  }));
+
+test("a thread has a journal of its own, which ends with it", () =>
+  inPlace(async (place) => {
+    const source = `
+      import { existsSync, mkdirSync, readdirSync } from "node:fs";
+      import { isMainThread, parentPort, Worker } from "node:worker_threads";
+      import { remove } from "atexit/durable";
+      const { ATEXIT_DIR, WORK } = process.env;
+      const make = (name) => (mkdirSync(WORK + "/" + name), remove(WORK + "/" + name));
+      if (isMainThread) {
+        make("main");
+        const worker = new Worker(new URL(import.meta.url));
+        worker.on("message", () => {
+          console.log(readdirSync(ATEXIT_DIR).length, readdirSync(WORK).join());
+          worker.postMessage("end");
+        });
+        worker.on("exit", () => console.log(readdirSync(ATEXIT_DIR).length, readdirSync(WORK).join()));
+      } else {
+        make("worker");
+        parentPort.once("message", () => {});
+        parentPort.postMessage("ready");
+      }`;
+    const { stdout } = await place.run(source);
+    assert.equal(stdout, "2 main,worker\n1 main\n");
+    assert.deepEqual(readdirSync(place.work), []);
+  }));
