@@ -6,6 +6,7 @@ import { closeSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { inPlace } from "./durable/support.js";
 import { nodes } from "./support/nodes.js";
 import { linesOf, run, statusOf, withDirectory } from "./support/run.js";
 
@@ -55,18 +56,26 @@ const rows: readonly Row[] = [
   { command: "limits SIGKILL", prints: ["Killed by the system."], status: "SIGKILL" },
   // A crash is where Node itself writes on stderr, or does not.
   { command: "limits abort", prints: ["Crashing."], status: "SIGABRT", stderr: /^/ },
+  { command: "limits-durable", prints: ["Created: <path>", "Program ending normally."] },
+  {
+    command: "limits-durable reallyExit",
+    prints: ["Created: <path>", "Leaving past Node.js, by its internal function."],
+  },
+  { command: "limits-durable SIGKILL", prints: ["Created: <path>", "Killed by the system."], status: "SIGKILL" },
+  { command: "limits-durable abort", prints: ["Created: <path>", "Crashing."], status: "SIGABRT", stderr: /^/ },
 ];
 
 for (const { line, path } of nodes) {
   describe(`on Node ${line}`, () => {
     for (const { command, prints, status = "0", stderr = /^$/ } of rows) {
       it(`\`${command}\` prints what it says, ends with ${status}, and leaves no file`, () =>
-        withDirectory(async (directory) => {
+        inPlace(async ({ work: directory, journals, quiet }) => {
           const [name, ...args] = command.split(" ");
           const ended = await run(path, [join(examples, `${name}.mjs`), ...args], {
             cwd: directory,
-            env: { ...process.env, TMPDIR: directory },
+            env: { ...process.env, TMPDIR: directory, ATEXIT_DIR: journals },
           });
+          await quiet(); // a guard is at work after the end
           const lines = ended.stdout.split("\n");
           assert.equal(lines.pop(), "");
           assert.deepEqual(withoutPath(lines, directory), prints);

@@ -63,6 +63,7 @@ describe("the tarball", () => {
     assert.deepEqual(strangers, []);
     assert.ok(paths.includes("dist/index.js"));
     assert.ok(paths.includes("dist/index.d.ts"));
+    for (const program of ["replay", "call"]) assert.ok(paths.includes(`dist/${program}.js`), program);
   });
 
   it("depends on nothing, and runs nothing when it is installed", () => {
@@ -113,6 +114,19 @@ const smoked = { stdout: "cleanup: data\n", stderr: "", code: 42, signal: null }
 const programs: readonly [how: string, path: string, source: string][] = [
   ["import in a module", "named.mjs", `import { exit, register } from "atexit"; ${smoke}`],
   ["import of everything", "all.mjs", `import * as atexit from "atexit"; const { exit, register } = atexit; ${smoke}`],
+  [
+    "import of atexit/durable",
+    "durable.mjs",
+    `import { exit, register } from "atexit";
+     import { exec } from "atexit/durable";
+     exec("/bin/true"); ${smoke}`,
+  ],
+  [
+    "require() of atexit/durable",
+    "durable.cjs",
+    `const { exit, register } = require("atexit");
+     require("atexit/durable").exec("/bin/true"); ${smoke}`,
+  ],
   ["import() in CommonJS", "dynamic.cjs", `import("atexit").then(({ exit, register }) => { ${smoke} });`],
   ["require() in CommonJS", "require.cjs", `const { exit, register } = require("atexit"); ${smoke}`],
   [
@@ -122,12 +136,22 @@ const programs: readonly [how: string, path: string, source: string][] = [
   ],
 ];
 
+/** Journals of these programs stay here, too. */
+const inProject = {
+  get cwd() {
+    return project;
+  },
+  get env() {
+    return { ...process.env, ATEXIT_DIR: join(directory, "journals") };
+  },
+};
+
 function describeUse(title: string, node: () => string): void {
   describe(title, () => {
     for (const [how, path, source] of programs) {
       it(`works with ${how}, without a warning`, async () => {
         place("node_modules/dependency/index.js", 'exports.atexit = require("atexit");');
-        assert.deepEqual(await run(node(), [place(path, source)], { cwd: project }), smoked);
+        assert.deepEqual(await run(node(), [place(path, source)], inProject), smoked);
       });
     }
   });
@@ -183,6 +207,24 @@ describe("from TypeScript", () => {
       assert.equal(await compile(path, source), "");
     });
   }
+
+  it("the types of atexit/durable say which handles are asynchronous", async () => {
+    const source = `
+      import { call, configure, exec, kill, recover, remove, type Replayed, replays } from "atexit/durable";
+      export async function scope(): Promise<Replayed[]> {
+        using file = remove("scratch");
+        await using server = kill(4242, { signal: "SIGINT", grace: 1_000 });
+        // @ts-expect-error it returns a promise
+        using command = exec("true", ["a"], { cwd: "/", env: { A: "b" }, timeout: 5 });
+        // @ts-expect-error JSON carries no functions
+        call(new URL("file:///a.js"), "name", () => {});
+        // @ts-expect-error there is no such setting
+        configure({ guards: true });
+        call("/a.js", "name", 1, "2", [true, null], { a: [1] });
+        return [...(await recover({ dryRun: true })), ...replays()];
+      }`;
+    assert.equal(await compile("durable.ts", source), "");
+  });
 
   it("a wrong argument does not compile", async () => {
     const said = await compile("wrong.ts", 'import { register } from "atexit";\nregister((n: number) => n, "1");');
@@ -245,6 +287,7 @@ describe("nothing happens on import", () => {
   const ways: readonly [how: string, path: string, load: string][] = [
     ["import()", "look.mjs", 'await import("atexit");'],
     ["require()", "look.cjs", 'require("atexit");'],
+    ["import() of atexit/durable", "look-durable.mjs", 'await import("atexit/durable");'],
   ];
   for (const { line, path } of nodes) {
     for (const [how, file, load] of ways) {

@@ -60,7 +60,7 @@ const HOSTS: Partial<Record<Host, () => void>> = {
       // The process lives on, and sees what the worker has left being cleaned up.
       const log = args.at(-1) as string;
       const isOver = () => existsSync(log) && readFileSync(log, "utf8").includes("first ends");
-      for (let tries = 0; !isOver() && tries < 2_000; tries += 1) await sleep(5);
+      for (let tries = 0; !isOver() && tries < 400; tries += 1) await sleep(5);
       tell(isOver() ? "terminated" : "nothing was cleaned up");
     });
   },

@@ -4,7 +4,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { LIBRARIES, type Library, type Mode } from "./libraries.js";
-import { isKept, measure, type Verdict } from "./measure.js";
+import { isKept, measure, measureUnseen, type Verdict } from "./measure.js";
+import { unseenWaysOut } from "./unseen-ways-out.js";
 import { waysOut } from "./ways-out.js";
 
 const README = new URL("../../../README.md", import.meta.url);
@@ -15,6 +16,13 @@ const END = "<!-- end of the table of exits -->";
 export interface Results {
   readonly node: string;
   readonly rows: readonly { readonly row: string; readonly ways: number; readonly scores: readonly Score[] }[];
+  /** The ways out that no program sees. */
+  readonly unseen: readonly { readonly row: string; readonly ways: number; readonly scores: readonly UnseenScore[] }[];
+}
+
+interface UnseenScore {
+  readonly library: Library;
+  readonly cleaned: number;
 }
 
 /** What all libraries have. */
@@ -28,7 +36,7 @@ interface Score {
 }
 
 /** A row for each row of the table of exits, a column for each library: `sync / async`. */
-export function render({ node, rows }: Results): string {
+export function render({ node, rows, unseen }: Results): string {
   const total = rows.reduce((sum, { ways }) => sum + ways, 0);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const sum = (library: Library, mode: FunctionMode) =>
@@ -46,6 +54,14 @@ export function render({ node, rows }: Results): string {
       String(total),
       ...LIBRARIES.map((library) => `**${sum(library, "sync")} / ${sum(library, "async")}**`),
     ]),
+    "",
+    "And the ways out that no program sees, with recipes of `atexit/durable` and with the functions of the others:",
+    "",
+    line(["way out", "ways", "atexit/durable", ...LIBRARIES.slice(1)]),
+    line(["---", "--:", ...LIBRARIES.map(() => "--:")]),
+    ...unseen.map(({ row, ways, scores }) =>
+      line([row, String(ways), ...scores.map(({ cleaned }) => String(cleaned))]),
+    ),
   ].join("\n");
 }
 
@@ -66,6 +82,12 @@ async function measureAll(): Promise<Results> {
     rows.set(way.row, [...(rows.get(way.row) ?? []), verdicts]);
     process.stderr.write(".");
   }
+  const unseen = new Map<string, Verdict[][]>();
+  for (const way of unseenWaysOut) {
+    const verdicts = await measureUnseen(way, LIBRARIES, process.execPath);
+    unseen.set(way.row, [...(unseen.get(way.row) ?? []), verdicts]);
+    process.stderr.write(".");
+  }
   process.stderr.write("\n");
   const score = (verdicts: readonly Verdict[], library: Library, mode: FunctionMode) =>
     verdicts.filter((verdict) => verdict.library === library && verdict.mode === mode && isKept(verdict)).length;
@@ -78,6 +100,14 @@ async function measureAll(): Promise<Results> {
         library,
         sync: score(ways.flat(), library, "sync"),
         async: score(ways.flat(), library, "async"),
+      })),
+    })),
+    unseen: [...unseen].map(([row, ways]) => ({
+      row,
+      ways: ways.length,
+      scores: LIBRARIES.map((library) => ({
+        library,
+        cleaned: ways.flat().filter((verdict) => verdict.library === library && isKept(verdict)).length,
       })),
     })),
   };

@@ -4,7 +4,8 @@
 // tour.js [part of a way out's name]
 
 import type { Library, Mode } from "./libraries.js";
-import { isKept, measure, type Verdict } from "./measure.js";
+import { isKept, measure, measureUnseen, type Verdict } from "./measure.js";
+import { unseenWaysOut } from "./unseen-ways-out.js";
 import { waysOut } from "./ways-out.js";
 
 const SHOWN = ["atexit", "signal-exit", "exit-hook"] as const;
@@ -34,7 +35,7 @@ function showOthers(library: Library, verdicts: readonly Verdict[]): void {
 
 const wanted = process.argv[2] ?? "";
 const ways = waysOut.filter((way) => way.available?.() !== false && way.name.includes(wanted));
-say(`${ways.length} ways out of a process, on Node ${process.versions.node}`);
+say(`${ways.length + unseenWaysOut.length} ways out of a process, on Node ${process.versions.node}`);
 
 const all: Verdict[] = [];
 let row = "";
@@ -51,6 +52,25 @@ for (const way of ways) {
   }
 }
 
+const unseen = unseenWaysOut.filter((way) => way.name.includes(wanted));
+if (unseen.length > 0) say(`\n${paint(1, "Ways out that no program sees: recipes, carried out by the guard")}`);
+for (const way of unseen) {
+  const verdicts = await measureUnseen(way, SHOWN, process.execPath);
+  all.push(...verdicts);
+  say(way.name);
+  for (const verdict of verdicts) {
+    if (verdict.library === "atexit") showGuarded(verdict);
+    else showOthers(verdict.library, [verdict]);
+  }
+}
+
+function showGuarded(verdict: Verdict): void {
+  const mark = isPerfect(verdict) ? good("✓") : bad("✗");
+  const cleaned = `cleaned: ${verdict.ended.join(", then ") || "nothing"}`;
+  const took = `${Math.round(verdict.guardTook)} ms after its end`;
+  say(`  ${mark} atexit recipes  ${cleaned}; ${took}; status ${verdict.status} (bare Node: ${verdict.bareStatus})`);
+}
+
 /** How many ways out a library gets through. */
 function score(library: Library, mode: Mode): string {
   const own = all.filter((verdict) => verdict.library === library && verdict.mode === mode);
@@ -58,5 +78,8 @@ function score(library: Library, mode: Mode): string {
 }
 
 say("\nBoth cleanups ran to their end, and the status is bare Node's:");
-for (const library of SHOWN) say(`  ${library.padEnd(11)}  ${score(library, "sync")}, ${score(library, "async")}`);
+for (const library of SHOWN) {
+  const third = library === "atexit" ? `, ${score(library, "recipes")} that no program sees` : "";
+  say(`  ${library.padEnd(11)}  ${score(library, "sync")}, ${score(library, "async")}${third}`);
+}
 if (!all.filter(({ library }) => library === "atexit").every(isPerfect)) process.exitCode = 1;

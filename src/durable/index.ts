@@ -66,7 +66,9 @@ export function remove(path: string | URL): Registration<void> {
  * import { kill } from "atexit/durable";
  * import { spawn } from "node:child_process";
  *
- * kill(spawn("sleep", ["1000"]));
+ * const server = spawn("sleep", ["1000"], { stdio: "ignore" });
+ * kill(server);
+ * server.unref(); // or this program goes on until that one ends
  * ```
  */
 export function kill(target: ChildProcess | number, options: KillOptions = {}): Registration<Promise<void>> {
@@ -84,7 +86,7 @@ export function kill(target: ChildProcess | number, options: KillOptions = {}): 
  * @param options its working directory, its environment beside what is there, and its time limit
  * @throws a `TypeError` with the code `ERR_ATEXIT_COMMAND`; a `RangeError` with the code `ERR_ATEXIT_TIME`
  * @example
- * ```js
+ * ```ts
  * import { exec } from "atexit/durable";
  *
  * exec("docker", ["rm", "--force", "my-database"], { timeout: 20_000 });
@@ -109,7 +111,7 @@ export function exec(
  * @param args what JSON can carry
  * @throws a `TypeError` with the code `ERR_ATEXIT_MODULE`, `ERR_ATEXIT_EXPORT` or `ERR_ATEXIT_JSON`
  * @example
- * ```js
+ * ```ts
  * import { call } from "atexit/durable";
  *
  * call(import.meta.resolve("./schema.js"), "dropSchema", "test_42");

@@ -48,6 +48,7 @@ function placeIn(root: string): Place {
   const environment = { ...process.env, ATEXIT_DIR: journals, WORK: work, NODE_TEST_CONTEXT: undefined };
   const run = (source: string, { env, ...options }: ProgramOptions = {}) =>
     runProgram(source, { ...options, env: { ...environment, ...env } });
+  const guards = () => pidsNaming(journals);
   return {
     work,
     journals,
@@ -63,10 +64,8 @@ function placeIn(root: string): Place {
       if (code !== 0) throw new Error(`recover() failed: ${stderr}`);
       return JSON.parse(stdout) as Replayed[];
     },
-    async quiet() {
-      await until(() => this.guards().length === 0);
-    },
-    guards: () => pidsNaming(journals),
+    quiet: () => until(() => guards().length === 0),
+    guards,
   };
 }
 
