@@ -3,6 +3,7 @@
 
 import { settle } from "./call-site.js";
 import { failure } from "./errors.js";
+import { isSystemExit } from "./exit.js";
 import { isPromise, type Registration } from "./registration.js";
 import { reportFailure } from "./report.js";
 import type { AnyFunction } from "./stack.js";
@@ -12,11 +13,16 @@ import type { Thread } from "./thread.js";
 const registry = new FinalizationRegistry((registration: Registration) => {
   try {
     const result = registration.run();
-    if (isPromise(result)) result.then(undefined, (error) => reportFailure(registration, error));
+    if (isPromise(result)) result.then(undefined, (error) => reportUnlessExit(registration, error));
   } catch (error) {
-    reportFailure(registration, error);
+    reportUnlessExit(registration, error);
   }
 });
+
+/** A cleanup that calls process.exit() is left by an error that is none. */
+function reportUnlessExit(registration: Registration, error: unknown): void {
+  if (!isSystemExit(error)) reportFailure(registration, error);
+}
 
 export function finalizeIn(
   thread: Thread,

@@ -687,6 +687,16 @@ describe("finalize()", () => {
     assert.deepEqual({ stdout, stderr, code }, { stdout: "collected\nfalse\nend\n", stderr: "", code: 0 });
   });
 
+  it("a cleanup of a collected object that exits is no failed one", async () => {
+    const { stdout, stderr, code } = await collect(`
+      register(async () => { await turn(); console.log("awaited"); });
+      let calls = 0;
+      (() => finalize(make(), () => { calls += 1; process.exit(3); }))();
+      await until(() => calls > 0);
+      await new Promise(() => {});`);
+    assert.deepEqual({ stdout, stderr, code }, { stdout: "awaited\n", stderr: "", code: 3 });
+  });
+
   it("runs it at exit, in its place on the stack, where the object lives on", async () => {
     const { stdout, stderr, code } = await collect(`
       globalThis.object = make();

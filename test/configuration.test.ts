@@ -85,5 +85,30 @@ for (const { line, path } of nodes) {
       );
       assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["", "", "3"]);
     });
+
+    test("SystemExit in a promise that is caught later is no warning either", async () => {
+      const ended = await end(
+        `for (const event of ["rejectionHandled", "unhandledRejection", "warning"]) {
+           process.on(event, () => console.log(event));
+         }
+         let left;
+         register(async () => { await sleep(10); left.catch(() => {}); await sleep(10); });
+         left = (async () => { process.exit(3); })();
+         stay();`,
+      );
+      assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["", "", "3"]);
+    });
+
+    test("a signal that only the program watches is the program's, beside signal-exit as well", async () => {
+      const ended = await end(
+        `import { onExit } from "signal-exit";
+         configure({ signals: ["SIGWINCH", "SIGTERM"] });
+         onExit(() => {});
+         register(() => console.log("cleanup"));
+         process.on("SIGWINCH", () => { console.log("the program's"); setTimeout(() => process.exit(4), 10); });
+         stay(); process.kill(process.pid, "SIGWINCH");`,
+      );
+      assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["the program's\ncleanup\n", "", "4"]);
+    });
   });
 }

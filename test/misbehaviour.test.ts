@@ -147,6 +147,18 @@ const rows: readonly Row[] = [
     status: "4",
   },
   {
+    name: "cleanups that are called after the grace period do not pay for one another",
+    setUp: `configure({ grace: 100 });
+      let called = 0;
+      const work = () => { for (const end = performance.now() + 10; performance.now() < end;); called += 1 };
+      register(() => console.log(called));`,
+    register: `for (let n = 0; n < 40; n += 1) register(work);
+      register(function stuck() { return new Promise(() => {}) });`,
+    stdout: ["above", "below", "40"],
+    stderr: [/cleanup "stuck" has not settled/, /not awaited, .*"?\(anonymous\)/s],
+    status: "1",
+  },
+  {
     name: "a cleanup that registers more: they are next",
     register: `register(() => { register(() => console.log("later")); register(() => console.log("next")); console.log("registers") });`,
     stdout: ["above", "registers", "next", "later", "below"],

@@ -4,8 +4,14 @@
 
 import { builtin, setImmediate } from "../builtin.js";
 
-/** What runs between the turns of the loop and does not keep it alive. */
-const BESIDE_THE_LOOP = new Set(["TickObject", "PROMISE", "Microtask"]);
+/**
+ * What keeps no loop alive, and what may or may not: a timer says nothing of
+ * that here, and is asked for in another way.
+ */
+const BESIDE_THE_LOOP = new Set(["TickObject", "PROMISE", "Microtask", "Timeout", "Immediate"]);
+
+/** What getActiveResourcesInfo() lists only while it keeps the loop alive. */
+const TIMERS = new Set(["Timeout", "Immediate"]);
 
 /** One turn of the event loop, from before the listeners to after what they have begun. */
 export class EmptyTurn {
@@ -13,14 +19,16 @@ export class EmptyTurn {
   wasEmpty = false;
   readonly #begun = new Set<number>();
   readonly #hook: import("node:async_hooks").AsyncHook | undefined;
-  #isOurs = false;
 
   /** @param withListeners whether there is anybody who could begin work; if not, nothing is looked at */
   constructor(withListeners: boolean) {
     if (!withListeners) return;
-    this.#hook = builtin("async_hooks").createHook({
-      init: (id, type) => {
-        if (!this.#isOurs && !BESIDE_THE_LOOP.has(type)) this.#begun.add(id);
+    const { AsyncResource, createHook } = builtin("async_hooks");
+    this.#hook = createHook({
+      init: (id, type, _, resource) => {
+        // A resource of the program's own only says to whom something belongs.
+        if (BESIDE_THE_LOOP.has(type) || resource instanceof AsyncResource) return;
+        this.#begun.add(id);
       },
       before: (id) => {
         if (this.#begun.has(id)) this.wasEmpty = false;
@@ -31,14 +39,15 @@ export class EmptyTurn {
 
   /** Keeps the loop alive for one turn, and looks at what happens in it. */
   watch(): void {
-    this.wasEmpty = true;
-    this.#isOurs = true;
+    this.wasEmpty = this.#hook === undefined || !process.getActiveResourcesInfo().some((type) => TIMERS.has(type));
     setImmediate(() => {
       if (this.#hook === undefined) return;
       // This one runs only if something else keeps the loop alive: if not, `beforeExit` comes first.
-      setImmediate(() => this.end()).unref();
+      setImmediate(() => {
+        this.wasEmpty = false;
+        this.end();
+      }).unref();
     });
-    this.#isOurs = false;
   }
 
   /** Looks no longer. */

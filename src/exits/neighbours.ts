@@ -1,6 +1,8 @@
 // What is known of other exit libraries, so that nobody waits for anybody. A
 // listener of theirs is no decision of the program.
 
+import { ENDING_SIGNALS } from "../signals.js";
+
 type AnyListener = (...args: never[]) => unknown;
 
 /**
@@ -8,11 +10,16 @@ type AnyListener = (...args: never[]) => unknown;
  * until nobody else listens, then ends the process by the signal. Both publish
  * the number.
  */
-export function waitingListeners(): number {
+export function waitingListeners(signal: NodeJS.Signals): number {
+  if (!WATCHED_BY_SIGNAL_EXIT.has(signal)) return 0;
   const version4 = (globalThis as Record<symbol, { count?: unknown } | undefined>)[Symbol.for("signal-exit emitter")];
   const version3 = (process as { __signal_exit_emitter__?: { count?: unknown } }).__signal_exit_emitter__;
   return countOf(version4) + countOf(version3);
 }
+
+const WATCHED_BY_SIGNAL_EXIT: ReadonlySet<string> = new Set(
+  ENDING_SIGNALS.concat("SIGXFSZ").filter((signal) => signal !== "SIGBREAK"),
+);
 
 function countOf(emitter: { count?: unknown } | undefined): number {
   return typeof emitter?.count === "number" ? emitter.count : 0;

@@ -3,7 +3,7 @@
 // gone, and the signal would look like nobody's.
 
 import { now } from "../builtin.js";
-import { describeExit } from "../exit.js";
+import { describeExit, isSystemExit, SystemExit } from "../exit.js";
 import { writeError } from "../report.js";
 import { DOUBLED_SIGNAL_WINDOW, signalNumber } from "../signals.js";
 import { exitsForSignal, waitingListeners } from "./neighbours.js";
@@ -58,9 +58,9 @@ export class Signals implements WayOut {
   /** Whether nobody else decides what this signal means. */
   #isOurs(signal: NodeJS.Signals): boolean {
     const others = process.listeners(signal).filter((listener) => listener !== this.#onSignal);
-    if (others.length <= waitingListeners()) return true;
+    if (others.length <= waitingListeners(signal)) return true;
     const deciding = others.filter((listener) => !exitsForSignal(listener));
-    if (deciding.length <= waitingListeners()) {
+    if (deciding.length <= waitingListeners(signal)) {
       this.#leaving.announcedSignal = { signal, code: exitCodeOf(signal) };
     }
     return false;
@@ -81,10 +81,17 @@ export function endBySignal(signal: NodeJS.Signals, leaving: Leaving): never {
   const { kill, pid, platform } = process;
   if (nodeProcess._exiting !== true) {
     nodeProcess._exiting = true;
+    const { reallyExit } = nodeProcess;
+    // A listener that calls process.exit() leaves the others behind, as always; the signal stays.
+    nodeProcess.reallyExit = (exitCode) => {
+      throw new SystemExit(exitCode);
+    };
     try {
       process.emit("exit", code);
     } catch (error) {
-      writeError(reportOf(error, "uncaughtException"));
+      if (!isSystemExit(error)) writeError(reportOf(error, "uncaughtException"));
+    } finally {
+      nodeProcess.reallyExit = reallyExit;
     }
   }
   leaving.shutdown.abandon();

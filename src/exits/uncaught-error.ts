@@ -18,7 +18,14 @@ export function uncaughtError(leaving: Leaving): WayOut {
 
   const leave = (error: unknown, kind: "uncaughtException" | "unhandledRejection", code: number): void => {
     writeError(reportOf(error, kind));
-    const end = () => leaving.exitNow(shutdown.code ?? code);
+    const end = () => {
+      try {
+        leaving.exitNow(shutdown.code ?? code);
+      } catch {
+        // An `exit` listener threw. One error is on its way out already, and Node takes no notice of a second.
+        nodeProcess.reallyExit(Number(process.exitCode));
+      }
+    };
     if (shutdown.begin(describeExit({ kind, code, error }), end)) end();
   };
 

@@ -9,12 +9,18 @@ const hide: Hook = (emit, [error]) => (isSystemExit(error) ? true : emit());
 export function unwinding(): WayOut {
   /** With --unhandled-rejections=warn a second warning follows, which does not say what it is about. */
   let hideFollowing = 0;
+  /** Promises whose rejection nobody has been told of: that they are caught later is no news either. */
+  const hidden = new WeakSet<object>();
   return {
     hooks: {
       uncaughtExceptionMonitor: hide,
       uncaughtException: hide,
-      unhandledRejection(emit, [reason]) {
-        if (isSystemExit(reason)) return true;
+      rejectionHandled: (emit, [promise]) => (hidden.has(promise as object) ? true : emit()),
+      unhandledRejection(emit, [reason, promise]) {
+        if (isSystemExit(reason)) {
+          hidden.add(promise as object);
+          return true;
+        }
         try {
           return emit();
         } catch (error) {
