@@ -71,10 +71,13 @@ function registeredAt(cleanup: Registration): string {
   return place === undefined ? "" : `\n      registered at ${place}`;
 }
 
+/** A frame; behind the last one the error's own properties may begin. */
+const FRAMES = /\n +at .*?( \{)?$/gm;
+
 /** The error as Node shows it, without the frames of this package, which say nothing about the cleanup. */
 function describe(error: unknown): string {
+  const own = [import.meta.url, new URL("./durable.js", import.meta.url).href];
   return inspect(error, { depth: 2 })
-    .split("\n")
-    .filter((line) => !line.includes(import.meta.url))
-    .join("\n    ");
+    .replaceAll(FRAMES, (line, brace = "") => (own.some((file) => line.includes(file)) ? brace : line))
+    .replaceAll("\n", "\n    ");
 }

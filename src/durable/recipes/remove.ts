@@ -36,12 +36,14 @@ function absolute(given: unknown): string {
   const { isAbsolute, resolve } = builtin("path");
   if (given instanceof URL && given.protocol === "file:") return builtin("url").fileURLToPath(given);
   if (typeof given !== "string" || given === "" || given.includes("\0")) throw failure("ERR_ATEXIT_PATH", given);
+  if (isAbsolute(given)) return resolve(given);
+  // Node remembers the working directory, and does not notice when it is gone.
   try {
-    return resolve(given);
-  } catch (error) {
-    if (isAbsolute(given)) throw error;
-    throw failure("ERR_ATEXIT_NO_DIRECTORY", given);
+    if (fs.existsSync(process.cwd())) return resolve(given);
+  } catch {
+    // A worker thread asks the system.
   }
+  throw failure("ERR_ATEXIT_NO_DIRECTORY", given);
 }
 
 export const removeRecipe: RecipeKind<RemoveRecipe> = {
