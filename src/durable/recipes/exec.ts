@@ -45,7 +45,7 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
 
 export const execRecipe: RecipeKind<ExecRecipe> = {
   matches: ({ command, args, cwd, env, timeout }) =>
-    typeof command === "string" &&
+    isStrings([command]) &&
     isStrings(args) &&
     typeof cwd === "string" &&
     isEnvironment(env) &&
