@@ -51,6 +51,12 @@ export function processOf(pid: number): Process | undefined {
   return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : { pid, ...stat };
 }
 
+/** Also one that has ended, as long as its parent has not noticed. */
+export function childOf(pid: number): Process | undefined {
+  const stat = process.platform === "linux" ? statOf(`/proc/${pid}/stat`) : undefined;
+  return stat === undefined ? processOf(pid) : { pid, ...stat };
+}
+
 /**
  * The root, if it is still itself, its descendants, and whoever shares the
  * process group or session that it leads; with those of them that were found

@@ -251,8 +251,8 @@ describe("kill", () => {
     ],
     [
       "what has stayed of a process group whose leader has ended",
-      `const leader = spawn("/bin/sh", ["-c", 'echo $$ >>"$WORK/pids"; sleep 300 & echo $! >>"$WORK/pids"; exit 0'], { stdio: "ignore", detached: true });
-       kill(leader); await once(leader, "exit");`,
+      `const leader = spawn("/bin/sh", ["-c", 'echo $$ >>"$WORK/pids"; sleep 300 & echo $! >>"$WORK/pids"; read _; exit 0'], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+       kill(leader); leader.stdin.end(); await once(leader, "exit");`,
       2,
     ],
     [

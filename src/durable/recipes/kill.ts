@@ -6,7 +6,7 @@ import { failure as coreFailure } from "../../errors.js";
 import { checkTime } from "../../settings.js";
 import { canListen } from "../../signals.js";
 import { failure } from "../errors.js";
-import { type Process, processOf, treeOf } from "../processes.js";
+import { childOf, type Process, processOf, treeOf } from "../processes.js";
 import type { RecipeKind, Success } from "./recipe.js";
 
 /** How a process is ended. */
@@ -44,7 +44,7 @@ export function describeKill(given: unknown, options: KillOptions): KillRecipe {
     throw failure("ERR_ATEXIT_PROCESS", given, "is no process that can be ended");
   }
   if (pid === process.pid) throw failure("ERR_ATEXIT_PROCESS", pid, "is this very process");
-  const found = processOf(pid);
+  const found = child === undefined ? processOf(pid) : childOf(pid);
   // A child can end at any time. A number without a process is a mistake.
   if (found === undefined && child === undefined) throw failure("ERR_ATEXIT_PROCESS", pid, "is no living process");
   const start = found?.start ?? "0";
