@@ -18,7 +18,7 @@ export function installed() {
   const copy = (from, to) => cpSync(join(root, from), join(directory, to), { recursive: true });
   copy("package.json", "node_modules/atexit/package.json");
   copy("dist", "node_modules/atexit/dist");
-  copy("node_modules/signal-exit", "node_modules/signal-exit");
+  for (const peer of ["signal-exit", "tmp"]) copy(`node_modules/${peer}`, `node_modules/${peer}`);
   copy("bench/programs", ".");
   return {
     program: (name) => join(directory, name),

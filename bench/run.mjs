@@ -6,6 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { cleanExit, firstRecipe, guardMemory, killedToGone, manyJournals, recipe, tempFile } from "./durable.mjs";
 import { installed } from "./installed.mjs";
 import { compare } from "./measure.mjs";
 import { million } from "./million.mjs";
@@ -14,7 +15,22 @@ import { registration } from "./registration.mjs";
 import { cancel, unregister } from "./removal.mjs";
 import { startUp } from "./start-up.mjs";
 
-const ROWS = [startUp, registration, million, cancel, unregister, naturalEnd, sigterm];
+const ROWS = [
+  startUp,
+  registration,
+  million,
+  cancel,
+  unregister,
+  naturalEnd,
+  sigterm,
+  recipe,
+  tempFile,
+  firstRecipe,
+  manyJournals,
+  guardMemory,
+  killedToGone,
+  cleanExit,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
