@@ -53,7 +53,7 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
   ) {
     super(fn);
     this.#args = args.length === 0 ? NO_ARGUMENTS : args;
-    this.#about = site === undefined ? options : { ...options, site };
+    this.#about = site === undefined ? options : beside(options, { site });
   }
 
   get name(): string | undefined {
@@ -140,7 +140,7 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
     }
     const promise = Promise.resolve(result);
     const ended = () => this.abandon();
-    this.#about = { ...this.#about, ending: promise.then(ended, ended) };
+    this.#about = beside(this.#about, { ending: promise.then(ended, ended) });
     // A promise of its own for the caller: a rejection that the caller ignores must not pass for handled.
     return promise.then((value) => value);
   }
@@ -156,6 +156,11 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
   get isRunningHere(): boolean {
     return isInside(this) || (this.stack.current === this && isInside(SHUTDOWN));
   }
+}
+
+/** What is known, and more; options may be an object with getters and methods of its own. */
+function beside(known: About | undefined, more: About): About {
+  return known === undefined ? more : Object.assign(Object.create(known) as About, more);
 }
 
 /** Whether a cleanup's result has to be waited for. */

@@ -60,14 +60,15 @@ export class Thread {
   }
 
   register(callee: AnyFunction, first: unknown, rest: readonly unknown[]): Registration {
-    if (typeof first === "function") return this.#add(callee, first as AnyFunction, rest, undefined);
-    const [fn, ...args] = rest;
+    if (typeof first === "function") return this.add(callee, first as AnyFunction, rest, undefined);
+    const fn = rest[0];
     if (typeof first !== "object" || first === null) throw failure("ERR_ATEXIT_NOT_A_FUNCTION", first);
     if (typeof fn !== "function") throw failure("ERR_ATEXIT_NOT_A_FUNCTION", fn);
-    return this.#add(callee, fn as AnyFunction, args, checkOptions(first));
+    return this.add(callee, fn as AnyFunction, rest.slice(1), checkOptions(first));
   }
 
-  #add(
+  /** What register() does once everything is checked. The options are kept as they are. */
+  add(
     callee: AnyFunction,
     fn: AnyFunction,
     args: readonly unknown[],
@@ -187,9 +188,9 @@ function checkOptions(options: CleanupOptions): CleanupOptions {
   if (onCancel !== undefined && typeof onCancel !== "function") {
     throw failure("ERR_ATEXIT_OPTIONS", "onCancel", onCancel, "a function");
   }
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(timeout === undefined ? {} : { timeout }),
-    ...(onCancel === undefined ? {} : { onCancel }),
-  };
+  const checked: CleanupOptions = {};
+  if (name !== undefined) checked.name = name;
+  if (timeout !== undefined) checked.timeout = timeout;
+  if (onCancel !== undefined) checked.onCancel = onCancel;
+  return checked;
 }

@@ -126,6 +126,8 @@ const programs: readonly { name: string; source: string; stdout: string; nodeOpt
   ...[
     "setImmediate(done)",
     "await null; setImmediate(done)",
+    "await null; setTimeout(done, 0)",
+    "for (let i = 0; i < 10; i += 1) await null; setImmediate(() => setImmediate(done))",
     "setTimeout(done, 1)",
     "randomBytes(1_000, done)",
     "readFile('/dev/null', done)",

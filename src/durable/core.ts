@@ -6,7 +6,7 @@ import { KEY } from "../key.js";
 import type { Thread } from "../thread.js";
 
 /** As much of the core's thread as this part uses. */
-export type Core = Pick<Thread, "register" | "exiting">;
+export type Core = Pick<Thread, "add" | "exiting">;
 
 export function theThread(): Core {
   return (process as unknown as { [KEY]: Core })[KEY];

@@ -3,12 +3,12 @@
 // registered as a function that carries it out.
 
 import { builtin, clearTimeout, setImmediate, setTimeout } from "../builtin.js";
-import type { Registration } from "../index.js";
+import type { CleanupOptions, Registration } from "../index.js";
 import type { AnyFunction } from "../stack.js";
 import { type Core, theThread } from "./core.js";
 import { journalDirectory } from "./directory.js";
 import { Guard } from "./guard.js";
-import { Journal, VERSION } from "./journal.js";
+import { Journal, recipeIn, VERSION } from "./journal.js";
 import { newJournalName } from "./names.js";
 import { thisOwner } from "./owner.js";
 import { carryOut, type Circumstances, type Recipe, titleOf } from "./recipes/recipe.js";
@@ -41,12 +41,9 @@ export class Durable {
   /** Writes a recipe down, and registers what carries it out in this process. */
   add<R>(callee: AnyFunction, recipe: Recipe): Registration<R> {
     const journal = this.#open();
-    const id = journal.add(recipe);
+    const pending = new Pending(this, journal, journal.add(recipe));
     this.#guardIt(journal);
-    const done = () => this.#done(journal, id);
-    const cleanup = () => settled(() => carryOut(recipe, HERE), done);
-    const options = { name: titleOf(recipe), onCancel: done };
-    return this.#thread.register(callee, options, [cleanup]) as unknown as Registration<R>;
+    return this.#thread.add(callee, carryOutHere, [pending], pending) as unknown as Registration<R>;
   }
 
   #open(): Journal {
@@ -81,7 +78,8 @@ export class Durable {
     this.#recovered = true;
   }
 
-  #done(journal: Journal, id: number): void {
+  /** A recipe is over: carried out, or cancelled. */
+  done(journal: Journal, id: number): void {
     journal.done(id);
     if (journal.pending > 0) return;
     if (this.#thread.exiting.aborted) {
@@ -102,6 +100,41 @@ export class Durable {
     this.#journal = undefined;
     this.#guard = undefined;
   };
+}
+
+/** A recipe that is registered, as small as can be: there may be a million. */
+class Pending implements CleanupOptions {
+  readonly durable: Durable;
+  readonly journal: Journal;
+  readonly id: number;
+  /** The journal's own, kept for a report of what went wrong with it. */
+  readonly line: string;
+
+  constructor(durable: Durable, journal: Journal, id: number) {
+    this.durable = durable;
+    this.journal = journal;
+    this.id = id;
+    this.line = journal.line(id);
+  }
+
+  get recipe(): Recipe {
+    return recipeIn(this.line);
+  }
+
+  get name(): string {
+    return titleOf(this.recipe);
+  }
+
+  onCancel(): void {
+    this.durable.done(this.journal, this.id);
+  }
+}
+
+function carryOutHere(pending: Pending): void | Promise<void> {
+  return settled(
+    () => carryOut(pending.recipe, HERE),
+    () => pending.durable.done(pending.journal, pending.id),
+  );
 }
 
 /** Calls `body`, and then `after`, at the end of its promise where it returns one, also when it fails. */

@@ -11,7 +11,7 @@
 import { builtin } from "../builtin.js";
 import { failure } from "./errors.js";
 import type { Owner } from "./owner.js";
-import type { Recipe } from "./recipes/recipe.js";
+import { jsonOf, type Recipe } from "./recipes/recipe.js";
 
 /** The number rises when an older version could no longer carry a journal out. */
 export const VERSION = 1;
@@ -45,7 +45,8 @@ export class Journal {
   readonly path: string;
   readonly #header: string;
   readonly #sync: boolean;
-  readonly #pending = new Map<number, Recipe>();
+  /** The lines as they were written: the least that a recipe can be kept as. */
+  readonly #pending = new Map<number, string>();
   #lastId = 0;
   /** The size of the file, without what the guard may have written. */
   #size = 0;
@@ -89,8 +90,13 @@ export class Journal {
     } catch (error) {
       throw failure("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
     }
-    this.#pending.set(id, recipe);
+    this.#pending.set(id, line);
     return id;
+  }
+
+  /** A pending recipe as it was written. */
+  line(id: number): string {
+    return this.#pending.get(id) as string;
   }
 
   /**
@@ -100,14 +106,14 @@ export class Journal {
    *   written: the recipe would be carried out once more
    */
   done(id: number): void {
-    const recipe = this.#pending.get(id);
-    if (recipe === undefined) return;
+    const line = this.#pending.get(id);
+    if (line === undefined) return;
     this.#pending.delete(id);
     if (this.#pending.size === 0) {
       this.#clear();
       return;
     }
-    this.#live -= Buffer.byteLength(lineOf(id, recipe));
+    this.#live -= Buffer.byteLength(line);
     try {
       this.#append(`{"done":${id}}\n`);
     } catch (error) {
@@ -126,13 +132,13 @@ export class Journal {
   /** @returns the length of the text, in bytes */
   #append(text: string): number {
     const whole = this.#size === 0 ? this.#beginning() + text : this.#torn ? TEAR + text : text;
-    const length = Buffer.byteLength(whole);
+    let written = 0;
     try {
-      let written = fs.writeSync(this.fd, whole);
-      if (written < length) {
-        // A disk that fills up takes a part first.
+      written = fs.writeSync(this.fd, whole);
+      // Other than ASCII; or a disk that fills up, which takes a part first.
+      if (written !== whole.length) {
         const bytes = Buffer.from(whole);
-        while (written < length) written += fs.writeSync(this.fd, bytes, written);
+        while (written < bytes.length) written += fs.writeSync(this.fd, bytes, written);
       }
       if (this.#sync) fs.fdatasyncSync(this.fd);
     } catch (error) {
@@ -141,8 +147,8 @@ export class Journal {
       throw error;
     }
     this.#torn = false;
-    this.#size += length;
-    return Buffer.byteLength(text);
+    this.#size += written;
+    return whole === text ? written : Buffer.byteLength(text);
   }
 
   #beginning(): string {
@@ -175,9 +181,7 @@ export class Journal {
    * beside it stands for it.
    */
   #shorten(): void {
-    const parts: string[] = [];
-    for (const [id, recipe] of this.#pending) parts.push(lineOf(id, recipe));
-    const text = parts.join("");
+    const text = [...this.#pending.values()].join("");
     const unfinished = `${this.path}.tmp`;
     try {
       fs.writeFileSync(unfinished, this.#header + text + COMPLETE, { mode: 0o600, flush: this.#sync });
@@ -226,8 +230,14 @@ export const COMPLETE = '{"complete":true}\n';
 /** Makes of a line that was not taken whole one that cannot be read. */
 const TEAR = "~\n";
 
+/** The recipe in a line that a journal has written. */
+export function recipeIn(line: string): Recipe {
+  const { id: _, ...recipe } = JSON.parse(line);
+  return recipe as Recipe;
+}
+
 function lineOf(id: number, recipe: Recipe): string {
-  return `{"id":${id},${JSON.stringify(recipe).slice(1)}\n`;
+  return `{"id":${id},${jsonOf(recipe).slice(1)}\n`;
 }
 
 /** Somebody may have cleared the directory by hand. */

@@ -4,11 +4,8 @@
 
 import { builtin, setImmediate } from "../builtin.js";
 
-/**
- * What keeps no loop alive, and what may or may not: a timer says nothing of
- * that here, and is asked for in another way.
- */
-const BESIDE_THE_LOOP = new Set(["TickObject", "PROMISE", "Microtask", "Timeout", "Immediate"]);
+/** What keeps no loop alive, and an immediate, which no longer knows when it runs whether it kept the loop alive. */
+const BESIDE_THE_LOOP = new Set(["TickObject", "PROMISE", "Microtask", "Immediate"]);
 
 /** What getActiveResourcesInfo() lists only while it keeps the loop alive. */
 const TIMERS = new Set(["Timeout", "Immediate"]);
@@ -17,7 +14,8 @@ const TIMERS = new Set(["Timeout", "Immediate"]);
 export class EmptyTurn {
   /** Whether nothing that began in it has run, or has kept the loop alive. */
   wasEmpty = false;
-  readonly #begun = new Set<number>();
+  /** What began in it; for a timer, what tells whether it keeps the loop alive. */
+  readonly #begun = new Map<number, NodeJS.Timeout | undefined>();
   readonly #hook: import("node:async_hooks").AsyncHook | undefined;
 
   /** @param withListeners whether there is anybody who could begin work; if not, nothing is looked at */
@@ -28,10 +26,10 @@ export class EmptyTurn {
       init: (id, type, _, resource) => {
         // A resource of the program's own only says to whom something belongs.
         if (BESIDE_THE_LOOP.has(type) || resource instanceof AsyncResource) return;
-        this.#begun.add(id);
+        this.#begun.set(id, type === "Timeout" ? (resource as NodeJS.Timeout) : undefined);
       },
       before: (id) => {
-        if (this.#begun.has(id)) this.wasEmpty = false;
+        if (this.#begun.has(id) && this.#begun.get(id)?.hasRef() !== false) this.wasEmpty = false;
       },
     });
     this.#hook.enable();
@@ -39,9 +37,12 @@ export class EmptyTurn {
 
   /** Keeps the loop alive for one turn, and looks at what happens in it. */
   watch(): void {
-    this.wasEmpty = this.#hook === undefined || !process.getActiveResourcesInfo().some((type) => TIMERS.has(type));
+    this.wasEmpty = true;
+    this.#lookForTimers();
     setImmediate(() => {
       if (this.#hook === undefined) return;
+      // What a listener began after an `await` stands behind this immediate.
+      this.#lookForTimers();
       // This one runs only if something else keeps the loop alive: if not, `beforeExit` comes first.
       setImmediate(() => {
         this.wasEmpty = false;
@@ -53,5 +54,10 @@ export class EmptyTurn {
   /** Looks no longer. */
   end(): void {
     this.#hook?.disable();
+  }
+
+  #lookForTimers(): void {
+    if (this.#hook === undefined) return;
+    if (process.getActiveResourcesInfo().some((type) => TIMERS.has(type))) this.wasEmpty = false;
   }
 }

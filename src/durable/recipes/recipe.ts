@@ -25,6 +25,8 @@ export type Success = "done" | "gone";
 export interface RecipeKind<R extends { readonly do: string }> {
   /** Whether parsed JSON is a recipe of this kind, whole and sound. */
   matches(line: Readonly<Record<string, unknown>>): boolean;
+  /** Its JSON, where that can be had in less time than from `JSON.stringify`. */
+  json?(recipe: R): string;
   /** What reports call it. */
   title(recipe: R): string;
   /**
@@ -47,6 +49,10 @@ const kinds: { readonly [K in Recipe["do"]]: RecipeKind<Extract<Recipe, { do: K 
 export function isRecipe(line: Readonly<Record<string, unknown>>): boolean {
   const kind = line["do"];
   return typeof kind === "string" && Object.hasOwn(kinds, kind) && kinds[kind as Recipe["do"]].matches(line);
+}
+
+export function jsonOf(recipe: Recipe): string {
+  return kindOf(recipe).json?.(recipe) ?? JSON.stringify(recipe);
 }
 
 export function titleOf(recipe: Recipe): string {

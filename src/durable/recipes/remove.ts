@@ -22,6 +22,7 @@ export interface RemoveRecipe {
 const CLOCK_TICK = 20;
 
 const fs = builtin("fs");
+const { isAbsolute, resolve } = builtin("path");
 
 /** @throws a `TypeError` or `RangeError` for what must not be removed */
 export function describeRemove(given: unknown): RemoveRecipe {
@@ -33,7 +34,6 @@ export function describeRemove(given: unknown): RemoveRecipe {
 }
 
 function absolute(given: unknown): string {
-  const { isAbsolute, resolve } = builtin("path");
   if (given instanceof URL && given.protocol === "file:") return builtin("url").fileURLToPath(given);
   if (typeof given !== "string" || given === "" || given.includes("\0")) throw failure("ERR_ATEXIT_PATH", given);
   if (isAbsolute(given)) return resolve(given);
@@ -49,9 +49,12 @@ function absolute(given: unknown): string {
 export const removeRecipe: RecipeKind<RemoveRecipe> = {
   matches: ({ path, is }) =>
     typeof path === "string" &&
-    builtin("path").isAbsolute(path) &&
+    isAbsolute(path) &&
     !path.includes("\0") &&
     (Number.isFinite(is) || (Array.isArray(is) && is.length === 3 && is.every((part) => Number.isFinite(part)))),
+
+  json: ({ path, is }) =>
+    `{"do":"remove","path":${JSON.stringify(path)},"is":${typeof is === "number" ? is : `[${is[0]},${is[1]},${is[2]}]`}}`,
 
   title: ({ path }) => `remove ${path}`,
 
