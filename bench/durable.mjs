@@ -55,7 +55,6 @@ export const firstRecipe = {
   what: "how long the first recipe blocks, its guard's start included",
   peer: "a bare spawn of a waiting sh",
   unit: "ms",
-  atMost: 1.5,
   rounds: 41,
   ours: ({ node, program }) => inPlace(() => printed(node, [program("first-recipe.mjs")])),
   theirs: ({ node, program }) => inPlace(() => printed(node, [program("first-recipe.mjs"), "bare"])),
@@ -151,6 +150,27 @@ export const guardMemory = {
     const memory = privateMemory(shell.pid);
     process.kill(shell.pid, "SIGKILL");
     return memory;
+  },
+};
+
+export const guardMemoryBesideNode = {
+  ...guardMemory,
+  name: "guard-memory-node",
+  peer: "a bare waiting Node",
+  atMost: 0.1,
+  theirs({ node }) {
+    const waiting = spawn(node, ["-e", "process.stdin.resume()"], { stdio: ["pipe", "ignore", "ignore"] });
+    let last = 0;
+    let steady = 0;
+    // It waits when it has read its program, and its memory has long stopped growing.
+    waitUntil(() => {
+      const before = last;
+      last = privateMemory(waiting.pid);
+      steady = last > 1_000 && last === before && sleeps(waiting.pid) ? steady + 1 : 0;
+      return steady > 50;
+    });
+    process.kill(waiting.pid, "SIGKILL");
+    return last;
   },
 };
 

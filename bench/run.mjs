@@ -6,7 +6,16 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { cleanExit, firstRecipe, guardMemory, killedToGone, manyJournals, recipe, tempFile } from "./durable.mjs";
+import {
+  cleanExit,
+  firstRecipe,
+  guardMemory,
+  guardMemoryBesideNode,
+  killedToGone,
+  manyJournals,
+  recipe,
+  tempFile,
+} from "./durable.mjs";
 import { installed } from "./installed.mjs";
 import { compare } from "./measure.mjs";
 import { million } from "./million.mjs";
@@ -28,6 +37,7 @@ const ROWS = [
   firstRecipe,
   manyJournals,
   guardMemory,
+  guardMemoryBesideNode,
   killedToGone,
   cleanExit,
 ];
@@ -63,7 +73,7 @@ if (values.json !== undefined) {
 
 function measured(row, at) {
   const { name, what, peer, unit, atMost, lessThan } = row;
-  const promise = atMost === undefined ? `< ${lessThan}` : `≤ ${atMost}`;
+  const promise = atMost !== undefined ? `≤ ${atMost}` : lessThan !== undefined ? `< ${lessThan}` : "none";
   const skipped = row.missing?.();
   if (skipped !== undefined) return { name, what, peer, promise, skipped };
   if (process.stderr.isTTY) process.stderr.write(`\x1b[2K\r${name} ...`);
@@ -73,7 +83,7 @@ function measured(row, at) {
     () => row.ours(at),
     () => row.theirs(at),
   );
-  const kept = atMost === undefined ? result.ratio < lessThan : result.ratio <= atMost;
+  const kept = !(result.ratio > atMost) && !(result.ratio >= lessThan);
   return { name, what, peer, unit, promise, kept, ...result };
 }
 

@@ -4,6 +4,7 @@
 // Source: https://nodejs.org/api/vm.html, "timeout".
 
 import { builtin } from "./builtin.js";
+import { canStartThread } from "./threads.js";
 
 const SLOT = Symbol.for("atexit.interruptible");
 
@@ -15,11 +16,15 @@ let script: import("node:vm").Script | undefined;
  * Calls `body`, which must not throw, and stops it after `limit` milliseconds.
  *
  * Native calls that block (a synchronous read, `execSync`) end first: only
- * JavaScript can be stopped.
+ * JavaScript can be stopped. Where no thread can be started, nothing is.
  *
  * @returns whether `body` came to its end
  */
 export function interruptible(limit: number, body: () => void): boolean {
+  if (!canStartThread()) {
+    body();
+    return true;
+  }
   let entered = false;
   let ended = false;
   const slots = globalThis as Slotted;

@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { nodes } from "../support/nodes.js";
 import { linesOf, printed } from "../support/run.js";
-import { inPlace, type Place } from "./support.js";
+import { inPlace, type Place, until } from "./support.js";
 
 const PRELOAD = import.meta.resolve("./kill-at.js");
 const NO_GUARD = { ATEXIT_GUARD: "off" };
@@ -88,6 +89,68 @@ describe("a program that is killed at each change of its journal leaves nothing 
     });
   }
 });
+
+describe("a program and its guard that are killed within moments of each other leave nothing that a start does not find", () => {
+  /** Makes and removes things until it is killed. */
+  const source = `
+    import fs from "node:fs";
+    import { setImmediate } from "node:timers/promises";
+    import { remove } from "atexit/durable";
+    const { WORK } = process.env;
+    process.stdout.write("ready\\n");
+    for (let n = 0; ; n = (n + 1) % 4) {
+      const name = ["first", "second", "third", "fourth"][n];
+      const registration = remove(WORK + "/" + name);
+      fs.mkdirSync(WORK + "/" + name);
+      fs.copyFileSync(process.argv[1], WORK + "/" + name + "/file");
+      await setImmediate();
+      registration.run();
+    }`;
+  // Where in its life a kill falls is left to the moment: many, spread over a guard's start and a replay.
+  const MOMENTS = 40;
+  const STEP = 2;
+  for (const [name, before, between] of [
+    ["the guard first, then its owner", STEP, 0],
+    ["the owner first, then its guard", 0, STEP],
+  ] as const) {
+    test(name, async () => {
+      await each(MOMENTS, (moment) =>
+        inPlace(async (place) => {
+          const context = `moment ${moment}`;
+          await place.run(source, {
+            node,
+            async act(child) {
+              await printed(child, "ready\n");
+              await until(() => place.guards().length > 0);
+              await sleep(before * moment);
+              const guards = place.guards();
+              const killGuards = () => guards.forEach(killed);
+              if (before > 0) killGuards();
+              child.kill("SIGKILL");
+              if (between > 0) {
+                await sleep(between * moment);
+                guards.push(...place.guards());
+                killGuards();
+              }
+            },
+          });
+          await place.quiet();
+          await place.recover({ node });
+          assertNothingLeft(place, context);
+        }),
+      );
+    });
+  }
+});
+
+/** A guard, or its replay, is over; it may have ended by itself just now. */
+function killed(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
 
 test("a replay that is killed at each of its changes is itself replayed", async () => {
   await inPlace(async (dead) => {

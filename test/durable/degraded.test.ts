@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { nodes } from "../support/nodes.js";
 import { inPlace, type Place } from "./support.js";
@@ -85,6 +85,31 @@ test("no descriptors left: one warning, and the rest works", () =>
     assert.equal(existsSync(join(place.work, "scratch")), false);
     assert.deepEqual(place.left(), []);
   }));
+
+test("no processes left: one warning, and the rest works", { skip: notRoot }, () =>
+  inPlace(async (place) => {
+    const NOBODY = 65_534; // the limit does not count for root
+    for (const path of [place.work, place.journals]) chownSync(path, NOBODY, NOBODY);
+    chmodSync(dirname(place.work), 0o711);
+    const source = `
+      import { remove } from "atexit/durable";
+      import { execFileSync } from "node:child_process";
+      import fs from "node:fs";
+      execFileSync("prlimit", ["--pid", String(process.pid), "--nproc=1"]);
+      process.setgroups([]);
+      process.setgid(${NOBODY});
+      process.setuid(${NOBODY});
+      fs.mkdirSync(process.env.WORK + "/scratch");
+      remove(process.env.WORK + "/scratch");
+      setTimeout(() => {}, 50);`;
+    const { code, stderr } = await place.run(source);
+    assertWarnedOnce(stderr);
+    assert.match(stderr, /EAGAIN/);
+    assert.equal(code, 0);
+    assert.equal(existsSync(join(place.work, "scratch")), false);
+    assert.deepEqual(place.left(), []);
+  }),
+);
 
 describe("a full disk", { skip: notRoot }, () => {
   const full = (body: string) => `

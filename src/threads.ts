@@ -1,0 +1,80 @@
+// Whether one more thread can be started. Node ends the whole process with a
+// core dump where the thread behind the `timeout` of node:vm cannot start, and
+// gives no way to be asked before: just where descriptors or processes have run
+// out, and cleanups are needed most.
+// Source: the assertions in https://github.com/nodejs/node/blob/main/src/node_watchdog.cc
+
+import { builtin, now } from "./builtin.js";
+
+/** Its event loop takes five, as measured on Node 20 to 26; and one to spare. */
+const DESCRIPTORS = 6;
+
+/** So many more threads have to fit: others may start some at the same time. */
+const ROOM = 16;
+
+/** What was found out about processes is believed for so long, in milliseconds. */
+const BELIEVED = 100;
+
+let believedUntil = 0;
+let fits = true;
+
+/** Whether it can be, as far as can be known; where the system does not tell, it can. */
+export function canStartThread(): boolean {
+  try {
+    if (!hasDescriptors()) return false;
+    if (process.platform === "linux" && now() > believedUntil) {
+      fits = fitsIntoUser() && fitsIntoControlGroup();
+      believedUntil = now() + BELIEVED;
+    }
+    return fits;
+  } catch {
+    // Node's permission model, or no /proc.
+    return true;
+  }
+}
+
+function hasDescriptors(): boolean {
+  const fs = builtin("fs");
+  const opened: number[] = [];
+  try {
+    while (opened.length < DESCRIPTORS) opened.push(fs.openSync("/dev/null", "r"));
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== "EMFILE" && code !== "ENFILE";
+  } finally {
+    for (const fd of opened) fs.closeSync(fd);
+  }
+}
+
+/** RLIMIT_NPROC, which does not hold for root. Source: getrlimit(2), proc(5). */
+function fitsIntoUser(): boolean {
+  if (process.geteuid?.() === 0) return true;
+  const limit = /^Max processes +(\d+)/m.exec(read("/proc/self/limits"))?.[1];
+  if (limit === undefined) return true;
+  // All threads of the system are no fewer than the user's.
+  const threads = / \d+\/(\d+) /.exec(read("/proc/loadavg"))?.[1];
+  return Number(threads) + ROOM <= Number(limit);
+}
+
+/** A container's limit. Source: the kernel's cgroup-v2.rst, and cgroup-v1/pids.rst. */
+function fitsIntoControlGroup(): boolean {
+  const fs = builtin("fs");
+  const groups = read("/proc/self/cgroup");
+  const v1 = /^\d+:pids:(.*)$/m.exec(groups)?.[1];
+  const root = v1 === undefined ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
+  // A limit of any group that holds this one holds here.
+  let group = (v1 ?? /^0::(.*)$/m.exec(groups)?.[1] ?? "").replace(/\/$/, "");
+  for (; ; group = group.slice(0, group.lastIndexOf("/"))) {
+    const path = root + group;
+    if (fs.existsSync(`${path}/pids.max`)) {
+      const limit = read(`${path}/pids.max`);
+      if (/^\d/.test(limit) && Number(read(`${path}/pids.current`)) + ROOM > Number(limit)) return false;
+    }
+    if (group === "") return true;
+  }
+}
+
+function read(path: string): string {
+  return builtin("fs").readFileSync(path, "utf8");
+}
