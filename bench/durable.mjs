@@ -205,7 +205,6 @@ export const cleanExit = {
   what: "a whole process with one recipe, natural end",
   peer: "the same without one",
   unit: "ms",
-  atMost: 1.2,
   rounds: 41,
   ours: ({ node, program }) => inPlace(() => lifetime(node, [program("one-recipe.mjs")], 0)),
   theirs: ({ node, program }) => inPlace(() => lifetime(node, [program("one-recipe.mjs"), "none"], 0)),

@@ -10,18 +10,19 @@ import { build } from "esbuild";
 const ENTRIES = {
   index: "src/index.ts",
   durable: "src/durable/index.ts",
+  resources: "src/resources/index.ts",
   replay: "src/durable/replay-main.ts",
   call: "src/durable/call-main.ts",
 };
 
-/** The other entry points stand on the core's face, and hold no second copy of it. */
-const coreIsExternal = {
-  name: "core-is-external",
+/** An entry point stands on the faces of the others, and holds no second copy of them. */
+const facesAreExternal = {
+  name: "faces-are-external",
   setup({ onResolve }) {
-    const core = resolve(ENTRIES.index);
+    const faces = new Map(["index", "durable"].map((name) => [resolve(ENTRIES[name]), `./${name}.js`]));
     onResolve({ filter: /\/index\.js$/ }, ({ path, resolveDir, kind }) => {
-      const isCore = kind !== "entry-point" && resolve(resolveDir, path.replace(/\.js$/, ".ts")) === core;
-      return isCore ? { path: "./index.js", external: true } : undefined;
+      const face = kind === "entry-point" ? undefined : faces.get(resolve(resolveDir, path.replace(/\.js$/, ".ts")));
+      return face === undefined ? undefined : { path: face, external: true };
     });
   },
 };
@@ -37,7 +38,7 @@ try {
     format: "esm",
     platform: "node",
     target: "node20.19",
-    plugins: [coreIsExternal],
+    plugins: [facesAreExternal],
     minify: true, // what V8 has to read is what a program waits for at its start
     lineLimit: 120, // and what Node shows of a line that throws
     sourcemap: true,

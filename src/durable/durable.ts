@@ -18,7 +18,7 @@ import { checkSettings, defaultSettings, type DurableSettings, environmentSettin
 /** A guard stays so long when nothing is pending, in milliseconds: the next recipe often comes soon. */
 const LINGER = 1_000;
 
-const HERE: Circumstances = { sameBoot: true, samePids: true, node: process.execPath };
+const HERE: Circumstances = { isOwner: true, sameBoot: true, samePids: true, node: process.execPath };
 
 export class Durable {
   readonly #settings: DurableSettings = { ...defaultSettings(), ...environmentSettings(process.env) };

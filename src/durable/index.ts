@@ -174,6 +174,21 @@ export function configure(settings: Partial<DurableSettings>): DurableSettings {
   return durable.configure(settings);
 }
 
+/**
+ * What lock files of `atexit/resources` are made of: registers that this
+ * process lets go of a lock, and tells where that is written down.
+ *
+ * @internal
+ */
+export const locks = {
+  register(path: string, token: string): Registration<void> {
+    return durable.add(locks.register, { do: "unlock", path, token });
+  },
+  get directory(): string {
+    return durable.directory;
+  },
+};
+
 /** This thread's, made by the first copy of this package that is loaded: one journal has one order. */
 function sharedDurable(): Durable {
   const KEY = Symbol.for("atexit.durable.1");

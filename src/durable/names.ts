@@ -54,19 +54,35 @@ export function parseName(file: string): JournalName | undefined {
 
 /** A name for a new journal of this process. */
 export function newJournalName(): string {
-  return `${ownerPart()}.jsonl`;
+  return `${newToken()}.jsonl`;
 }
 
 /** The name of a journal while this process carries it out. */
 export function newClaimName(journal: string): string {
-  return `${journal}.${ownerPart()}.claim`;
+  return `${journal}.${newToken()}.claim`;
 }
 
-function ownerPart(): string {
+/** A name for one thing of this process, which no other thing ever has: `<boot>-<pidns>-<pid>-<start>-<random>`. */
+export function newToken(): string {
   const { pidns, pid, start } = thisProcess();
   // Unique is all that it has to be: nobody else can write into the directory.
   const random = Math.trunc(Math.random() * 2 ** 32);
   return `${bootPart()}-${pidns}-${pid}-${start}-${random.toString(16).padStart(8, "0")}`;
+}
+
+const TOKEN = new RegExp(`^${OWNER}$`);
+
+/** Whose token it is, or `undefined` where it is none. */
+export function parseToken(token: string): NamedOwner | undefined {
+  const match = TOKEN.exec(token);
+  if (match === null) return undefined;
+  const [, boot = "", pidns = "", pid, start = "0"] = match;
+  return { boot, pidns, pid: Number(pid), start };
+}
+
+/** The part of a token that all of its process have in common. */
+export function processPart(token: string): string {
+  return token.slice(0, token.lastIndexOf("-") + 1);
 }
 
 /** What names begin with that were given since the system started, in this pid namespace: `<boot>-<pidns>-`. */

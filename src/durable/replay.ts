@@ -79,6 +79,7 @@ async function attempt(claimed: Claim, pending: Pending, circumstances: Circumst
 function circumstancesOf({ header: { owner, node } }: Claim): Circumstances {
   const me = thisProcess();
   return {
+    isOwner: false,
     sameBoot: owner.boot === me.boot,
     samePids: owner.boot === me.boot && owner.pidns === me.pidns,
     node: builtin("fs").existsSync(node) ? node : process.execPath,

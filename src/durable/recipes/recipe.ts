@@ -5,11 +5,14 @@ import { callRecipe, type CallRecipe } from "./call.js";
 import { execRecipe, type ExecRecipe } from "./exec.js";
 import { killRecipe, type KillRecipe } from "./kill.js";
 import { removeRecipe, type RemoveRecipe } from "./remove.js";
+import { unlockRecipe, type UnlockRecipe } from "./unlock.js";
 
-export type Recipe = RemoveRecipe | KillRecipe | ExecRecipe | CallRecipe;
+export type Recipe = RemoveRecipe | KillRecipe | ExecRecipe | CallRecipe | UnlockRecipe;
 
 /** What its own process is to the one that carries a recipe out. */
 export interface Circumstances {
+  /** Its own thread carries it out, which is alive. */
+  readonly isOwner: boolean;
   /** Not since the recipe was written has the system started anew. */
   readonly sameBoot: boolean;
   /** A pid in the recipe means the same here. */
@@ -43,6 +46,7 @@ const kinds: { readonly [K in Recipe["do"]]: RecipeKind<Extract<Recipe, { do: K 
   kill: killRecipe,
   exec: execRecipe,
   call: callRecipe,
+  unlock: unlockRecipe,
 };
 
 /** Whether parsed JSON is a recipe that this version knows. */

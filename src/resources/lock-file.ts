@@ -1,0 +1,330 @@
+// A lock file: one holder at a time, however the others end.
+
+import { builtin, clearTimeout, now, setTimeout } from "../builtin.js";
+import { locks } from "../durable/index.js";
+import { holderOf, type Holder, journalsOf, lifeOfHolder, OwnerFile } from "../durable/locks/owner-file.js";
+import { breakLock, isHeldBy, letGo, sweep, take } from "../durable/locks/protocol.js";
+import { lifeOfHolder as lifeOfJournal } from "../durable/claim.js";
+import { newToken, parseName, processPart } from "../durable/names.js";
+import { type JsonValue, refuseBeyondJson } from "../durable/recipes/json.js";
+import { recoverIn } from "../durable/recovery.js";
+import { register, type Registration } from "../index.js";
+import { checkTime } from "../settings.js";
+import { failure, LockHeldError } from "./errors.js";
+
+/** How a lock is waited for, and what its file says. */
+export interface LockOptions {
+  /** How long to wait while it is held, in milliseconds; `Infinity` for as long as it takes. By default not at all. */
+  wait?: number;
+  /** What others read of this holder, as JSON: a port, a URL. */
+  data?: JsonValue;
+}
+
+/** A lock that this process holds. */
+export interface LockFile extends Disposable, AsyncDisposable {
+  /** The lock file, absolute. */
+  readonly path: string;
+  /** Lets it go; a second time does nothing. */
+  release(): void;
+  /** Whether it is held: not released, and its file not deleted or replaced by somebody else. */
+  isHeld(): boolean;
+}
+
+/** An owner file stays so long after its lock was let go, in milliseconds: the next one comes soon, or never. */
+const LINGER = 1_000;
+
+/** Between two looks at a lock that is held, in milliseconds. A release is told sooner where the system can. */
+const SHORTEST_PAUSE = 1;
+const LONGEST_PAUSE = 50;
+
+/** How long a dead owner's recipes are waited for where the caller waits for nobody, in milliseconds. */
+const CLEANED_WITHIN = 10_000;
+
+const fs = builtin("fs");
+
+/** This thread's part in one lock: its owner file, kept from one acquisition to the next. */
+class Contender {
+  readonly lock: string;
+  readonly file: OwnerFile;
+  readonly #registration: Registration<void>;
+  readonly #over: () => void;
+  #uses = 0;
+  #lingering: NodeJS.Timeout | undefined;
+
+  constructor(lock: string, data: JsonValue | undefined, over: () => void) {
+    this.lock = lock;
+    this.#over = over;
+    const token = newToken();
+    const journals = locks.directory;
+    // Written down first: at no moment is there a file that nobody would remove.
+    this.#registration = locks.register(lock, token);
+    try {
+      this.file = new OwnerFile(lock, token, journals, data);
+      this.file.prove(false);
+    } catch (error) {
+      this.#registration.cancel();
+      throw error;
+    }
+  }
+
+  use(): this {
+    this.#uses += 1;
+    return this;
+  }
+
+  unuse(mayLinger: boolean): void {
+    this.#uses -= 1;
+    if (this.#uses > 0) return;
+    if (!mayLinger) this.end();
+    else if (this.#lingering !== undefined) this.#lingering.refresh();
+    else this.#lingering = setTimeout(() => this.#uses === 0 && this.end(), LINGER).unref();
+  }
+
+  end(): void {
+    clearTimeout(this.#lingering);
+    this.#over();
+    this.#registration.run();
+    this.file.close();
+  }
+}
+
+const contenders = new Map<string, Contender>();
+
+function contenderFor(lock: string, data: JsonValue | undefined): Contender {
+  if (data !== undefined) return new Contender(lock, data, () => {}).use();
+  let contender = contenders.get(lock);
+  if (contender === undefined) {
+    contender = new Contender(lock, undefined, () => contenders.delete(lock));
+    contenders.set(lock, contender);
+  }
+  return contender.use();
+}
+
+class Held implements LockFile {
+  readonly path: string;
+  readonly #contender: Contender;
+  readonly #registration: Registration<void>;
+  #isReleased = false;
+
+  constructor(contender: Contender, mayLinger: boolean) {
+    this.path = contender.lock;
+    this.#contender = contender;
+    this.#registration = register({ name: `release ${this.path}` }, () => this.#release(mayLinger));
+  }
+
+  release(): void {
+    this.#registration.run();
+  }
+
+  isHeld(): boolean {
+    return !this.#isReleased && isHeldBy(this.path, this.#contender.file);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+  }
+
+  #release(mayLinger: boolean): void {
+    this.#isReleased = true;
+    letGo(this.path, this.#contender.file);
+    this.#contender.unuse(mayLinger);
+  }
+}
+
+export async function acquire(path: unknown, options: LockOptions & { signal?: AbortSignal }): Promise<LockFile> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const attempts = attemptsAt(path, options);
+  let changes: Changes | undefined;
+  try {
+    for (let step = attempts.next(); ; step = attempts.next()) {
+      if (step.done === true) return step.value;
+      if (step.value.dead !== undefined) {
+        const { directory, process } = step.value.dead;
+        await recoverIn(directory, { only: ({ journal }) => journal.startsWith(process) });
+      }
+      changes ??= new Changes(step.value.lock);
+      await changes.next(step.value.pause, signal);
+    }
+  } finally {
+    changes?.end();
+    attempts.return(undefined as never);
+  }
+}
+
+export function acquireSync(path: unknown, options: LockOptions): LockFile {
+  const attempts = attemptsAt(path, options);
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  try {
+    for (let step = attempts.next(); ; step = attempts.next()) {
+      if (step.done === true) return step.value;
+      if (step.value.dead !== undefined) recoverSync(step.value.dead.directory);
+      Atomics.wait(cell, 0, 0, step.value.pause);
+    }
+  } finally {
+    attempts.return(undefined as never);
+  }
+}
+
+/** What a caller does before it tries again. */
+interface Step {
+  readonly lock: string;
+  /** How long to wait, in milliseconds, unless something changes. */
+  readonly pause: number;
+  /** A dead owner's journals, which nobody is carrying out. */
+  readonly dead?: { readonly directory: string; readonly process: string } | undefined;
+}
+
+/**
+ * Tries to take the lock until it is taken.
+ *
+ * @returns the lock
+ * @throws a {@link LockHeldError} when the time is over
+ */
+function* attemptsAt(path: unknown, { wait = 0, data }: LockOptions): Generator<Step, LockFile, void> {
+  const lock = checked(path);
+  if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
+  if (data !== undefined) refuseBeyondJson([data]);
+  const startedAt = now();
+  const contender = systemErrors(lock, () => contenderFor(lock, data));
+  let isTaken = false;
+  try {
+    let pause = SHORTEST_PAUSE;
+    for (;;) {
+      isTaken = systemErrors(lock, () => take(lock, contender.file));
+      if (isTaken) return new Held(contender, data === undefined);
+      const holder = systemErrors(lock, () => holderOf(lock));
+      if (holder === undefined) continue;
+      const life = lifeOfHolder(lock, holder);
+      const limit = life === "dead" ? Math.max(wait, CLEANED_WITHIN) : wait;
+      const left = limit - (now() - startedAt);
+      if (left <= 0) throw held(lock, holder, life);
+      let dead: Step["dead"];
+      if (life === "dead") {
+        const recipes = recipesOf(holder);
+        if (recipes === "done") {
+          contender.file.prove(true);
+          if (systemErrors(lock, () => breakLock(lock, holder.token as string, contender.file)) === "over") {
+            systemErrors(lock, () => sweep(lock));
+            pause = SHORTEST_PAUSE;
+            continue;
+          }
+        } else if (recipes !== "claimed") {
+          dead = recipes;
+        }
+      }
+      yield { lock, pause: Math.min(pause, left), dead };
+      pause = Math.min(pause * 1.5, LONGEST_PAUSE);
+    }
+  } finally {
+    if (!isTaken) contender.unuse(data === undefined);
+  }
+}
+
+function checked(path: unknown): string {
+  const { resolve } = builtin("path");
+  if (path instanceof URL && path.protocol === "file:") return builtin("url").fileURLToPath(path);
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw failure("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/lock/app.lock"');
+  }
+  return resolve(path);
+}
+
+/** What the system refuses gets a message that says what to do about it. */
+function systemErrors<T>(lock: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    if (code === "" || code.startsWith("ERR_")) throw error;
+    throw Object.assign(failure("ERR_ATEXIT_LOCK", lock, message), { cause: error });
+  }
+}
+
+function held(lock: string, { held: known, since }: Holder, life: string): LockHeldError {
+  const holder = { pid: known?.owner.pid, since, host: known?.host, program: known?.program, data: known?.data };
+  return new LockHeldError(lock, holder, { host: builtin("os").hostname(), pid: process.pid, life });
+}
+
+/**
+ * Whether a dead owner's recipes have been carried out: its lock is free when
+ * its mess is gone.
+ */
+function recipesOf({ held: known, token }: Holder): "done" | "claimed" | NonNullable<Step["dead"]> {
+  const directory = known === undefined ? undefined : journalsOf(known);
+  if (directory === undefined || token === undefined) return "done";
+  const owner = processPart(token);
+  let isClaimed = false;
+  for (const file of filesIn(directory)) {
+    const name = parseName(file);
+    if (name === undefined || !name.journal.startsWith(owner)) continue;
+    if (name.kind !== "journal" && name.kind !== "claim") continue;
+    if (lifeOfJournal(directory, name) === "dead") return { directory, process: owner };
+    isClaimed ||= name.kind === "claim";
+  }
+  return isClaimed ? "claimed" : "done";
+}
+
+/** None where it is another user's. */
+function filesIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** The same as the asynchronous way, in a process of its own. */
+function recoverSync(directory: string): void {
+  const replay = builtin("url").fileURLToPath(new URL("./replay.js", import.meta.url));
+  builtin("child_process").spawnSync(process.execPath, [replay, "--recover", directory], {
+    stdio: "ignore",
+    timeout: CLEANED_WITHIN,
+  });
+}
+
+/** Tells when something has happened to a lock file, where the system does. */
+class Changes {
+  readonly #watcher: import("node:fs").FSWatcher | undefined;
+  #wake = () => {};
+
+  constructor(lock: string) {
+    const { basename, dirname } = builtin("path");
+    const name = basename(lock);
+    try {
+      this.#watcher = fs.watch(dirname(lock), { persistent: false }, (_, file) => {
+        if (file === null || file === name) this.#wake();
+      });
+      this.#watcher.on("error", () => {});
+    } catch {
+      // Too many watchers, or a file system without: looking again has to do.
+    }
+  }
+
+  /** Resolves at the next change, or after so many milliseconds. */
+  next(pause: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const over = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        this.#wake = () => {};
+        resolve();
+      };
+      const abort = () => {
+        over();
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(over, pause);
+      this.#wake = over;
+      signal?.addEventListener("abort", abort);
+    });
+  }
+
+  end(): void {
+    this.#watcher?.close();
+  }
+}

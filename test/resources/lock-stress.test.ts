@@ -1,0 +1,111 @@
+// Sixteen processes want one lock, and are killed and stopped at random. Never
+// do two hold it; each time the next one comes; and nothing is left.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { inPlace, type Place, until } from "../durable/support.js";
+import { nodes } from "../support/nodes.js";
+
+const PROCESSES = 16;
+const SECONDS = Number(process.env["ATEXIT_TEST_LOCK_SECONDS"] ?? 60);
+const node = (nodes.at(-1) as { path: string }).path; // the newest starts fastest
+const contender = fileURLToPath(new URL("./lock-contender.js", import.meta.url));
+
+/** A process that is asked for the lock again and again, in whatever way the arguments say. */
+function contend(place: Place, prefix: readonly string[]): ChildProcess {
+  const [command = "", ...args] = [...prefix, node, contender];
+  return spawn(command, args, {
+    env: { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, NODE_TEST_CONTEXT: undefined },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+const turns = (place: Place): number =>
+  existsSync(join(place.work, "turns")) ? readFileSync(join(place.work, "turns")).length : 0;
+
+async function stress(place: Place, prefix: readonly string[], seconds: number): Promise<{ kills: number }> {
+  mkdirSync(join(place.work, "locks"));
+  const random = (below: number) => Math.floor(Math.random() * below);
+  const running = Array.from({ length: PROCESSES }, () => contend(place, prefix));
+  const stopped = new Set<ChildProcess>();
+  const goOn = (child: ChildProcess) => stopped.delete(child) && child.kill("SIGCONT");
+  let kills = 0;
+  let turnsBefore = 0;
+  const end = performance.now() + seconds * 1_000;
+  let checked = performance.now();
+  while (performance.now() < end) {
+    await sleep(random(80));
+    const at = random(PROCESSES);
+    const child = running[at] as ChildProcess;
+    if (random(3) === 0) {
+      child.kill("SIGSTOP");
+      stopped.add(child);
+      setTimeout(goOn, random(400), child);
+    } else {
+      kills += 1;
+      child.kill("SIGKILL");
+      stopped.delete(child);
+      running[at] = contend(place, prefix);
+    }
+    if (performance.now() - checked > 10_000) {
+      checked = performance.now();
+      assert.ok(turns(place) > turnsBefore, "somebody got the lock in the last ten seconds");
+      turnsBefore = turns(place);
+    }
+  }
+  stopped.forEach(goOn);
+  writeFileSync(join(place.work, "enough"), "");
+  await Promise.all(
+    running.map((child) => child.exitCode ?? child.signalCode ?? new Promise((ended) => child.once("exit", ended))),
+  );
+  return { kills };
+}
+
+test(`sixteen processes, killed and stopped at random for ${SECONDS} s, hold a lock one at a time`, () =>
+  inPlace(async (place) => {
+    const { kills } = await stress(place, [], SECONDS);
+    await place.quiet();
+    await place.recover({ node });
+    const violations = join(place.work, "violations");
+    assert.equal(existsSync(violations) ? readFileSync(violations, "utf8") : "", "");
+    assert.ok(kills > SECONDS * 5, `${kills} were killed`);
+    assert.ok(turns(place) > SECONDS * 5, `the lock was taken ${turns(place)} times`);
+    assert.deepEqual(readdirSync(join(place.work, "locks")), []);
+    assert.deepEqual(place.left(), []);
+  }));
+
+test(
+  "two pid namespaces that share the directory: one holder at a time, and a dead one's lock is taken over",
+  {
+    skip: process.getuid?.() !== 0 && "needs root",
+  },
+  () =>
+    inPlace(async (place) => {
+      mkdirSync(join(place.work, "locks"));
+      const elsewhere = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+      const children = [...Array(4).keys()].map((n) => contend(place, n % 2 === 0 ? elsewhere : []));
+      await until(() => turns(place) > 100);
+      // Each of them in the midst of whatever it does.
+      for (const child of children.slice(0, 2)) {
+        child.kill("SIGKILL");
+        const before = turns(place);
+        await until(() => turns(place) > before + 20);
+      }
+      writeFileSync(join(place.work, "enough"), "");
+      await Promise.all(
+        children.map(
+          (child) => child.exitCode ?? child.signalCode ?? new Promise((ended) => child.once("exit", ended)),
+        ),
+      );
+      const violations = join(place.work, "violations");
+      assert.equal(existsSync(violations) ? readFileSync(violations, "utf8") : "", "");
+      await place.quiet();
+      await place.recover({ node });
+      assert.deepEqual(readdirSync(join(place.work, "locks")), []);
+    }),
+);
