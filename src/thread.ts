@@ -151,6 +151,12 @@ export class Thread {
     return this.exits.exit(Number(code ?? process.exitCode ?? 0));
   }
 
+  /** What `exit()` does, for the sake of a parent that is gone. */
+  exitWithParent(): never {
+    this.#watch();
+    return this.exits.exit(Number(process.exitCode ?? 0), "parent");
+  }
+
   #watch(): void {
     if (this.exits.watching) return;
     this.readEnvironment();

@@ -36,9 +36,13 @@ function statusIn(source: string): number {
 }
 
 const guides = existsSync(join(repository, "docs")) ? readdirSync(join(repository, "docs")) : [];
-const files = ["src/index.ts", "src/durable/index.ts", "README.md", ...guides.map((name) => `docs/${name}`)].filter(
-  (file) => /\.(?:ts|md)$/.test(file) && existsSync(join(repository, file)),
-);
+const files = [
+  "src/index.ts",
+  "src/durable/index.ts",
+  "src/resources/index.ts",
+  "README.md",
+  ...guides.map((name) => `docs/${name}`),
+].filter((file) => /\.(?:ts|md)$/.test(file) && existsSync(join(repository, file)));
 const examples = files.flatMap(examplesOf);
 
 /** Inside the repository, so that they find the package by its name. */
@@ -48,12 +52,14 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 for (const [face, least] of [
   ["src/index.ts", 9],
   ["src/durable/index.ts", 7],
+  ["src/resources/index.ts", 13],
 ] as const) {
   it(`every function of ${face} has an example`, () => {
     const text = readFileSync(join(repository, face), "utf8");
     const comments = [...text.matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\nexport (?:async )?(?:function|const) (\w+)/gs)];
     assert.ok(comments.length >= least, "the doc comments are found");
     for (const { 1: comment = "", 2: name = "" } of comments) {
+      if (comment.includes("@internal")) continue;
       // In `ts`: one that needs what a test machine does not have.
       assert.match(comment, new RegExp(`@example[^]*\`\`\`[jt]s[^]*\\b${name}\\b[^]*\`\`\``), name);
     }

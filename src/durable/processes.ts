@@ -12,7 +12,14 @@ export interface Process extends Omit<ProcessStat, "state"> {
 export interface Root {
   readonly pid: number;
   readonly start: string;
+  /** Whether it leads a process group, or did. */
+  readonly leads: boolean;
+  /** What stands in its environment, and in that of its descendants, and in no other. */
+  readonly mark?: string | undefined;
 }
+
+/** The variable of the environment that marks a child's descendants. */
+export const MARK = "ATEXIT_CHILD";
 
 /** All that are alive and can be seen; those that only wait for their parent to notice their end are not. */
 export function allProcesses(): Map<number, Process> {
@@ -58,14 +65,14 @@ export function childOf(pid: number): Process | undefined {
 }
 
 /**
- * The root, if it is still itself, its descendants, and whoever shares the
- * process group or session that it leads; with those of them that were found
- * before, whose parents may have ended since.
+ * The root, if it is still itself, its descendants, whoever shares the process
+ * group or session that it leads, and whoever has its mark; with those that were
+ * found before, whose parents may have ended since.
  *
  * A group outlives its leader, and its number is given to no new process
  * before it is empty. Source: setpgid(2), fork(2).
  */
-export function treeOf(root: Root, leads: boolean, before: readonly Process[] = []): Process[] {
+export function treeOf(root: Root, before: readonly Process[] = []): Process[] {
   const all = allProcesses();
   const tree = new Map<number, Process>();
   const add = (member: Process | undefined) => {
@@ -75,10 +82,10 @@ export function treeOf(root: Root, leads: boolean, before: readonly Process[] = 
   const isReused = first !== undefined && first.start !== root.start;
   if (!isReused) add(first);
   for (const { pid, start } of before) if (all.get(pid)?.start === start) add(all.get(pid));
-  if (leads && !isReused) {
-    for (const member of all.values()) {
-      if (member.group === root.pid || member.session === root.pid) add(member);
-    }
+  for (const member of all.values()) {
+    const { pid, group, session } = member;
+    if (root.leads && !isReused && (group === root.pid || session === root.pid)) add(member);
+    if (root.mark !== undefined && markOf(pid) === root.mark) add(member);
   }
   for (let found = -1; found !== tree.size;) {
     found = tree.size;
@@ -86,4 +93,15 @@ export function treeOf(root: Root, leads: boolean, before: readonly Process[] = 
   }
   tree.delete(process.pid);
   return [...tree.values()];
+}
+
+/** The mark in a process's environment, as it was when its program began. Linux only. */
+export function markOf(pid: number): string | undefined {
+  if (process.platform !== "linux") return undefined;
+  try {
+    const environment = builtin("fs").readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
+    return environment.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
+  } catch {
+    return undefined; // another user's, or gone
+  }
 }

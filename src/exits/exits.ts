@@ -5,6 +5,7 @@ import { isMainThread } from "../builtin.js";
 import type { RegistrationStack } from "../registration.js";
 import type { Settings } from "../settings.js";
 import type { Shutdown } from "../shutdown.js";
+import { askedByMain } from "./asked-by-main.js";
 import { disconnect } from "./disconnect.js";
 import { EmitHooks } from "./emit.js";
 import { maxListeners } from "./max-listeners.js";
@@ -38,7 +39,8 @@ export class Exits {
     this.#processExit = new ProcessExit(this.#leaving);
     // A worker thread receives no signals, and its parent is another thread.
     this.#signals = isMainThread ? new Signals(this.#leaving) : undefined;
-    this.#standing = this.#signals === undefined ? [] : [this.#signals, shutdownMessage(this.#leaving)];
+    this.#standing =
+      this.#signals === undefined ? [askedByMain(this.#leaving)] : [this.#signals, shutdownMessage(this.#leaving)];
     this.#emit = new EmitHooks(() => this.#hooks());
   }
 
@@ -67,9 +69,9 @@ export class Exits {
     this.#signals?.watch();
   }
 
-  /** What `exit()` of this package does. */
-  exit(code: number): never {
-    return this.#processExit.exit(code);
+  /** What `exit()` of this package does; or what happens when the parent is gone. */
+  exit(code: number, kind?: "parent"): never {
+    return this.#processExit.exit(code, kind);
   }
 }
 

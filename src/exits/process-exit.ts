@@ -38,8 +38,8 @@ export class ProcessExit implements WayOut {
   };
 
   /** What `exit()` of this package does. */
-  exit(code: number): never {
-    if (!this.#leave(code)) throw new SystemExit(code);
+  exit(code: number, kind?: "parent"): never {
+    if (!this.#leave(code, kind)) throw new SystemExit(code);
     return this.exitNow(Number(process.exitCode));
   }
 
@@ -48,7 +48,7 @@ export class ProcessExit implements WayOut {
    *
    * @returns whether the process is to end now; if not, there is something to wait for
    */
-  #leave(code: number): boolean {
+  #leave(code: number, kind?: "parent"): boolean {
     const { shutdown, settings, announcedSignal, parent } = this.#leaving;
     if (shutdown.running) {
       // Inside a cleanup it changes the code; anywhere else the first one stands.
@@ -63,7 +63,7 @@ export class ProcessExit implements WayOut {
       if (shutdown.begin(describeExit({ kind: "signal", code, signal }), end)) end();
       return false;
     }
-    const exit = describeExit({ kind: parent === "disconnecting" ? "disconnect" : "exit", code });
+    const exit = describeExit({ kind: kind ?? (parent === "disconnecting" ? "disconnect" : "exit"), code });
     if (settings.processExit === "sync") shutdown.runWithoutWaiting(exit, 'processExit is "sync"');
     else if (!shutdown.begin(exit, () => this.exitNow(shutdown.code ?? code))) return false;
     process.exitCode = shutdown.code ?? code;

@@ -3,10 +3,45 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import type { ChildProcess } from "node:child_process";
+import type { Server } from "node:net";
+import type { Worker } from "node:worker_threads";
+import type { KillOptions } from "../durable/index.js";
+import { type Child, childEnvironment as markedEnvironment, endsWithThis } from "./child.js";
+import { closesAtExit, type WayToClose, waysToClose as ways } from "./closing.js";
 import { acquire, acquireSync, type LockFile, type LockOptions } from "./lock-file.js";
+import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.js";
+import { type ParentOptions, watchParent } from "./parent.js";
+import { leavesWell, type ServerOptions } from "./server.js";
+import { makeTempDir, makeTempFile, type Temp, type TempOptions } from "./temp.js";
+import {
+  type Closing,
+  type ClusterOptions,
+  endsCluster,
+  endsPool,
+  endsWorker,
+  type WorkerOptions,
+  type WorkerPool,
+} from "./worker.js";
 
 export { LockHeldError, type ResourceErrorCode } from "./errors.js";
-export type { LockFile, LockOptions };
+export type {
+  Child,
+  Closing,
+  ClusterOptions,
+  KillOptions,
+  LockFile,
+  LockOptions,
+  LogFile,
+  LogFileOptions,
+  ParentOptions,
+  ServerOptions,
+  Temp,
+  TempOptions,
+  WayToClose,
+  WorkerOptions,
+  WorkerPool,
+};
 
 /**
  * Takes a lock: of all processes that call this with the same path, one at a
@@ -53,3 +88,275 @@ export function lockFile(path: string | URL, options: LockOptions & { signal?: A
 export function lockFileSync(path: string | URL, options: LockOptions = {}): LockFile {
   return acquireSync(path, options);
 }
+
+/**
+ * Makes an empty file with a name that nobody can guess, which only this user
+ * can read (mode 0600).
+ *
+ * - Every exit that JavaScript sees: it is removed.
+ * - SIGKILL, a crash, out of memory: it is removed, by this process's guard.
+ * - Power loss: it is removed by the next start of a program that uses recipes,
+ *   if it is still there.
+ *
+ * @param options what its name begins and ends with, and in which directory it is
+ * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses
+ * @example
+ * ```js
+ * import { tempFile } from "atexit/resources";
+ * import { writeFileSync } from "node:fs";
+ *
+ * const file = tempFile({ suffix: ".json" });
+ * writeFileSync(file.path, "{}");
+ * ```
+ */
+export function tempFile(options: TempOptions = {}): Temp {
+  return makeTempFile(options);
+}
+
+/**
+ * Makes a directory with a name that nobody can guess, which only this user can
+ * enter (mode 0700). It goes as {@link tempFile} does, with all that is in it.
+ *
+ * @param options what its name begins and ends with, and in which directory it is
+ * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses
+ * @example
+ * ```js
+ * import { tempDir } from "atexit/resources";
+ * import { writeFileSync } from "node:fs";
+ *
+ * const scratch = tempDir({ prefix: "build-" });
+ * writeFileSync(`${scratch.path}/a.o`, "");
+ * ```
+ */
+export function tempDir(options: TempOptions = {}): Temp {
+  return makeTempDir(options);
+}
+
+/**
+ * Opens a log file for appending, and makes its directory where there is none.
+ *
+ * - Every exit that JavaScript sees: the last line is written, and the file is
+ *   closed, after what was registered later has been cleaned up.
+ * - SIGKILL, a crash, out of memory: every line that was written is there; the
+ *   last line is not.
+ * - Power loss: lines that the system had not put on the disk are lost.
+ *
+ * @param path the file
+ * @param options the last line, the file's mode, and a signal at which it is opened anew
+ * @throws an error with the code `ERR_ATEXIT_OPTION`, or the system's
+ * @example
+ * ```js
+ * import { logFile } from "atexit/resources";
+ * import { rmSync } from "node:fs";
+ *
+ * const log = logFile("app.log", { last: "=== stopped ===" });
+ * log.write("=== started ===");
+ * log.close();
+ * rmSync("app.log");
+ * ```
+ */
+export function logFile(path: string, options: LogFileOptions = {}): LogFile {
+  return new OpenLog(path, options);
+}
+
+/**
+ * A child process that ends with this one, and its descendants with it: first
+ * they are asked with a signal, then, after `grace`, killed.
+ *
+ * - Every exit that JavaScript sees: it is ended, before what was registered
+ *   earlier is cleaned up.
+ * - SIGKILL, a crash, out of memory: it is ended, by this process's guard.
+ * - Power loss: it ends by itself.
+ *
+ * A child that ends by itself is forgotten, once no descendant of it can be
+ * found. Descendants are found by their parents, by the process group that a
+ * `detached` child leads, and, wherever they have gone, by
+ * {@link childEnvironment}.
+ *
+ * @param process what `spawn` has returned
+ * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
+ * @throws an error with the code `ERR_ATEXIT_SIGNAL` or `ERR_ATEXIT_TIME`
+ * @example
+ * ```js
+ * import { child } from "atexit/resources";
+ * import { spawn } from "node:child_process";
+ *
+ * const server = child(spawn("sleep", ["1000"]));
+ * await server.end();
+ * ```
+ */
+export function child<C extends ChildProcess>(process: C, options: KillOptions = {}): Child<C> {
+  return endsWithThis(process, options);
+}
+
+/**
+ * An environment for a child process by which {@link child} finds all its
+ * descendants, also those that have moved to a session of their own, or have
+ * lost their parents. Linux only; elsewhere it changes nothing.
+ *
+ * @param env what the child is to have beside it
+ * @example
+ * ```js
+ * import { child, childEnvironment } from "atexit/resources";
+ * import { spawn } from "node:child_process";
+ *
+ * const server = child(spawn("sh", ["-c", "setsid sleep 1000 & wait"], { env: childEnvironment() }));
+ * await server.end();
+ * ```
+ */
+export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return markedEnvironment(env);
+}
+
+/**
+ * Ends this process, with its cleanups, when its parent is gone: when standard
+ * input ends, where that is a pipe and the program reads it; when the IPC
+ * channel is closed; or when the parent's process has ended.
+ *
+ * The exit's `kind` is `"parent"`. A blocked event loop notices nothing.
+ *
+ * @param options whether the end of standard input counts, and how often to look, in milliseconds
+ * @returns a handle whose `stop` ends the watch
+ * @throws an error with the code `ERR_ATEXIT_OPTION` or `ERR_ATEXIT_TIME`
+ * @example
+ * ```js
+ * import { endWithParent } from "atexit/resources";
+ *
+ * endWithParent({ stdin: false });
+ * ```
+ */
+export function endWithParent(options: ParentOptions = {}): Disposable & { stop(): void } {
+  return watchParent(options);
+}
+
+/**
+ * A worker thread, or a pool of them, whose own cleanups run before it is
+ * ended: `worker.terminate()` ends a thread without a word to it.
+ *
+ * - Every exit that JavaScript sees, and `close()`: the worker is asked, and
+ *   cleans up what it has registered itself; after `grace` it is terminated.
+ * - SIGKILL and the like: it ends with the process; its recipes are carried out.
+ *
+ * A worker that blocks its event loop hears nothing: piscina's do while they are
+ * idle, but with `{ atomics: "disabled" }`.
+ *
+ * @param workerOrPool a `Worker`, or a pool that shows its `threads`, as piscina and tinypool do
+ * @param options how long it may take, in milliseconds
+ * @throws an error with the code `ERR_ATEXIT_TIME`
+ * @example
+ * ```js
+ * import { worker } from "atexit/resources";
+ * import { Worker } from "node:worker_threads";
+ *
+ * const thread = worker(new Worker("setInterval(() => {}, 1000)", { eval: true }));
+ * await thread.close();
+ * ```
+ */
+export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions = {}): Closing {
+  return "threads" in workerOrPool ? endsPool(workerOrPool, options) : endsWorker(workerOrPool, options);
+}
+
+/**
+ * The workers of this process's cluster: at exit, and on `close()`, each is
+ * asked once, by a signal, waited for, and after `grace` killed.
+ *
+ * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
+ * @throws an error with the code `ERR_ATEXIT_OPTION` in a worker, or `ERR_ATEXIT_TIME`
+ * @example
+ * ```js
+ * import { clusterWorkers } from "atexit/resources";
+ *
+ * const workers = clusterWorkers({ grace: 3_000 });
+ * await workers.close();
+ * ```
+ */
+export function clusterWorkers(options: ClusterOptions = {}): Closing {
+  return endsCluster(options);
+}
+
+/**
+ * A server that leaves its clients well: HTTP, HTTPS, HTTP/2, or plain `net`.
+ *
+ * At exit, and on `close()`, it goes on serving for `drainDelay`; then it takes
+ * no new connection, answers what it has accepted with `Connection: close` (on
+ * HTTP/2: GOAWAY), and ends connections that are idle. What is left when `grace`
+ * is over is cut.
+ *
+ * After SIGKILL and the like its connections are cut by the system.
+ *
+ * @param httpServer a server that listens, or will; before it has a client
+ * @param options times in milliseconds, and what to say on connections that speak another language
+ * @throws an error with the code `ERR_ATEXIT_TIME`
+ * @example
+ * ```js
+ * import { server } from "atexit/resources";
+ * import { createServer } from "node:http";
+ *
+ * const http = createServer((request, response) => response.end("hello"));
+ * http.listen(0, "127.0.0.1");
+ * const leaving = server(http, { drainDelay: 0 });
+ * await leaving.close();
+ * ```
+ */
+export function server(httpServer: Server, options: ServerOptions = {}): Closing {
+  return leavesWell(httpServer, options);
+}
+
+/**
+ * Anything that can be closed: it is closed at exit, or by `close()`, once.
+ * Well-known clients are closed in the way that waits for what they are doing
+ * ({@link waysToClose}).
+ *
+ * - Every exit that JavaScript sees: it is closed and waited for.
+ * - SIGKILL and the like: the system closes its connections.
+ *
+ * @param resource a pool, a client, a server, a stream, or whatever has one of the usual methods
+ * @param close how it is closed, where no usual method is the right one
+ * @throws an error with the code `ERR_ATEXIT_CANNOT_CLOSE` where no way is known
+ * @example
+ * ```js
+ * import { closing } from "atexit/resources";
+ * import { createWriteStream } from "node:fs";
+ *
+ * const stream = createWriteStream("/dev/null");
+ * closing(stream);
+ * ```
+ */
+export function closing<T extends object>(resource: T, close?: (resource: T) => unknown): Closing;
+/**
+ * Anything that can be closed, with a name and a timeout of its own.
+ *
+ * @param options the name that reports give it, and how long to wait, in milliseconds
+ * @param resource what is closed
+ * @param close how it is closed, where no usual method is the right one
+ * @example
+ * ```js
+ * import { closing } from "atexit/resources";
+ *
+ * const pool = { drain: async () => {} };
+ * closing({ name: "pool", timeout: 2_000 }, pool, (pool) => pool.drain());
+ * ```
+ */
+export function closing<T extends object>(
+  options: { name?: string; timeout?: number },
+  resource: T,
+  close?: (resource: T) => unknown,
+): Closing;
+export function closing(first: object, second?: unknown, third?: unknown): Closing {
+  const hasOptions = typeof second === "object" && second !== null;
+  const [options, resource, close] = hasOptions ? [first, second, third] : [{}, first, second];
+  return closesAtExit(resource, options, close as ((resource: object) => unknown) | undefined);
+}
+
+/**
+ * The ways in which {@link closing} closes what, in the order in which they are
+ * tried: to look up what it does to a client.
+ *
+ * @example
+ * ```js
+ * import { waysToClose } from "atexit/resources";
+ *
+ * for (const { of, call } of waysToClose) console.log(of, String(call));
+ * ```
+ */
+export const waysToClose: readonly WayToClose[] = ways;

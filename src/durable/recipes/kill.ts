@@ -6,7 +6,7 @@ import { failure as coreFailure } from "../../errors.js";
 import { checkTime } from "../../settings.js";
 import { canListen } from "../../signals.js";
 import { failure } from "../errors.js";
-import { childOf, type Process, processOf, treeOf } from "../processes.js";
+import { childOf, MARK, markOf, type Process, processOf, treeOf } from "../processes.js";
 import type { RecipeKind, Success } from "./recipe.js";
 
 /** How a process is ended. */
@@ -23,6 +23,8 @@ export interface KillRecipe {
   readonly start: string;
   /** Whether it leads a process group, in which its descendants can be found without it. */
   readonly leads: boolean;
+  /** What its descendants have in their environments, where it was given one. */
+  readonly mark?: string;
   readonly signal: NodeJS.Signals;
   readonly grace: number;
 }
@@ -48,7 +50,10 @@ export function describeKill(given: unknown, options: KillOptions): KillRecipe {
   // A child can end at any time. A number without a process is a mistake.
   if (found === undefined && child === undefined) throw failure("ERR_ATEXIT_PROCESS", pid, "is no living process");
   const start = found?.start ?? "0";
-  return { do: "kill", pid, start, leads: found?.group === pid, signal, grace };
+  const mark = markOf(pid);
+  // One that this process has inherited marks its own siblings as well.
+  const own = mark === undefined || mark === process.env[MARK] ? {} : { mark };
+  return { do: "kill", pid, start, leads: found?.group === pid, signal, grace, ...own };
 }
 
 function isChild(given: unknown): given is ChildProcess {
@@ -56,11 +61,12 @@ function isChild(given: unknown): given is ChildProcess {
 }
 
 export const killRecipe: RecipeKind<KillRecipe> = {
-  matches: ({ pid, start, leads, signal, grace }) =>
+  matches: ({ pid, start, leads, mark, signal, grace }) =>
     Number.isInteger(pid) &&
     (pid as number) > 1 &&
     typeof start === "string" &&
     typeof leads === "boolean" &&
+    (mark === undefined || (typeof mark === "string" && mark !== "")) &&
     typeof signal === "string" &&
     (signal === "SIGKILL" || canListen(signal)) &&
     Number.isFinite(grace),
@@ -77,9 +83,9 @@ export const killRecipe: RecipeKind<KillRecipe> = {
 };
 
 async function endTree(recipe: KillRecipe): Promise<Success> {
-  let members = treeOf(recipe, recipe.leads);
+  let members = treeOf(recipe);
   if (members.length === 0) return "gone";
-  const look = () => (members = treeOf(recipe, recipe.leads, members));
+  const look = () => (members = treeOf(recipe, members));
   if (recipe.grace > 0 && recipe.signal !== "SIGKILL") {
     for (const member of members) send(member, recipe.signal);
     await until(() => look().length === 0, recipe.grace);

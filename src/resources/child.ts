@@ -1,0 +1,53 @@
+// A child process that ends with this one, with all its descendants.
+
+import type { ChildProcess } from "node:child_process";
+import { kill, type KillOptions } from "../durable/index.js";
+import { MARK, treeOf } from "../durable/processes.js";
+import { describeKill } from "../durable/recipes/kill.js";
+import type { Registration } from "../index.js";
+
+/** A child that ends with this process. */
+export interface Child<C extends ChildProcess = ChildProcess> extends AsyncDisposable {
+  readonly process: C;
+  /**
+   * Ends it and its descendants now: asks first, and kills after the grace
+   * period.
+   *
+   * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE`
+   */
+  end(): Promise<void>;
+  /** Lets it live on when this process ends. */
+  release(): void;
+}
+
+/** An environment for a child, by which its descendants can be found wherever they have gone. */
+export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, [MARK]: crypto.randomUUID() };
+}
+
+export function endsWithThis<C extends ChildProcess>(process_: C, options: KillOptions): Child<C> {
+  // One that could not be started tells so itself, with its `error` event.
+  if (process_.pid === undefined) return handle(process_, undefined);
+  const registration: Registration<Promise<void>> = kill(process_, options);
+  const root = describeKill(process_, options);
+  process_.once("exit", () => {
+    // What it has left, and can still be found, ends with this process.
+    if (treeOf(root).length === 0) registration.cancel();
+  });
+  return handle(process_, registration);
+}
+
+function handle<C extends ChildProcess>(process_: C, registration: Registration<Promise<void>> | undefined): Child<C> {
+  return {
+    process: process_,
+    async end() {
+      await registration?.run();
+    },
+    release() {
+      registration?.cancel();
+    },
+    async [Symbol.asyncDispose]() {
+      await registration?.run();
+    },
+  };
+}

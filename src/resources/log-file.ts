@@ -1,0 +1,118 @@
+// A log file: whole lines, in their order, none lost that was written.
+
+import { builtin } from "../builtin.js";
+import { register, type Registration } from "../index.js";
+import { failure } from "./errors.js";
+
+/** How a log file is kept. */
+export interface LogFileOptions {
+  /** The last line, written when it is closed: a text, or what gives one. */
+  last?: string | (() => string);
+  /** Who may read it, as for `chmod`. 0o600 by default: logs hold what they should not. */
+  mode?: number;
+  /**
+   * A signal at which the file is opened anew, for programs that rotate logs by
+   * renaming them: `"SIGHUP"`. This program then listens to that signal, and it
+   * ends the process no more. By default none.
+   */
+  reopenOn?: NodeJS.Signals;
+}
+
+/** An open log file. */
+export interface LogFile extends Disposable, AsyncDisposable {
+  /** Where it is, absolute. */
+  readonly path: string;
+  /**
+   * Appends one line, or several. It is the system's when this returns: no end
+   * of this process can lose it (a power cut can).
+   *
+   * @throws an error with the code `ERR_ATEXIT_CLOSED`, or the system's
+   */
+  write(line: string): void;
+  /** Opens the path anew, where it has been renamed or removed. */
+  reopen(): void;
+  /** Writes the last line, and closes; a second time does nothing. */
+  close(): void;
+}
+
+const fs = builtin("fs");
+
+export class OpenLog implements LogFile {
+  readonly path: string;
+  readonly #mode: number;
+  readonly #last: LogFileOptions["last"];
+  readonly #reopenOn: NodeJS.Signals | undefined;
+  readonly #registration: Registration<void>;
+  #fd: number;
+  #isOpen = true;
+  /** Whether the file ends within a line: a full disk takes a part first. */
+  #isTorn = false;
+
+  constructor(path: unknown, options: LogFileOptions) {
+    const { last, mode = 0o600, reopenOn } = options;
+    if (typeof path !== "string" || path === "" || path.includes("\0")) {
+      throw failure("ERR_ATEXIT_OPTION", "The log file", path, 'a path such as "/var/log/app.log"');
+    }
+    if (last !== undefined && typeof last !== "string" && typeof last !== "function") {
+      throw failure("ERR_ATEXIT_OPTION", "last", last, "a string, or a function that returns one");
+    }
+    this.path = builtin("path").resolve(path);
+    this.#mode = mode;
+    this.#last = last;
+    this.#fd = this.#open();
+    this.#reopenOn = reopenOn;
+    this.#registration = register({ name: `close ${this.path}` }, () => this.#close());
+    if (reopenOn !== undefined) process.on(reopenOn, this.#reopened);
+  }
+
+  write(line: string): void {
+    if (!this.#isOpen) throw failure("ERR_ATEXIT_CLOSED", `The log file ${this.path}`);
+    const whole = line.endsWith("\n") ? line : `${line}\n`;
+    const bytes = Buffer.from(this.#isTorn ? `\n${whole}` : whole);
+    let written = 0;
+    try {
+      // In one call: lines of other processes come before or after it.
+      while (written < bytes.length) written += fs.writeSync(this.#fd, bytes, written);
+    } finally {
+      if (written > 0) this.#isTorn = written < bytes.length;
+    }
+  }
+
+  reopen(): void {
+    if (!this.#isOpen) throw failure("ERR_ATEXIT_CLOSED", `The log file ${this.path}`);
+    const before = this.#fd;
+    this.#fd = this.#open();
+    this.#isTorn = false;
+    fs.closeSync(before);
+  }
+
+  close(): void {
+    this.#registration.run();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  readonly #reopened = (): void => this.reopen();
+
+  #open(): number {
+    fs.mkdirSync(builtin("path").dirname(this.path), { recursive: true });
+    return fs.openSync(this.path, "a", this.#mode);
+  }
+
+  #close(): void {
+    try {
+      const last = typeof this.#last === "function" ? this.#last() : this.#last;
+      if (last !== undefined) this.write(last);
+    } finally {
+      this.#isOpen = false;
+      if (this.#reopenOn !== undefined) process.off(this.#reopenOn, this.#reopened);
+      fs.closeSync(this.#fd);
+    }
+  }
+}

@@ -1,0 +1,167 @@
+// A log file: whole lines, in order, none lost that was written before the
+// process died, and the last line at every exit that JavaScript sees.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { inPlace, until } from "../durable/support.js";
+import { printed, statusOf } from "../support/run.js";
+
+const LOG = `
+  import { register } from "atexit";
+  import { logFile } from "atexit/resources";
+  register(() => console.log("below the log"));
+  const log = logFile(process.env.WORK + "/logs/app.log", { last: () => "=== stopped ===" });
+  register(() => log.write("a later cleanup"));
+  log.write("=== started ===");
+`;
+const read = (work: string) => readFileSync(join(work, "logs", "app.log"), "utf8");
+const EXIT_LINES = "=== started ===\na later cleanup\n=== stopped ===\n";
+
+for (const [way, leave, status] of [
+  ["the natural end", "", "0"],
+  ["process.exit", "process.exit(3);", "3"],
+  ["a throw", "throw new Error('thrown');", "1"],
+  ["SIGTERM", "process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1_000);", "SIGTERM"],
+] as const) {
+  test(`${way}: the last line is there, after those of later cleanups`, () =>
+    inPlace(async ({ work, run }) => {
+      const ended = await run(LOG + leave);
+      assert.equal(statusOf(ended), status);
+      assert.equal(ended.stdout, "below the log\n");
+      assert.equal(read(work), EXIT_LINES);
+    }));
+}
+
+test("SIGKILL right after a line: the line is there", () =>
+  inPlace(async ({ work, run }) => {
+    const { signal } = await run(
+      `${LOG} for (let n = 1; n <= 5_000; n += 1) log.write("line " + n); process.kill(process.pid, "SIGKILL");`,
+    );
+    assert.equal(signal, "SIGKILL");
+    const lines = read(work).split("\n");
+    assert.equal(lines.length, 5_002);
+    assert.deepEqual([lines[1], lines[5_000], lines[5_001]], ["line 1", "line 5000", ""]);
+  }));
+
+test("processes that write at the same time mix no lines", () =>
+  inPlace(async ({ work, run }) => {
+    const source = (who: string) => `
+      import { logFile } from "atexit/resources";
+      using_: {
+        const log = logFile(process.env.WORK + "/logs/app.log");
+        for (let n = 0; n < 500; n += 1) log.write("${who} " + n + " " + "x".repeat(n * 7 % 5_000));
+      }`;
+    await Promise.all(["a", "b", "c", "d"].map((who) => run(source(who))));
+    const next: Record<string, number> = {};
+    for (const line of read(work).split("\n").slice(0, -1)) {
+      const [who = "", n = "", text = ""] = line.split(" ");
+      assert.equal(Number(n), next[who] ?? 0, "their own order is kept");
+      assert.equal(text, "x".repeat((Number(n) * 7) % 5_000));
+      next[who] = Number(n) + 1;
+    }
+    assert.deepEqual(next, { a: 500, b: 500, c: 500, d: 500 });
+  }));
+
+describe("a log that is rotated away", () => {
+  const source = (options: string) => `
+    import { logFile } from "atexit/resources";
+    const log = logFile(process.env.WORK + "/logs/app.log", ${options});
+    log.write("before");
+    process.stdin.on("data", (data) => { log.write(String(data).trim()); console.log("written"); });
+    process.stdin.on("end", () => {});
+    console.log("ready");`;
+
+  test("goes on in the renamed file, unless it is asked to open the path anew", () =>
+    inPlace(async ({ work, run }) => {
+      const ended = await run(source("{}"), {
+        stdio: ["pipe", "pipe", "pipe"],
+        async act(child) {
+          await printed(child, "ready");
+          renameSync(join(work, "logs", "app.log"), join(work, "logs", "app.log.1"));
+          child.stdin?.end("after");
+        },
+      });
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(existsSync(join(work, "logs", "app.log")), false);
+      assert.equal(readFileSync(join(work, "logs", "app.log.1"), "utf8"), "before\nafter\n");
+    }));
+
+  test("opens the path anew on SIGHUP, where asked to; and SIGHUP ends the program no more", () =>
+    inPlace(async ({ work, run }) => {
+      const ended = await run(source('{ reopenOn: "SIGHUP", last: "last" }'), {
+        stdio: ["pipe", "pipe", "pipe"],
+        async act(child) {
+          await printed(child, "ready");
+          renameSync(join(work, "logs", "app.log"), join(work, "logs", "app.log.1"));
+          child.kill("SIGHUP");
+          await until(() => existsSync(join(work, "logs", "app.log")));
+          child.stdin?.end("after");
+        },
+      });
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(read(work), "after\nlast\n");
+      assert.equal(readFileSync(join(work, "logs", "app.log.1"), "utf8"), "before\n");
+    }));
+});
+
+test("SIGHUP ends a program whose log was not asked to open anew", () =>
+  inPlace(async ({ work, run }) => {
+    const { signal } = await run(`${LOG} process.kill(process.pid, "SIGHUP"); setInterval(() => {}, 1_000);`);
+    assert.equal(signal, "SIGHUP");
+    assert.equal(read(work), EXIT_LINES);
+  }));
+
+test("is closed once, and says so to who writes later; it is private, unless asked to be otherwise", () =>
+  inPlace(async ({ work, run }) => {
+    const { stdout, stderr } = await run(`
+      import { logFile } from "atexit/resources";
+      import { readdirSync } from "node:fs";
+      process.stdout.write("");
+      const descriptors = () => readdirSync("/proc/self/fd").length;
+      const before = descriptors();
+      const log = logFile(process.env.WORK + "/logs/app.log", { last: "last" });
+      log.close();
+      log.close();
+      log[Symbol.dispose]();
+      try { log.write("late"); } catch (error) { console.log(error.code); }
+      try { log.reopen(); } catch (error) { console.log(error.code); }
+      logFile(process.env.WORK + "/logs/open.log", { mode: 0o644 }).close();
+      console.log(descriptors() - before);`);
+    assert.equal(stdout, "ERR_ATEXIT_CLOSED\nERR_ATEXIT_CLOSED\n0\n", stderr);
+    assert.equal(read(work), "last\n");
+    const modes = ["app", "open"].map((name) => (statSync(join(work, "logs", `${name}.log`)).mode & 0o777).toString(8));
+    assert.deepEqual(modes, ["600", "644"]);
+  }));
+
+test(
+  "a full disk: the caller is told, and the next line begins a line of its own",
+  {
+    skip: process.getuid?.() !== 0 && "needs root",
+  },
+  () =>
+    inPlace(async ({ work, run }) => {
+      const { stdout, stderr, code } = await run(`
+      import { execFileSync } from "node:child_process";
+      import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+      import { logFile } from "atexit/resources";
+      const disk = process.env.WORK + "/disk";
+      mkdirSync(disk);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=16k", "none", disk]);
+      const log = logFile(disk + "/app.log");
+      writeFileSync(disk + "/ballast", "x".repeat(4_096));
+      const refused = new Set();
+      for (let n = 0; n < 20; n += 1) {
+        try { log.write(n + " " + "x".repeat(1_500)); } catch (error) { refused.add(error.code); }
+      }
+      rmSync(disk + "/ballast");
+      log.write("whole");
+      console.log([...refused], readFileSync(disk + "/app.log", "utf8").endsWith("\\nwhole\\n"));
+      log.close();
+      execFileSync("umount", [disk]);`);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, "[ 'ENOSPC' ] true\n");
+      assert.ok(existsSync(join(work, "disk")));
+    }),
+);
