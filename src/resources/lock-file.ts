@@ -305,23 +305,24 @@ class Changes {
     }
   }
 
-  /** Resolves at the next change, or after so many milliseconds. */
-  next(pause: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const over = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
-        this.#wake = () => {};
-        resolve();
-      };
-      const abort = () => {
-        over();
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(over, pause);
-      this.#wake = over;
-      signal?.addEventListener("abort", abort);
+  /**
+   * Resolves at the next change, or after so many milliseconds.
+   *
+   * @throws (rejects with) the signal's reason
+   */
+  async next(pause: number, signal: AbortSignal | undefined): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    let wake = () => {};
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      this.#wake = resolve;
+      timer = setTimeout(resolve, pause);
+      signal?.addEventListener("abort", wake);
     });
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", wake);
+    this.#wake = () => {};
+    signal?.throwIfAborted();
   }
 
   end(): void {
