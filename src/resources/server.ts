@@ -44,8 +44,6 @@ interface Connection {
   /** When it was last idle. */
   idleSince: number;
   isUpgraded: boolean;
-  /** Under TLS: what goes on shows at another socket. */
-  readonly isBelowTls: boolean;
 }
 
 export function leavesWell(server: NetServer, options: ServerOptions): Closing {
@@ -78,14 +76,18 @@ class Traffic {
   emptied = () => {};
   /** Whether each answer is its connection's last. */
   isLeaving = false;
+  /** The sockets below TLS, by their peers' addresses. */
+  readonly #handshakes = new Map<string, Socket>();
+  readonly #isTls: boolean;
   readonly #server: EventEmitter;
   readonly #listeners: readonly (readonly [event: string, listener: Listener])[];
 
   constructor(server: EventEmitter) {
     this.#server = server;
+    this.#isTls = "setSecureContext" in server;
     this.#listeners = [
-      ["connection", (socket: Socket) => this.#connected(socket, "setSecureContext" in server)],
-      ["secureConnection", (socket: Socket) => this.#connected(socket, false)],
+      ["connection", (socket: Socket) => this.#connected(socket)],
+      ["secureConnection", (socket: Socket) => this.#secured(socket)],
       ["request", (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response)],
       ["upgrade", (_: unknown, socket: Socket) => this.#upgraded(socket)],
       ["connect", (_: unknown, socket: Socket) => this.#upgraded(socket)],
@@ -112,12 +114,26 @@ class Traffic {
     for (const [event, listener] of this.#listeners) this.#server.off(event, listener);
   }
 
-  #connected(socket: Socket, isBelowTls: boolean): void {
-    this.connections.set(socket, { socket, pending: 0, idleSince: now(), isUpgraded: false, isBelowTls });
+  #connected(socket: Socket): void {
+    if (this.#isTls && !("encrypted" in socket)) this.#shaking(socket);
+    this.connections.set(socket, { socket, pending: 0, idleSince: now(), isUpgraded: false });
     socket.once("close", () => {
       this.connections.delete(socket);
       this.#ended();
     });
+  }
+
+  #shaking(socket: Socket): void {
+    const address = addressOf(socket);
+    this.#handshakes.set(address, socket);
+    socket.once("close", () => this.#handshakes.delete(address));
+  }
+
+  /** What goes on shows at another socket from now on. */
+  #secured(socket: Socket): void {
+    const below = this.#handshakes.get(addressOf(socket));
+    if (below !== undefined) this.connections.delete(below);
+    this.#connected(socket);
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {
@@ -154,6 +170,10 @@ class Traffic {
   get size(): number {
     return this.connections.size + this.sessions.size;
   }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Tells the client that no request may follow on this connection. */
@@ -235,8 +255,8 @@ class Drain {
   /** Ends the connections that have been idle for long enough. */
   #endIdle(): void {
     const { connections, sessions } = this.#traffic;
-    for (const { socket, pending, idleSince, isUpgraded, isBelowTls } of connections.values()) {
-      if (pending > 0 || isUpgraded || isBelowTls || now() - idleSince < UNDER_WAY) continue;
+    for (const { socket, pending, idleSince, isUpgraded } of connections.values()) {
+      if (pending > 0 || isUpgraded || now() - idleSince < UNDER_WAY) continue;
       if (!isOfSession(socket, sessions)) socket.destroySoon();
     }
   }

@@ -1,0 +1,308 @@
+// Servers leave their clients well: what was accepted is answered, under load,
+// on every protocol, and within a bound.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { type EventEmitter, once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { Agent, createServer, get, type RequestListener } from "node:http";
+import * as http2 from "node:http2";
+import * as https from "node:https";
+import * as net from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import autocannon from "autocannon";
+import { server } from "atexit/resources";
+import { type WebSocket, WebSocketServer } from "ws";
+import { nodes } from "../support/nodes.js";
+import { type Ended, printed, run, statusOf } from "../support/run.js";
+
+const program = fileURLToPath(new URL("./server-program.js", import.meta.url));
+
+async function withServer(
+  node: string,
+  args: readonly string[],
+  body: (port: number, child: ChildProcess) => Promise<void>,
+): Promise<Ended & { accepted: number; answered: number }> {
+  const ended = await run(node, [program, ...args], {
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    async act(child) {
+      let output = "";
+      child.stdout?.on("data", (data) => (output += data));
+      await printed(child, "\n");
+      await body(Number(/port (\d+)/.exec(output)?.[1]), child);
+    },
+  });
+  const told = /\{.*\}/.exec(ended.stdout)?.[0] ?? "{}";
+  return { ...ended, ...(JSON.parse(told) as { accepted: number; answered: number }) };
+}
+
+interface Outcomes {
+  answered: number;
+  /** No connection was to be had: another instance would have answered. */
+  refused: number;
+  /** A request was sent, and its answer did not come. */
+  cut: number;
+}
+
+/** Sends requests over connections that are kept alive, as a load balancer does, and acts in the midst of them. */
+async function load(port: number, total: number, act: () => void): Promise<Outcomes> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+  const outcomes: Outcomes = { answered: 0, refused: 0, cut: 0 };
+  let sent = 0;
+  const one = () =>
+    new Promise<void>((resolve) => {
+      const request = get({ port, host: "127.0.0.1", agent }, (response) => {
+        let size = 0;
+        response.on("data", (chunk: Buffer) => (size += chunk.length));
+        response.once("close", () => {
+          if (response.complete && size === 500) outcomes.answered += 1;
+          else outcomes.cut += 1;
+          resolve();
+        });
+      });
+      request.once("error", (error: NodeJS.ErrnoException) => {
+        if (error.code === "ECONNREFUSED") outcomes.refused += 1;
+        else outcomes.cut += 1;
+        resolve();
+      });
+    });
+  const client = async () => {
+    while (sent < total) {
+      sent += 1;
+      if (sent === Math.floor(total / 2)) act();
+      await one();
+    }
+  };
+  await Promise.all(Array.from({ length: 50 }, client));
+  agent.destroy();
+  return outcomes;
+}
+
+describe("SIGTERM in the midst of ten thousand requests over kept connections", () => {
+  for (const { line, path } of nodes) {
+    test(`every one that was accepted is answered (Node ${line})`, async () => {
+      let outcomes: Outcomes | undefined;
+      const ended = await withServer(path, ["atexit"], async (port, child) => {
+        outcomes = await load(port, 10_000, () => child.kill("SIGTERM"));
+      });
+      assert.equal(statusOf(ended), "SIGTERM", ended.stderr);
+      assert.equal(outcomes?.cut, 0);
+      assert.ok(outcomes.answered >= 4_900 && outcomes.refused > 0, JSON.stringify(outcomes));
+      assert.deepEqual([ended.accepted, ended.answered], [outcomes.answered, outcomes.answered]);
+    });
+  }
+
+  test("the same beside Node alone, stoppable and http-terminator", async (t) => {
+    for (const how of ["node", "stoppable", "http-terminator"]) {
+      let outcomes: Outcomes | undefined;
+      const ended = await withServer(process.execPath, [how], async (port, child) => {
+        outcomes = await load(port, 10_000, () => child.kill("SIGTERM"));
+      });
+      t.diagnostic(`${how}: ${JSON.stringify(outcomes)}, ${statusOf(ended)}`);
+      assert.ok(outcomes !== undefined && outcomes.answered > 4_000);
+    }
+  });
+
+  test("under autocannon, all that the server has accepted is answered", async () => {
+    const ended = await withServer(process.execPath, ["atexit"], async (port, child) => {
+      // Its types say that it returns a promise alone: it is an emitter, too.
+      const load = autocannon({
+        url: `http://127.0.0.1:${port}`,
+        connections: 50,
+        amount: 10_000,
+      }) as unknown as EventEmitter & PromiseLike<unknown> & { stop(): void };
+      let responses = 0;
+      load.on("response", () => {
+        responses += 1;
+        if (responses === 5_000) child.kill("SIGTERM");
+      });
+      await once(child, "exit");
+      load.stop();
+      await load;
+      assert.ok(responses >= 5_000);
+    });
+    assert.equal(statusOf(ended), "SIGTERM", ended.stderr);
+    assert.ok(ended.accepted >= 5_000);
+    assert.equal(ended.answered, ended.accepted);
+  });
+});
+
+test("drainDelay: new connections are served until it is over", async () => {
+  const ended = await withServer(process.execPath, ["atexit", "400"], async (port, child) => {
+    const ask = () =>
+      new Promise<string>((resolve) => {
+        get({ port, host: "127.0.0.1", agent: false }, (response) => {
+          response.resume().once("end", () => resolve(String(response.statusCode)));
+        }).once("error", (error: NodeJS.ErrnoException) => resolve(error.code as string));
+      });
+    assert.equal(await ask(), "200");
+    const startedAt = performance.now();
+    child.kill("SIGTERM");
+    let served = 0;
+    for (;;) {
+      const answer = await ask();
+      if (answer !== "200") break;
+      served += 1;
+      await sleep(20);
+    }
+    assert.ok(performance.now() - startedAt > 350, "it has served all the time");
+    assert.ok(served > 5);
+  });
+  assert.equal(statusOf(ended), "SIGTERM");
+  assert.equal(ended.answered, ended.accepted);
+});
+
+const scratch = mkdtempSync(join(tmpdir(), "atexit-tls-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+const tls = () => {
+  const [key, cert] = [join(scratch, "key.pem"), join(scratch, "cert.pem")];
+  const subject = ["-subj", "/CN=localhost", "-days", "2", "-nodes", "-keyout", key, "-out", cert];
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", ...subject], {
+    stdio: "ignore",
+  });
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+};
+
+const listening = async <S extends net.Server>(listener: S): Promise<[S, number]> => {
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  return [listener, (listener.address() as AddressInfo).port];
+};
+
+/** How long it took, in milliseconds. */
+const timed = async (body: () => Promise<unknown>): Promise<number> => {
+  const startedAt = performance.now();
+  await body();
+  return performance.now() - startedAt;
+};
+
+describe("in process", () => {
+  const slow: RequestListener = (_, response) => void setTimeout(() => response.end("done"), 300);
+
+  for (const kind of ["http", "https"] as const) {
+    test(`${kind}: an answer under way is completed, and is its connection's last; idle connections end`, async () => {
+      const [listener, port] = await listening(kind === "http" ? createServer(slow) : https.createServer(tls(), slow));
+      const leaving = server(listener, { grace: 5_000 });
+      const agent =
+        kind === "http"
+          ? new Agent({ keepAlive: true })
+          : new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+      const ask = () =>
+        new Promise<[string, string | undefined]>((resolve, reject) => {
+          const from = kind === "http" ? get : https.get;
+          from({ port, host: "127.0.0.1", agent, path: "/" }, (response) => {
+            let text = "";
+            response.on("data", (chunk) => (text += chunk));
+            response.once("end", () => resolve([text, response.headers.connection]));
+          }).once("error", reject);
+        });
+      assert.deepEqual(await ask(), ["done", "keep-alive"]);
+      const idle = net.connect(port, "127.0.0.1");
+      await once(idle, "connect");
+      await sleep(1_050); // it is idle now, and not between two requests
+      const answer = ask();
+      await sleep(100);
+      const idleEnded = timed(() => once(idle.resume(), "close"));
+      const took = await timed(() => leaving.close());
+      assert.deepEqual(await answer, ["done", "close"]);
+      assert.ok((await idleEnded) < 250, "idle ones do not wait for the others");
+      assert.ok(took < 1_000, `it took ${took} ms`);
+      assert.equal(listener.listening, false);
+      agent.destroy();
+    });
+  }
+
+  for (const kind of ["h2c", "h2"] as const) {
+    test(`${kind}: GOAWAY, streams under way are completed, and the session ends`, async () => {
+      const [listener, port] = await listening(kind === "h2c" ? http2.createServer() : http2.createSecureServer(tls()));
+      listener.on("stream", (stream: http2.ServerHttp2Stream) => {
+        setTimeout(() => stream.end("done"), 200);
+      });
+      const leaving = server(listener, { grace: 5_000 });
+      const client = http2.connect(`${kind === "h2" ? "https" : "http"}://127.0.0.1:${port}`, {
+        rejectUnauthorized: false,
+      });
+      const goaway = once(client, "goaway");
+      const ask = async () => {
+        const stream = client.request({ ":path": "/" });
+        let text = "";
+        for await (const chunk of stream.setEncoding("utf8")) text += chunk;
+        return text;
+      };
+      assert.equal(await ask(), "done");
+      const answer = ask();
+      await sleep(50);
+      const closed = once(client, "close");
+      const took = await timed(() => leaving.close());
+      assert.equal(await answer, "done");
+      await Promise.all([goaway, closed]);
+      assert.ok(took < 2_000, `it took ${took} ms`);
+    });
+  }
+
+  test("WebSockets are told through the hook; those that do not listen are cut at the end", async () => {
+    const [listener, port] = await listening(createServer(slow));
+    const sockets = new WebSocketServer({ server: listener });
+    const leaving = server(listener, {
+      grace: 400,
+      upgraded(socket) {
+        for (const client of sockets.clients as Set<WebSocket & { _socket: net.Socket }>) {
+          if (client._socket === socket) client.close(1001, "going away");
+        }
+      },
+    });
+    const client = new (await import("ws")).WebSocket(`ws://127.0.0.1:${port}`);
+    await once(client, "open");
+    const closed = once(client, "close");
+    const rude = net.connect(port, "127.0.0.1");
+    rude.write(
+      "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    );
+    await once(rude, "data");
+    const cut = once(rude, "close");
+    const took = await timed(() => leaving.close());
+    const [code] = (await closed) as [number];
+    assert.equal(code, 1001);
+    await cut;
+    assert.ok(took >= 390 && took < 2_000, `it took ${took} ms`);
+    sockets.close();
+  });
+
+  test("a plain net server: each connection is told through the hook, and may end in its own time", async () => {
+    const [listener, port] = await listening(net.createServer({ allowHalfOpen: true }));
+    listener.on("connection", (socket) => socket.resume());
+    const leaving = server(listener, { grace: 5_000, connected: (socket) => void socket.end("bye\n") });
+    const client = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    await once(client, "connect");
+    let text = "";
+    client.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+    client.once("end", () => setTimeout(() => client.end(), 50));
+    await leaving.close();
+    assert.equal(text, "bye\n");
+    await leaving.close();
+  });
+
+  test("a server that never listened, or was closed by the program, is no error", async () => {
+    await server(createServer()).close();
+    const [listener] = await listening(createServer());
+    const leaving = server(listener);
+    listener.close();
+    await once(listener, "close");
+    await leaving.close();
+  });
+
+  test("leaves no listener of its own behind", async () => {
+    const [listener] = await listening(createServer(slow));
+    const counts = () => listener.eventNames().map((name) => [name, listener.listenerCount(name)]);
+    const before = counts();
+    const leaving = server(listener);
+    assert.notDeepEqual(counts(), before);
+    await leaving.close();
+    assert.deepEqual(counts(), before);
+  });
+});
