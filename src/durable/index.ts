@@ -12,6 +12,7 @@ import { describeExec, type ExecOptions } from "./recipes/exec.js";
 import type { JsonValue } from "./recipes/json.js";
 import { describeKill, type KillOptions } from "./recipes/kill.js";
 import { describeRemove } from "./recipes/remove.js";
+import type { Recipe } from "./recipes/recipe.js";
 import { recoverIn } from "./recovery.js";
 import type { Replayed } from "./replay.js";
 import type { DurableSettings } from "./settings.js";
@@ -175,15 +176,13 @@ export function configure(settings: Partial<DurableSettings>): DurableSettings {
 }
 
 /**
- * What lock files of `atexit/resources` are made of: registers that this
- * process lets go of a lock, and tells where that is written down.
+ * What `atexit/resources` is made of: registers a recipe for a function of its
+ * own, whose caller reports are to name, and tells where recipes are written down.
  *
  * @internal
  */
-export const locks = {
-  register(path: string, token: string): Registration<void> {
-    return durable.add(locks.register, { do: "unlock", path, token });
-  },
+export const forResources = {
+  add: <R>(callee: (...args: never[]) => unknown, recipe: Recipe): Registration<R> => durable.add(callee, recipe),
   get directory(): string {
     return durable.directory;
   },

@@ -1,10 +1,11 @@
 // A child process that ends with this one, with all its descendants.
 
 import type { ChildProcess } from "node:child_process";
-import { kill, type KillOptions } from "../durable/index.js";
+import { forResources, type KillOptions } from "../durable/index.js";
 import { MARK, treeOf } from "../durable/processes.js";
 import { describeKill } from "../durable/recipes/kill.js";
 import type { Registration } from "../index.js";
+import type { Callee } from "./registering.js";
 
 /** A child that ends with this process. */
 export interface Child<C extends ChildProcess = ChildProcess> extends AsyncDisposable {
@@ -25,14 +26,14 @@ export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...env, [MARK]: crypto.randomUUID() };
 }
 
-export function endsWithThis<C extends ChildProcess>(process_: C, options: KillOptions): Child<C> {
+export function endsWithThis<C extends ChildProcess>(callee: Callee, process_: C, options: KillOptions): Child<C> {
   // One that could not be started tells so itself, with its `error` event.
   if (process_.pid === undefined) return handle(process_, undefined);
-  const registration: Registration<Promise<void>> = kill(process_, options);
-  const root = describeKill(process_, options);
+  const recipe = describeKill(process_, options);
+  const registration = forResources.add<Promise<void>>(callee, recipe);
   process_.once("exit", () => {
     // What it has left, and can still be found, ends with this process.
-    if (treeOf(root).length === 0) registration.cancel();
+    if (treeOf(recipe).length === 0) registration.cancel();
   });
   return handle(process_, registration);
 }

@@ -1,9 +1,14 @@
 // Anything that can be closed, in one line. How, is a table: well-known clients
 // by what tells them apart, and after them whatever has one of the usual methods.
 
-import { register, type Registration } from "../index.js";
+import type { EventEmitter } from "node:events";
+import type { Server } from "node:net";
 import { failure } from "./errors.js";
+import { type Callee, registerFor } from "./registering.js";
+import { drainOf } from "./server.js";
 import { type Closing, closingHandle } from "./worker.js";
+
+type Resource = Readonly<Record<string | symbol, unknown>>;
 
 /** One way in which resources are closed. */
 export interface WayToClose {
@@ -14,19 +19,22 @@ export interface WayToClose {
   readonly with?: readonly unknown[];
   /** Whether the method takes a callback, and tells its end by that. */
   readonly callback?: boolean;
+  /** The event that tells its end, where the method does not. */
+  readonly event?: string;
+  /** What has to be watched from now on, and what is to be done before the method is called. */
+  prepare?(resource: Resource): () => unknown;
   /** Whether somebody has closed it already, where that shows. */
-  isClosed?(resource: Readonly<Record<string | symbol, unknown>>): boolean;
+  isClosed?(resource: Resource): boolean;
   /** Whether a resource is closed in this way. */
-  matches(resource: Readonly<Record<string | symbol, unknown>>): boolean;
+  matches(resource: Resource): boolean;
 }
 
 const has = (...names: readonly (string | symbol)[]) => {
-  return (resource: Readonly<Record<string | symbol, unknown>>) =>
-    names.every((name) => typeof resource[name] === "function");
+  return (resource: Resource) => names.every((name) => typeof resource[name] === "function");
 };
 
 const named = (...names: readonly string[]) => {
-  return (resource: Readonly<Record<string | symbol, unknown>>) => {
+  return (resource: Resource) => {
     // Subclasses as well: BoundPool extends Pool.
     for (let at = Object.getPrototypeOf(resource) as object | null; at !== null; at = Object.getPrototypeOf(at)) {
       if (names.includes((at.constructor as { name?: string } | undefined)?.name ?? "")) return true;
@@ -85,7 +93,34 @@ export const waysToClose: readonly WayToClose[] = [
     matches: has("close", "destroy", "dispatch"),
   },
   { of: "ws: WebSocketServer", call: "close", callback: true, matches: has("close", "handleUpgrade", "shouldHandle") },
-  { of: "ws: WebSocket", call: "close", with: [1001], matches: has("close", "terminate", "ping") },
+  {
+    of: "ws: WebSocket (waits for the other side's good-bye)",
+    call: "close",
+    with: [1001],
+    event: "close",
+    isClosed: ({ readyState }) => readyState === 3,
+    matches: has("close", "terminate", "ping"),
+  },
+  {
+    of: "Fastify (answers what it has accepted)",
+    call: "close",
+    prepare: ({ server }) => drainOf(server as Server),
+    matches: (r) => has("close", "listen", "inject", "ready")(r) && has("close", "address")(r["server"] as Resource),
+  },
+  {
+    of: "stream: Writable (waits until all is written)",
+    call: "end",
+    callback: true,
+    isClosed: ({ destroyed }) => destroyed === true,
+    matches: has("end", "write", "cork", "uncork"),
+  },
+  {
+    of: "net, http, https, http2: Server (answers what it has accepted)",
+    call: "close",
+    callback: true,
+    prepare: (server) => drainOf(server as unknown as Server),
+    matches: has("close", "listen", "address", "getConnections"),
+  },
   { of: "pino: flushed", call: "flush", callback: true, matches: has("flush", "child", "bindings", "isLevelEnabled") },
   { of: "sonic-boom: flushed, and closed", call: "end", matches: has("flushSync", "reopen", "end") },
   {
@@ -101,13 +136,6 @@ export const waysToClose: readonly WayToClose[] = [
   },
   { of: "anything that is asynchronously disposable", call: Symbol.asyncDispose, matches: has(Symbol.asyncDispose) },
   { of: "anything that is disposable", call: Symbol.dispose, matches: has(Symbol.dispose) },
-  {
-    of: "net: Server and its kind",
-    call: "close",
-    callback: true,
-    matches: has("close", "listen", "address", "getConnections"),
-  },
-  { of: "stream: Writable", call: "end", callback: true, matches: has("end", "write", "cork", "uncork") },
   ...["close", "end", "quit", "disconnect", "$disconnect", "shutdown", "stop", "destroy"].map((call) => ({
     of: `anything with ${call}()`,
     call,
@@ -117,6 +145,7 @@ export const waysToClose: readonly WayToClose[] = [
 
 /** How a resource is closed: by a way of the table, or by a function. */
 export function closesAtExit<T extends object>(
+  callee: Callee,
   resource: T,
   options: { name?: string; timeout?: number },
   close: ((resource: T) => unknown) | undefined,
@@ -126,24 +155,35 @@ export function closesAtExit<T extends object>(
   }
   const way = close === undefined ? wayFor(resource) : undefined;
   const name = options.name ?? `close ${(resource.constructor as { name?: string } | undefined)?.name ?? "resource"}`;
-  const registration = register(
+  const before = way?.prepare?.(resource as Resource);
+  const registration = registerFor(
+    callee,
     options.timeout === undefined ? { name } : { name, timeout: options.timeout },
-    async () => void (await (way === undefined ? close?.(resource) : closeBy(way, resource))),
-  ) as Registration<Promise<void>>;
+    async () => {
+      await before?.();
+      await (way === undefined ? close?.(resource) : closeBy(way, resource));
+    },
+  );
   return closingHandle(registration);
 }
 
 function wayFor(resource: object): WayToClose {
-  const way = waysToClose.find(({ matches }) => matches(resource as Readonly<Record<string | symbol, unknown>>));
+  const way = waysToClose.find(({ matches }) => matches(resource as Resource));
   if (way !== undefined) return way;
   const usual =
     "Symbol.asyncDispose, Symbol.dispose, close, end, quit, disconnect, $disconnect, shutdown, stop, destroy";
   throw failure("ERR_ATEXIT_CANNOT_CLOSE", resource, usual);
 }
 
-function closeBy({ call, with: args = [], callback = false, isClosed }: WayToClose, resource: object): unknown {
-  if (isClosed?.(resource as Readonly<Record<string | symbol, unknown>>) === true) return undefined;
+function closeBy({ call, with: args = [], callback = false, event, isClosed }: WayToClose, resource: object): unknown {
+  if (isClosed?.(resource as Resource) === true) return undefined;
   const method = (resource as Record<string | symbol, (...args: unknown[]) => unknown>)[call];
+  if (event !== undefined) {
+    return new Promise<void>((resolve) => {
+      (resource as EventEmitter).once(event, () => resolve());
+      method?.apply(resource, [...args]);
+    });
+  }
   if (!callback) return method?.apply(resource, [...args]);
   return new Promise<void>((resolve, reject) => {
     const done = (error?: unknown) => {

@@ -68,7 +68,7 @@ export type {
  * ```
  */
 export function lockFile(path: string | URL, options: LockOptions & { signal?: AbortSignal } = {}): Promise<LockFile> {
-  return acquire(path, options);
+  return acquire(lockFile, path, options);
 }
 
 /**
@@ -86,7 +86,7 @@ export function lockFile(path: string | URL, options: LockOptions & { signal?: A
  * ```
  */
 export function lockFileSync(path: string | URL, options: LockOptions = {}): LockFile {
-  return acquireSync(path, options);
+  return acquireSync(lockFileSync, path, options);
 }
 
 /**
@@ -110,7 +110,7 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
  * ```
  */
 export function tempFile(options: TempOptions = {}): Temp {
-  return makeTempFile(options);
+  return makeTempFile(tempFile, options);
 }
 
 /**
@@ -129,7 +129,7 @@ export function tempFile(options: TempOptions = {}): Temp {
  * ```
  */
 export function tempDir(options: TempOptions = {}): Temp {
-  return makeTempDir(options);
+  return makeTempDir(tempDir, options);
 }
 
 /**
@@ -156,7 +156,7 @@ export function tempDir(options: TempOptions = {}): Temp {
  * ```
  */
 export function logFile(path: string, options: LogFileOptions = {}): LogFile {
-  return new OpenLog(path, options);
+  return new OpenLog(logFile, path, options);
 }
 
 /**
@@ -186,7 +186,7 @@ export function logFile(path: string, options: LogFileOptions = {}): LogFile {
  * ```
  */
 export function child<C extends ChildProcess>(process: C, options: KillOptions = {}): Child<C> {
-  return endsWithThis(process, options);
+  return endsWithThis(child, process, options);
 }
 
 /**
@@ -253,7 +253,9 @@ export function endWithParent(options: ParentOptions = {}): Disposable & { stop(
  * ```
  */
 export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions = {}): Closing {
-  return "threads" in workerOrPool ? endsPool(workerOrPool, options) : endsWorker(workerOrPool, options);
+  return "threads" in workerOrPool
+    ? endsPool(worker, workerOrPool, options)
+    : endsWorker(worker, workerOrPool, options);
 }
 
 /**
@@ -271,7 +273,7 @@ export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions
  * ```
  */
 export function clusterWorkers(options: ClusterOptions = {}): Closing {
-  return endsCluster(options);
+  return endsCluster(clusterWorkers, options);
 }
 
 /**
@@ -299,7 +301,7 @@ export function clusterWorkers(options: ClusterOptions = {}): Closing {
  * ```
  */
 export function server(httpServer: Server, options: ServerOptions = {}): Closing {
-  return leavesWell(httpServer, options);
+  return leavesWell(server, httpServer, options);
 }
 
 /**
@@ -345,7 +347,7 @@ export function closing<T extends object>(
 export function closing(first: object, second?: unknown, third?: unknown): Closing {
   const hasOptions = typeof second === "object" && second !== null;
   const [options, resource, close] = hasOptions ? [first, second, third] : [{}, first, second];
-  return closesAtExit(resource, options, close as ((resource: object) => unknown) | undefined);
+  return closesAtExit(closing, resource, options, close as ((resource: object) => unknown) | undefined);
 }
 
 /**

@@ -1,16 +1,17 @@
 // A lock file: one holder at a time, however the others end.
 
 import { builtin, clearTimeout, now, setTimeout } from "../builtin.js";
-import { locks } from "../durable/index.js";
+import { forResources } from "../durable/index.js";
 import { holderOf, type Holder, journalsOf, lifeOfHolder, OwnerFile } from "../durable/locks/owner-file.js";
 import { breakLock, isHeldBy, letGo, sweep, take } from "../durable/locks/protocol.js";
 import { lifeOfHolder as lifeOfJournal } from "../durable/claim.js";
 import { newToken, parseName, processPart } from "../durable/names.js";
 import { type JsonValue, refuseBeyondJson } from "../durable/recipes/json.js";
 import { recoverIn } from "../durable/recovery.js";
-import { register, type Registration } from "../index.js";
+import type { Registration } from "../index.js";
 import { checkTime } from "../settings.js";
 import { failure, LockHeldError } from "./errors.js";
+import { type Callee, registerFor } from "./registering.js";
 
 /** How a lock is waited for, and what its file says. */
 export interface LockOptions {
@@ -55,9 +56,9 @@ class Contender {
     this.lock = lock;
     this.#over = over;
     const token = newToken();
-    const journals = locks.directory;
+    const journals = forResources.directory;
     // Written down first: at no moment is there a file that nobody would remove.
-    this.#registration = locks.register(lock, token);
+    this.#registration = forResources.add(contenderFor, { do: "unlock", path: lock, token });
     try {
       this.file = new OwnerFile(lock, token, journals, data);
       this.file.prove(false);
@@ -106,10 +107,10 @@ class Held implements LockFile {
   readonly #registration: Registration<void>;
   #isReleased = false;
 
-  constructor(contender: Contender, mayLinger: boolean) {
+  constructor(callee: Callee, contender: Contender, mayLinger: boolean) {
     this.path = contender.lock;
     this.#contender = contender;
-    this.#registration = register({ name: `release ${this.path}` }, () => this.#release(mayLinger));
+    this.#registration = registerFor(callee, { name: `release ${this.path}` }, () => this.#release(mayLinger));
   }
 
   release(): void {
@@ -135,10 +136,14 @@ class Held implements LockFile {
   }
 }
 
-export async function acquire(path: unknown, options: LockOptions & { signal?: AbortSignal }): Promise<LockFile> {
+export async function acquire(
+  callee: Callee,
+  path: unknown,
+  options: LockOptions & { signal?: AbortSignal },
+): Promise<LockFile> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const attempts = attemptsAt(path, options);
+  const attempts = attemptsAt(callee, path, options);
   let changes: Changes | undefined;
   try {
     for (let step = attempts.next(); ; step = attempts.next()) {
@@ -156,8 +161,8 @@ export async function acquire(path: unknown, options: LockOptions & { signal?: A
   }
 }
 
-export function acquireSync(path: unknown, options: LockOptions): LockFile {
-  const attempts = attemptsAt(path, options);
+export function acquireSync(callee: Callee, path: unknown, options: LockOptions): LockFile {
+  const attempts = attemptsAt(callee, path, options);
   const cell = new Int32Array(new SharedArrayBuffer(4));
   try {
     for (let step = attempts.next(); ; step = attempts.next()) {
@@ -185,7 +190,7 @@ interface Step {
  * @returns the lock
  * @throws a {@link LockHeldError} when the time is over
  */
-function* attemptsAt(path: unknown, { wait = 0, data }: LockOptions): Generator<Step, LockFile, void> {
+function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOptions): Generator<Step, LockFile, void> {
   const lock = checked(path);
   if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
   if (data !== undefined) refuseBeyondJson([data]);
@@ -196,7 +201,7 @@ function* attemptsAt(path: unknown, { wait = 0, data }: LockOptions): Generator<
     let pause = SHORTEST_PAUSE;
     for (;;) {
       isTaken = systemErrors(lock, () => take(lock, contender.file));
-      if (isTaken) return new Held(contender, data === undefined);
+      if (isTaken) return new Held(callee, contender, data === undefined);
       const holder = systemErrors(lock, () => holderOf(lock));
       if (holder === undefined) continue;
       const life = lifeOfHolder(lock, holder);

@@ -1,8 +1,9 @@
 // A log file: whole lines, in their order, none lost that was written.
 
 import { builtin } from "../builtin.js";
-import { register, type Registration } from "../index.js";
+import type { Registration } from "../index.js";
 import { failure } from "./errors.js";
+import { type Callee, registerFor } from "./registering.js";
 
 /** How a log file is kept. */
 export interface LogFileOptions {
@@ -48,7 +49,7 @@ export class OpenLog implements LogFile {
   /** Whether the file ends within a line: a full disk takes a part first. */
   #isTorn = false;
 
-  constructor(path: unknown, options: LogFileOptions) {
+  constructor(callee: Callee, path: unknown, options: LogFileOptions) {
     const { last, mode = 0o600, reopenOn } = options;
     if (typeof path !== "string" || path === "" || path.includes("\0")) {
       throw failure("ERR_ATEXIT_OPTION", "The log file", path, 'a path such as "/var/log/app.log"');
@@ -61,7 +62,7 @@ export class OpenLog implements LogFile {
     this.#last = last;
     this.#fd = this.#open();
     this.#reopenOn = reopenOn;
-    this.#registration = register({ name: `close ${this.path}` }, () => this.#close());
+    this.#registration = registerFor(callee, { name: `close ${this.path}` }, () => this.#close());
     if (reopenOn !== undefined) process.on(reopenOn, this.#reopened);
   }
 

@@ -9,8 +9,9 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node
 import type { ServerHttp2Session } from "node:http2";
 import type { Server as NetServer, Socket } from "node:net";
 import { clearTimeout, now, setImmediate, setTimeout } from "../builtin.js";
-import { configure, register } from "../index.js";
+import { configure } from "../index.js";
 import { checkTime } from "../settings.js";
+import { type Callee, registerFor } from "./registering.js";
 import { type Closing, closingHandle } from "./worker.js";
 
 /** How a server leaves. */
@@ -46,12 +47,12 @@ interface Connection {
   isUpgraded: boolean;
 }
 
-export function leavesWell(server: NetServer, options: ServerOptions): Closing {
+export function leavesWell(callee: Callee, server: NetServer, options: ServerOptions): Closing {
   const { drainDelay = 0 } = options;
   checkTime("drainDelay", drainDelay);
   const grace = checkTime("grace", options.grace ?? Math.max(0, configure({}).grace - drainDelay) / 2);
   const traffic = new Traffic(server);
-  const registration = register({ name: "server", timeout: drainDelay + grace + 500 }, async () => {
+  const registration = registerFor(callee, { name: "server", timeout: drainDelay + grace + 500 }, async () => {
     try {
       await new Drain(server, traffic, options).run(drainDelay, grace);
     } finally {
@@ -66,6 +67,18 @@ export function leavesWell(server: NetServer, options: ServerOptions): Closing {
 }
 
 type Listener = (...args: any[]) => void;
+
+/** Watches a server from now on. @returns what lets it leave well */
+export function drainOf(server: NetServer): () => Promise<void> {
+  const traffic = new Traffic(server);
+  return async () => {
+    try {
+      await new Drain(server, traffic, {}).run(0, configure({}).grace / 2);
+    } finally {
+      traffic.forget();
+    }
+  };
+}
 
 /** The connections of a server, and what goes on in each. */
 class Traffic {

@@ -1,9 +1,11 @@
 // Temporary files and directories, gone on every way out.
 
 import { builtin } from "../builtin.js";
-import { remove } from "../durable/index.js";
+import { forResources } from "../durable/index.js";
+import { describeRemove } from "../durable/recipes/remove.js";
 import type { Registration } from "../index.js";
 import { failure } from "./errors.js";
+import type { Callee } from "./registering.js";
 
 /** Where a temporary file or directory is made, and what its name looks like. */
 export interface TempOptions {
@@ -39,12 +41,14 @@ const fs = builtin("fs");
 
 class TempPath implements Temp {
   readonly path: string;
+  readonly #callee: Callee;
   readonly #registration: Registration<void>;
 
-  constructor(path: string, make: () => void) {
+  constructor(callee: Callee, path: string, make: () => void) {
+    this.#callee = callee;
     this.path = path;
     // Written down first: at no moment is there a file that nobody would remove.
-    this.#registration = remove(path);
+    this.#registration = forResources.add(callee, describeRemove(path));
     try {
       make();
     } catch (error) {
@@ -70,7 +74,7 @@ class TempPath implements Temp {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
     }
-    const copy = new TempPath(`${target}.${randomName()}`, () => {});
+    const copy = new TempPath(this.#callee, `${target}.${randomName()}`, () => {});
     try {
       fs.cpSync(this.path, copy.path, { recursive: true, errorOnExist: true, force: false, verbatimSymlinks: true });
       flush(copy.path);
@@ -92,15 +96,15 @@ class TempPath implements Temp {
   }
 }
 
-export function makeTempFile(options: TempOptions): Temp {
-  return made(options, (path) => fs.closeSync(fs.openSync(path, "wx", 0o600)));
+export function makeTempFile(callee: Callee, options: TempOptions): Temp {
+  return made(callee, options, (path) => fs.closeSync(fs.openSync(path, "wx", 0o600)));
 }
 
-export function makeTempDir(options: TempOptions): Temp {
-  return made(options, (path) => fs.mkdirSync(path, 0o700));
+export function makeTempDir(callee: Callee, options: TempOptions): Temp {
+  return made(callee, options, (path) => fs.mkdirSync(path, 0o700));
 }
 
-function made({ prefix = "tmp-", suffix = "", dir }: TempOptions, make: (path: string) => void): Temp {
+function made(callee: Callee, { prefix = "tmp-", suffix = "", dir }: TempOptions, make: (path: string) => void): Temp {
   const { join, resolve, sep } = builtin("path");
   for (const [what, part] of Object.entries({ prefix, suffix })) {
     if (typeof part !== "string" || part.includes(sep) || part.includes("/") || part.includes("\0")) {
@@ -111,7 +115,7 @@ function made({ prefix = "tmp-", suffix = "", dir }: TempOptions, make: (path: s
   for (;;) {
     const path = join(directory, `${prefix}${randomName()}${suffix}`);
     try {
-      return new TempPath(path, () => make(path));
+      return new TempPath(callee, path, () => make(path));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "EEXIST") continue;

@@ -5,9 +5,10 @@ import type { Cluster, Worker as ClusterWorker } from "node:cluster";
 import type { Worker } from "node:worker_threads";
 import { builtin, clearTimeout, setTimeout } from "../builtin.js";
 import { type Answer, CHANNEL, type Question } from "../exits/asked-by-main.js";
-import { exiting, register, type Registration } from "../index.js";
+import { exiting, type Registration } from "../index.js";
 import { checkTime } from "../settings.js";
 import { failure } from "./errors.js";
+import { type Callee, registerFor } from "./registering.js";
 
 /** How workers are ended. */
 export interface WorkerOptions {
@@ -98,7 +99,7 @@ function listening(): Answers {
   return answers.use();
 }
 
-export function endsWorker(worker: Worker, { grace = DEFAULT_GRACE }: WorkerOptions): Closing {
+export function endsWorker(callee: Callee, worker: Worker, { grace = DEFAULT_GRACE }: WorkerOptions): Closing {
   checkTime("grace", grace);
   const heard = listening();
   const { threadId } = worker;
@@ -110,7 +111,7 @@ export function endsWorker(worker: Worker, { grace = DEFAULT_GRACE }: WorkerOpti
     heard.unuse();
     registration.cancel();
   });
-  const registration = registerClosing(`worker ${threadId}`, async () => {
+  const registration = registerFor(callee, { name: `worker ${threadId}` }, async () => {
     if (isOver) return;
     heard.ask(threadId, "end");
     if (await hasStack(heard, threadId)) await within(exited, grace);
@@ -119,12 +120,12 @@ export function endsWorker(worker: Worker, { grace = DEFAULT_GRACE }: WorkerOpti
   return closingHandle(registration);
 }
 
-export function endsPool(pool: WorkerPool, { grace = DEFAULT_GRACE }: WorkerOptions): Closing {
+export function endsPool(callee: Callee, pool: WorkerPool, { grace = DEFAULT_GRACE }: WorkerOptions): Closing {
   checkTime("grace", grace);
   const heard = listening();
   const ask = (question: Question["ask"]) => idsOf(pool).map((id) => (heard.ask(id, question), id));
   ask("who");
-  const registration = registerClosing("worker pool", async () => {
+  const registration = registerFor(callee, { name: "worker pool" }, async () => {
     // A pool starts another thread for one that ends, so they only clean up.
     const cleaned = ask("clean").map(async (id) => {
       if (await hasStack(heard, id)) await heard.until(id, (state) => state !== "filled", grace);
@@ -152,11 +153,11 @@ export interface ClusterOptions extends WorkerOptions {
   signal?: NodeJS.Signals;
 }
 
-export function endsCluster({ grace = 5_000, signal = "SIGTERM" }: ClusterOptions): Closing {
+export function endsCluster(callee: Callee, { grace = 5_000, signal = "SIGTERM" }: ClusterOptions): Closing {
   checkTime("grace", grace);
   const cluster = process.getBuiltinModule("cluster") as unknown as Cluster;
   if (!cluster.isPrimary) throw failure("ERR_ATEXIT_OPTION", "This process", "a worker", "the primary of a cluster");
-  const registration = registerClosing("cluster", async () => {
+  const registration = registerFor(callee, { name: "cluster" }, async () => {
     const workers = Object.values(cluster.workers ?? {});
     await Promise.all(workers.map((worker) => worker && endOf(worker, signal, grace)));
   });
@@ -192,10 +193,6 @@ async function within(promise: Promise<void>, limit: number): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function registerClosing(name: string, close: () => Promise<void>): Registration<Promise<void>> {
-  return register({ name }, close);
 }
 
 export function closingHandle(registration: Registration<Promise<void>>): Closing {

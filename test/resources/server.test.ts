@@ -2,23 +2,21 @@
 // on every protocol, and within a bound.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { type EventEmitter, once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent, createServer, get, type RequestListener } from "node:http";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import * as net from "node:net";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import autocannon from "autocannon";
 import { server } from "atexit/resources";
 import { type WebSocket, WebSocketServer } from "ws";
 import { nodes } from "../support/nodes.js";
+import { selfSigned } from "../support/servers.js";
 import { type Ended, printed, run, statusOf } from "../support/run.js";
 
 const program = fileURLToPath(new URL("./server-program.js", import.meta.url));
@@ -157,17 +155,6 @@ test("drainDelay: new connections are served until it is over", async () => {
   assert.equal(ended.answered, ended.accepted);
 });
 
-const scratch = mkdtempSync(join(tmpdir(), "atexit-tls-"));
-after(() => rmSync(scratch, { recursive: true, force: true }));
-const tls = () => {
-  const [key, cert] = [join(scratch, "key.pem"), join(scratch, "cert.pem")];
-  const subject = ["-subj", "/CN=localhost", "-days", "2", "-nodes", "-keyout", key, "-out", cert];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", ...subject], {
-    stdio: "ignore",
-  });
-  return { key: readFileSync(key), cert: readFileSync(cert) };
-};
-
 const listening = async <S extends net.Server>(listener: S): Promise<[S, number]> => {
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
@@ -186,7 +173,9 @@ describe("in process", () => {
 
   for (const kind of ["http", "https"] as const) {
     test(`${kind}: an answer under way is completed, and is its connection's last; idle connections end`, async () => {
-      const [listener, port] = await listening(kind === "http" ? createServer(slow) : https.createServer(tls(), slow));
+      const [listener, port] = await listening(
+        kind === "http" ? createServer(slow) : https.createServer(selfSigned(), slow),
+      );
       const leaving = server(listener, { grace: 5_000 });
       const agent =
         kind === "http"
@@ -219,7 +208,9 @@ describe("in process", () => {
 
   for (const kind of ["h2c", "h2"] as const) {
     test(`${kind}: GOAWAY, streams under way are completed, and the session ends`, async () => {
-      const [listener, port] = await listening(kind === "h2c" ? http2.createServer() : http2.createSecureServer(tls()));
+      const [listener, port] = await listening(
+        kind === "h2c" ? http2.createServer() : http2.createSecureServer(selfSigned()),
+      );
       listener.on("stream", (stream: http2.ServerHttp2Stream) => {
         setTimeout(() => stream.end("done"), 200);
       });

