@@ -4,12 +4,14 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { lifetime, printed } from "./measure.mjs";
 
 /** Calls `body` with a place for journals of its own. */
-function inPlace(body) {
+export function inPlace(body) {
   const directory = mkdtempSync(join(tmpdir(), "atexit-bench-durable-"));
   process.env.ATEXIT_DIR = join(directory, "journals");
+  process.env.PEERS = fileURLToPath(new URL("../package.json", import.meta.url));
   mkdirSync(process.env.ATEXIT_DIR, { mode: 0o700 });
   try {
     return body(directory);
@@ -37,17 +39,6 @@ export const recipe = {
   rounds: 21,
   ours: ({ node, program }) => withoutGuard(() => printed(node, [program("recipe.mjs")])),
   theirs: ({ node, program }) => withoutGuard(() => printed(node, [program("recipe.mjs"), "bare"])),
-};
-
-export const tempFile = {
-  name: "temp-file",
-  what: "one file made and removed, again and again, beside no other recipe",
-  peer: "tmp 0.2",
-  unit: "µs",
-  atMost: 2,
-  rounds: 21,
-  ours: ({ node, program }) => inPlace(() => printed(node, [program("temp-file.mjs")])),
-  theirs: ({ node, program }) => inPlace(() => printed(node, [program("temp-file.mjs"), "tmp"])),
 };
 
 export const firstRecipe = {

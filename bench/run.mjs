@@ -14,7 +14,6 @@ import {
   killedToGone,
   manyJournals,
   recipe,
-  tempFile,
 } from "./durable.mjs";
 import { installed } from "./installed.mjs";
 import { compare } from "./measure.mjs";
@@ -22,6 +21,7 @@ import { million } from "./million.mjs";
 import { naturalEnd, sigterm } from "./process.mjs";
 import { registration } from "./registration.mjs";
 import { cancel, unregister } from "./removal.mjs";
+import { resources } from "./resources.mjs";
 import { startUp } from "./start-up.mjs";
 
 const ROWS = [
@@ -33,13 +33,13 @@ const ROWS = [
   naturalEnd,
   sigterm,
   recipe,
-  tempFile,
   firstRecipe,
   manyJournals,
   guardMemory,
   guardMemoryBesideNode,
   killedToGone,
   cleanExit,
+  ...resources,
 ];
 
 const { values, positionals } = parseArgs({

@@ -199,12 +199,21 @@ function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOpti
   let isTaken = false;
   try {
     let pause = SHORTEST_PAUSE;
+    let lookAt = startedAt;
     for (;;) {
       isTaken = systemErrors(lock, () => take(lock, contender.file));
       if (isTaken) return new Held(callee, contender, data === undefined);
+      const time = now();
+      // Who holds it takes ten times as long to find out as that somebody does.
+      if (time < lookAt && time - startedAt < wait) {
+        yield { lock, pause: Math.min(pause, lookAt - time, wait - (time - startedAt)) };
+        pause = Math.min(pause * 1.5, LONGEST_PAUSE);
+        continue;
+      }
       const holder = systemErrors(lock, () => holderOf(lock));
       if (holder === undefined) continue;
       const life = lifeOfHolder(lock, holder);
+      if (life !== "dead") lookAt = time + LONGEST_PAUSE;
       const limit = life === "dead" ? Math.max(wait, CLEANED_WITHIN) : wait;
       const left = limit - (now() - startedAt);
       if (left <= 0) throw held(lock, holder, life);

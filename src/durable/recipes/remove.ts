@@ -65,13 +65,23 @@ export const removeRecipe: RecipeKind<RemoveRecipe> = {
     if (why !== undefined) throw failure("ERR_ATEXIT_REPLACED", path, why);
     if (stats.isDirectory()) {
       refusePrecious(path, stats);
-      removeTree(path, stats);
+      if (!removedEmpty(path)) removeTree(path, stats);
     } else {
       fs.unlinkSync(path);
     }
     return "done";
   },
 };
+
+/** Most have nothing in them any more, and then it takes one call. */
+function removedEmpty(path: string): boolean {
+  try {
+    fs.rmdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function whyNotSame(
   stats: import("node:fs").Stats,
