@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inPlace } from "./durable/support.js";
+import { newest } from "./support/nodes.js";
 import { run } from "./support/run.js";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
@@ -71,7 +72,9 @@ for (const [n, { place, source }] of examples.entries()) {
     inPlace(async ({ work: cwd, journals }) => {
       const path = join(directory, source.includes("require(") ? `${n}.cjs` : `${n}.mjs`);
       writeFileSync(path, source);
-      const { code, signal, stderr } = await run(process.execPath, [path], {
+      // Node 20 and 22 know no `using`, but from a compiler.
+      const node = /^ *(?:await )?using /m.test(source) ? newest.path : process.execPath;
+      const { code, signal, stderr } = await run(node, [path], {
         cwd,
         env: { ...process.env, ATEXIT_DIR: journals },
         limit: 10_000,

@@ -127,6 +127,20 @@ const programs: readonly [how: string, path: string, source: string][] = [
     `const { exit, register } = require("atexit");
      require("atexit/durable").exec("/bin/true"); ${smoke}`,
   ],
+  [
+    "import of atexit/resources",
+    "resources.mjs",
+    `import { exit, register } from "atexit";
+     import { lockFileSync, tempFile } from "atexit/resources";
+     lockFileSync(tempFile().path + ".lock"); ${smoke}`,
+  ],
+  [
+    "require() of atexit/resources",
+    "resources.cjs",
+    `const { exit, register } = require("atexit");
+     const { lockFileSync, tempFile } = require("atexit/resources");
+     lockFileSync(tempFile().path + ".lock"); ${smoke}`,
+  ],
   ["import() in CommonJS", "dynamic.cjs", `import("atexit").then(({ exit, register }) => { ${smoke} });`],
   ["require() in CommonJS", "require.cjs", `const { exit, register } = require("atexit"); ${smoke}`],
   [
@@ -226,6 +240,44 @@ describe("from TypeScript", () => {
     assert.equal(await compile("durable.ts", source), "");
   });
 
+  it("the types of atexit/resources say which handles are asynchronous, and what a server can be", async () => {
+    const source = `
+      import { spawn } from "node:child_process";
+      import { createServer } from "node:http";
+      import { createSecureServer } from "node:http2";
+      import * as net from "node:net";
+      import { Worker } from "node:worker_threads";
+      import {
+        child, childEnvironment, closing, clusterWorkers, endWithParent, lockFile, LockHeldError, lockFileSync, logFile,
+        server, tempDir, tempFile, waysToClose, worker,
+      } from "atexit/resources";
+      export async function scope(): Promise<string | undefined> {
+        using lock = lockFileSync("a.lock", { wait: 5, data: { port: 1 } });
+        await using same = await lockFile(new URL("file:///a.lock"), { wait: Infinity, signal: AbortSignal.timeout(5) });
+        // @ts-expect-error nothing can abort a wait that blocks the event loop
+        lockFileSync("a.lock", { signal: AbortSignal.timeout(5) });
+        using file = tempFile({ prefix: "a", suffix: ".b", dir: "/tmp" });
+        using directory = tempDir();
+        using log = logFile("a.log", { last: "over", mode: 0o600, reopenOn: "SIGHUP" });
+        await using sleeper = child(spawn("sleep", ["1"], { env: childEnvironment() }), { signal: "SIGINT", grace: 5 });
+        // @ts-expect-error ending a tree of processes takes time
+        using impatient = child(spawn("sleep", ["1"]));
+        sleeper.process.stdout.resume();
+        await using thread = worker(new Worker("a.js"), { grace: 5 });
+        await using workers = clusterWorkers();
+        await using http = server(createServer(), { drainDelay: 5, grace: 5 });
+        await using http2 = server(createSecureServer());
+        await using plain = server(net.createServer());
+        await using pool = closing({ name: "pool", timeout: 5 }, { drain: async () => {} }, (it) => it.drain());
+        // @ts-expect-error nothing is known of how to close a number
+        closing(5);
+        using parent = endWithParent({ stdin: false });
+        const error: unknown = same;
+        return error instanceof LockHeldError ? error.program : waysToClose[0]?.of;
+      }`;
+    assert.equal(await compile("resources.ts", source), "");
+  });
+
   it("a wrong argument does not compile", async () => {
     const said = await compile("wrong.ts", 'import { register } from "atexit";\nregister((n: number) => n, "1");');
     assert.match(said, /^wrong\.ts\(2,\d+\): error/);
@@ -288,6 +340,7 @@ describe("nothing happens on import", () => {
     ["import()", "look.mjs", 'await import("atexit");'],
     ["require()", "look.cjs", 'require("atexit");'],
     ["import() of atexit/durable", "look-durable.mjs", 'await import("atexit/durable");'],
+    ["import() of atexit/resources", "look-resources.mjs", 'await import("atexit/resources");'],
   ];
   for (const { line, path } of nodes) {
     for (const [how, file, load] of ways) {

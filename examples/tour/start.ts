@@ -1,13 +1,14 @@
 // Starts the program of a way out on one version of Node, in its host, and
 // tells how it ended and what its cleanups did.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { linesOf, printed, run, statusOf } from "../../test/support/run.js";
 import { type Library, MARK, type Mode } from "./libraries.js";
+import { contentOf } from "./proc.js";
 import type { WayOut } from "./ways-out.js";
 
 export interface Outcome {
@@ -84,14 +85,6 @@ async function guardsEnded(directory: string): Promise<void> {
 function commandsNaming(text: string): number {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => contentOf(`/proc/${pid}/cmdline`).includes(text)).length;
-}
-
-function contentOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return ""; // it has ended
-  }
 }
 
 function commandOf(way: WayOut, node: string, program: readonly string[], directory: string): readonly string[] {

@@ -2,9 +2,9 @@
 // functions cannot run on them, and recipes are carried out by the guard.
 
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, Worker } from "node:worker_threads";
+import { contentOf } from "./proc.js";
 import { ready, row, sendToSelf, stay, type WayOut } from "./ways-out.js";
 
 /** Children of all kinds that stay behind for a while, and would hold open what they inherit. */
@@ -20,8 +20,18 @@ function leaveChildrenBehind(): void {
 
 /** As `tree-kill` and its like find them: by their parents. */
 function descendantsOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  const listed = contentOf(`/proc/${pid}/task/${pid}/children`);
+  const children = listed.split(" ").filter(Boolean).map(Number);
   return children.flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** One that was found may have ended since: what the guard starts is short-lived. */
+function terminate(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 function tellMainThread(message: string): void {
@@ -52,7 +62,7 @@ export const unseenWaysOut: readonly WayOut[] = [
         ready();
       },
       async act(child) {
-        for (const pid of descendantsOf(child.pid as number)) process.kill(pid, "SIGTERM");
+        for (const pid of descendantsOf(child.pid as number)) terminate(pid);
         await sleep(20);
         child.kill("SIGKILL");
       },

@@ -95,13 +95,20 @@ export function treeOf(root: Root, before: readonly Process[] = []): Process[] {
   return [...tree.values()];
 }
 
-/** The mark in a process's environment, as it was when its program began. Linux only. */
-export function markOf(pid: number): string | undefined {
+/**
+ * The mark in a process's environment, as it was when its program began. Linux only.
+ *
+ * @param ofEnded what it is where the process has ended, and has no environment any more
+ */
+export function markOf(pid: number, ofEnded?: string): string | undefined {
   if (process.platform !== "linux") return undefined;
   try {
-    const environment = builtin("fs").readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
-    return environment.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
-  } catch {
-    return undefined; // another user's, or gone
+    const environment = builtin("fs").readFileSync(`/proc/${pid}/environ`, "latin1");
+    if (environment === "") return ofEnded;
+    const entries = environment.split("\0");
+    return entries.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
+  } catch (error) {
+    // By the kernel's version an ended one has none, or an empty one. Another user's is not to be seen.
+    return (error as NodeJS.ErrnoException).code === "ESRCH" ? ofEnded : undefined;
   }
 }

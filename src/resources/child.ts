@@ -21,15 +21,22 @@ export interface Child<C extends ChildProcess = ChildProcess> extends AsyncDispo
   release(): void;
 }
 
+/** The mark that was made in this turn, for a child that is not known yet. */
+let newestMark: string | undefined;
+
 /** An environment for a child, by which its descendants can be found wherever they have gone. */
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { ...env, [MARK]: crypto.randomUUID() };
+  newestMark = crypto.randomUUID();
+  void Promise.resolve().then(() => (newestMark = undefined));
+  return { ...env, [MARK]: newestMark };
 }
 
 export function endsWithThis<C extends ChildProcess>(callee: Callee, process_: C, options: KillOptions): Child<C> {
   // One that could not be started tells so itself, with its `error` event.
   if (process_.pid === undefined) return handle(process_, undefined);
-  const recipe = describeKill(process_, options);
+  // A child that has ended by now shows its mark no more; its descendants have it.
+  const recipe = describeKill(process_, options, newestMark);
+  newestMark = undefined;
   const registration = forResources.add<Promise<void>>(callee, recipe);
   process_.once("exit", () => {
     // What it has left, and can still be found, ends with this process.

@@ -192,7 +192,7 @@ export function child<C extends ChildProcess>(process: C, options: KillOptions =
 /**
  * An environment for a child process by which {@link child} finds all its
  * descendants, also those that have moved to a session of their own, or have
- * lost their parents. Linux only; elsewhere it changes nothing.
+ * lost their parents. Make one for each child. Linux only; elsewhere it changes nothing.
  *
  * @param env what the child is to have beside it
  * @example

@@ -12,12 +12,12 @@ const pids = ({ work }: Place) => linesOf(join(work, "pids")).map(Number);
 
 /** Each writes its pid down, begins the next one, and waits. */
 const families = {
-  "a child": `echo $$ >>"$WORK/pids"; sleep 1000`,
+  "a child": `echo $$ >>"$WORK/pids"; exec sleep 1000`,
   "a grandchild": `echo $$ >>"$WORK/pids"; sh -c 'echo $$ >>"$WORK/pids"; exec sleep 1000'`,
   "one in a session of its own": `echo $$ >>"$WORK/pids"; setsid sh -c 'echo $$ >>"$WORK/pids"; exec sleep 1000' & wait`,
   "one that ignores SIGTERM": `trap '' TERM; echo $$ >>"$WORK/pids"; while :; do sleep 1; done`,
-  "an orphan": `echo $$ >>"$WORK/pids"; sh -c 'sh -c "echo \\$\\$ >>\\"$WORK/pids\\"; exec sleep 1000" & sleep 0.05' ; sleep 1000`,
-  "an orphan in a session of its own": `echo $$ >>"$WORK/pids"; sh -c 'setsid sh -c "echo \\$\\$ >>\\"$WORK/pids\\"; exec sleep 1000" & sleep 0.05'; sleep 1000`,
+  "an orphan": `echo $$ >>"$WORK/pids"; sh -c 'sh -c "echo \\$\\$ >>\\"$WORK/pids\\"; exec sleep 1000" & sleep 0.05'; exec sleep 1000`,
+  "an orphan in a session of its own": `echo $$ >>"$WORK/pids"; sh -c 'setsid sh -c "echo \\$\\$ >>\\"$WORK/pids\\"; exec sleep 1000" & sleep 0.05'; exec sleep 1000`,
 } as const;
 const sizes = {
   "a child": 1,
@@ -133,6 +133,35 @@ test("a child that ends by itself is forgotten, and one that could not be starte
       console.log(error.code, count());
       await missing.end();`);
     assert.equal(stdout, "1\n0\nENOENT 0\n", stderr);
+  }));
+
+test("descendants of a child that had ended before it was given are found by their environment", () =>
+  inPlace(async (place) => {
+    const source = `
+      import { spawn } from "node:child_process";
+      import { once } from "node:events";
+      import { readFileSync } from "node:fs";
+      import { child, childEnvironment } from "atexit/resources";
+      const { SCRIPT, WORK } = process.env;
+      for (let n = 1; n <= 5; n += 1) {
+        const started = spawn("sh", ["-c", SCRIPT], { stdio: "ignore", env: childEnvironment() });
+        const exited = once(started, "exit");
+        while (!readFileSync("/proc/" + started.pid + "/stat", "utf8").includes(") Z "));
+        const build = child(started);
+        for (let found = 0; found < n; ) {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          try { found = readFileSync(WORK + "/pids", "utf8").trim().split("\\n").length; } catch {}
+        }
+        await exited;
+        await build.end();
+      }
+      console.log("ended");`;
+    const script = `setsid sh -c 'echo $$ >>"$WORK/pids"; exec sleep 1000' &`;
+    const env = { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, SCRIPT: script };
+    const { stdout, stderr } = await place.run(source, { env });
+    assert.equal(stdout, "ended\n", stderr);
+    assert.equal(pids(place).length, 5);
+    assert.deepEqual(pids(place).filter(isAlive), []);
   }));
 
 test("end() ends it politely first, once; release() lets it live", () =>

@@ -16,3 +16,6 @@ const wanted = process.env["ATEXIT_TEST_NODES"]?.split(",");
 export const nodes: readonly NodeVersion[] = (provideNodes() as NodeVersion[]).filter(
   ({ line }) => wanted === undefined || wanted.includes(line),
 );
+
+/** The one with the newest syntax. */
+export const newest = nodes.at(-1) as NodeVersion;

@@ -34,8 +34,11 @@ const DEFAULT_GRACE = 5_000;
 /** How long a killed process may take to be gone, in milliseconds; one that waits for a disk takes longer. */
 const KILLED_WITHIN = 2_000;
 
-/** @throws a `RangeError` or `TypeError` for what is no process that this one may end */
-export function describeKill(given: unknown, options: KillOptions): KillRecipe {
+/**
+ * @param markOfEnded the mark of a child that has ended already
+ * @throws a `RangeError` or `TypeError` for what is no process that this one may end
+ */
+export function describeKill(given: unknown, options: KillOptions, markOfEnded?: string): KillRecipe {
   const { signal = "SIGTERM", grace = DEFAULT_GRACE } = options;
   if (signal !== "SIGKILL" && !canListen(signal)) throw coreFailure("ERR_ATEXIT_SIGNAL", signal);
   checkTime("grace", grace);
@@ -50,7 +53,7 @@ export function describeKill(given: unknown, options: KillOptions): KillRecipe {
   // A child can end at any time. A number without a process is a mistake.
   if (found === undefined && child === undefined) throw failure("ERR_ATEXIT_PROCESS", pid, "is no living process");
   const start = found?.start ?? "0";
-  const mark = markOf(pid);
+  const mark = markOf(pid, markOfEnded);
   // One that this process has inherited marks its own siblings as well.
   const own = mark === undefined || mark === process.env[MARK] ? {} : { mark };
   return { do: "kill", pid, start, leads: found?.group === pid, signal, grace, ...own };
