@@ -11,6 +11,7 @@ const ENTRIES = {
   index: "src/index.ts",
   durable: "src/durable/index.ts",
   resources: "src/resources/index.ts",
+  app: "src/app/index.ts",
   replay: "src/durable/replay-main.ts",
   call: "src/durable/call-main.ts",
 };
@@ -19,7 +20,7 @@ const ENTRIES = {
 const facesAreExternal = {
   name: "faces-are-external",
   setup({ onResolve }) {
-    const faces = new Map(["index", "durable"].map((name) => [resolve(ENTRIES[name]), `./${name}.js`]));
+    const faces = new Map(["index", "durable", "resources"].map((name) => [resolve(ENTRIES[name]), `./${name}.js`]));
     onResolve({ filter: /\/index\.js$/ }, ({ path, resolveDir, kind }) => {
       const face = kind === "entry-point" ? undefined : faces.get(resolve(resolveDir, path.replace(/\.js$/, ".ts")));
       return face === undefined ? undefined : { path: face, external: true };

@@ -9,7 +9,7 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node
 import type { ServerHttp2Session } from "node:http2";
 import type { Server as NetServer, Socket } from "node:net";
 import { clearTimeout, now, setImmediate, setTimeout } from "../builtin.js";
-import { configure } from "../index.js";
+import { configure, exiting } from "../index.js";
 import { checkTime } from "../settings.js";
 import { type Callee, registerFor } from "./registering.js";
 import { type Closing, closingHandle } from "./worker.js";
@@ -17,8 +17,9 @@ import { type Closing, closingHandle } from "./worker.js";
 /** How a server leaves. */
 export interface ServerOptions {
   /**
-   * How long it goes on serving as if nothing had happened, in milliseconds: a
-   * load balancer takes some seconds to notice. 0 by default.
+   * How long it goes on serving as if nothing had happened, in milliseconds from
+   * the shutdown's beginning: a load balancer takes some seconds to notice. 0 by
+   * default.
    */
   drainDelay?: number;
   /** How long the rest may take, in milliseconds, before what is left is cut. By default half of the grace period that is left after `drainDelay`. */
@@ -47,14 +48,27 @@ interface Connection {
   isUpgraded: boolean;
 }
 
+/** When the shutdown began, once there is a server. */
+let shutdownBegan: number | undefined;
+let isWatching = false;
+
+function watchShutdown(): void {
+  if (isWatching) return;
+  isWatching = true;
+  exiting.addEventListener("abort", () => (shutdownBegan = now()), { once: true });
+}
+
 export function leavesWell(callee: Callee, server: NetServer, options: ServerOptions): Closing {
   const { drainDelay = 0 } = options;
   checkTime("drainDelay", drainDelay);
   const grace = checkTime("grace", options.grace ?? Math.max(0, configure({}).grace - drainDelay) / 2);
+  watchShutdown();
   const traffic = new Traffic(server);
   const registration = registerFor(callee, { name: "server", timeout: drainDelay + grace + 500 }, async () => {
     try {
-      await new Drain(server, traffic, options).run(drainDelay, grace);
+      // Servers that end one after the other drain together.
+      const since = shutdownBegan === undefined ? 0 : now() - shutdownBegan;
+      await new Drain(server, traffic, options).run(Math.max(0, drainDelay - since), grace);
     } finally {
       traffic.forget();
     }

@@ -1,0 +1,318 @@
+// A service from its start to its end.
+//
+//   lock -> run written down -> log -> what the program adds -> ready
+//   and back, in the other order, on every way out
+
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo, Server } from "node:net";
+import { configure, count, exit, exiting, register } from "../index.js";
+import {
+  closing,
+  type Closing,
+  type LockFile,
+  LockHeldError,
+  lockFile,
+  type LogFile,
+  logFile,
+  server as leavingServer,
+} from "../resources/index.js";
+import { failure } from "./errors.js";
+import { begin, end, type LostRun } from "./last-run.js";
+import { type Places, placesOf } from "./places.js";
+import { answer, type Health, type ProbeOptions, probeServer } from "./probes.js";
+import { ServiceManager, watchdogOf } from "./systemd.js";
+
+/** How an application starts. */
+export interface StartOptions {
+  /**
+   * The directory of its lock, its log and its state. By default systemd's
+   * `STATE_DIRECTORY`, or `$XDG_STATE_HOME/<name>`, or `~/.local/state/<name>`.
+   */
+  dir?: string;
+  /** The lock file, or `false` where several instances may run. By default `<dir>/<name>.lock`. */
+  lock?: string | false;
+  /** The log file, or `false` for none: `log()` prints then. By default `<name>.log` in systemd's `LOGS_DIRECTORY`, or in `dir`. */
+  log?: string | false;
+  /** Whether each line of the log begins with the time, as ISO 8601. By default not. */
+  timestamps?: boolean;
+  /** How long to wait for another instance to end, in milliseconds. By default not at all. */
+  wait?: number;
+  /** Whether a second instance says so and ends with code 1, or `start` rejects with the `LockHeldError`. By default `"exit"`. */
+  ifRunning?: "exit" | "throw";
+  /** How long servers go on serving at a shutdown, in milliseconds. By default 5,000 in Kubernetes, and 0 elsewhere. */
+  drainDelay?: number;
+  /** Where Kubernetes' probes are answered. By default nowhere: see {@link App.probe}. */
+  probes?: ProbeOptions;
+  /** Whether its start and its end are printed on stdout. By default they are. */
+  quiet?: boolean;
+}
+
+/** How a server is served. */
+export interface ServeOptions {
+  /** By default one that is free. */
+  port?: number;
+  /** On which address. By default on all. */
+  host?: string;
+  /** How long it goes on serving at a shutdown, in milliseconds. By default as the application. */
+  drainDelay?: number;
+  /** How long answers may take after that, in milliseconds. */
+  grace?: number;
+}
+
+/** An application that has started. */
+export interface App extends AsyncDisposable {
+  readonly name: string;
+  /** The run before this one, if nobody saw its end: it was killed, or lost its power. */
+  readonly lost: LostRun | undefined;
+  /** Where the log is, if there is one. */
+  readonly logPath: string | undefined;
+  /** Writes a line into the log. */
+  log(line: string): void;
+  /**
+   * Closes a resource at the end, in its own way, or by that function.
+   *
+   * @returns the resource
+   */
+  use<T extends object>(resource: T, close?: (resource: T) => unknown): T;
+  /**
+   * Lets a server listen, and leave its clients well at the end.
+   *
+   * @returns where it listens; rejects with the system's error
+   */
+  serve(server: Server, options?: ServeOptions): Promise<AddressInfo>;
+  /** Answers a probe of Kubernetes on a server of your own. @returns whether the request was one */
+  probe(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Says that requests are wanted, once every server listens: to systemd, Kubernetes, PM2. */
+  ready(): Promise<void>;
+  /** Tells systemd what is going on. */
+  status(text: string): void;
+  /** Ends the application, and not the process: all that was added is closed, last in, first out. */
+  close(): Promise<void>;
+}
+
+type Handle = { run(): unknown };
+
+const IN_KUBERNETES_DRAIN = 5_000;
+
+/** Between two messages to systemd that a shutdown goes on, and what each asks for, in milliseconds. */
+const EXTEND_EVERY = 1_000;
+const EXTEND_BY = 5_000;
+
+/** A supervisor's patience is used but for this part, in milliseconds. */
+const marginOf = (patience: number) => Math.min(5_000, Math.max(1_000, patience / 10));
+
+export async function startApp(name: unknown, options: StartOptions): Promise<App> {
+  if (typeof name !== "string" || !/^[\w-][\w.-]*$/.test(name)) throw failure("ERR_ATEXIT_NAME", name);
+  keepWithin(process.env["TERMINATION_GRACE_PERIOD_SECONDS"]);
+  const places = placesOf(name, {
+    dir: options.dir,
+    lock: options.lock === false ? undefined : options.lock,
+    log: options.log === false ? undefined : options.log,
+  });
+  const app = new StartedApp(name, places, options);
+  try {
+    await app.start();
+  } catch (error) {
+    if (!(error instanceof LockHeldError) || options.ifRunning === "throw") throw error;
+    process.stderr.write(
+      `App already running (PID ${error.pid ?? "unknown"})\n${error.message.replace(/ Stop that .*$/, "")}\n`,
+    );
+    exit(1);
+  }
+  return app;
+}
+
+/** The operator's ATEXIT_GRACE stands over it. */
+function keepWithin(seconds: string | undefined): void {
+  const patience = Number(seconds) * 1_000;
+  if (seconds === undefined || !(patience > 0)) return;
+  configure({ grace: Math.max(0, patience - marginOf(patience)) });
+}
+
+class StartedApp implements App, Health {
+  readonly name: string;
+  lost: LostRun | undefined;
+  isReady = false;
+  isLeaving = false;
+  readonly #places: Places;
+  readonly #options: StartOptions;
+  readonly #startedAt = performance.now();
+  readonly #handles: Handle[] = [];
+  readonly #listening: Promise<unknown>[] = [];
+  #log: LogFile | undefined;
+  #manager: ServiceManager | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(name: string, places: Places, options: StartOptions) {
+    this.name = name;
+    this.#places = places;
+    this.#options = options;
+  }
+
+  get logPath(): string | undefined {
+    return this.#log?.path;
+  }
+
+  /** Each cleanup is registered the moment its resource is there. */
+  async start(): Promise<void> {
+    const { lock, log, probes, wait = 0 } = this.#options;
+    if (lock !== false) this.#hold(await lockFile(this.#places.lock, { wait }));
+    if (log !== false) this.#open();
+    this.#tellManager();
+    exiting.addEventListener("abort", this.#leave, { once: true });
+    if (probes !== undefined) await this.#answerProbes(probes);
+  }
+
+  #hold(lock: LockFile): void {
+    this.#print(`Lock acquired: ${lock.path}`);
+    this.#add({ name: `${this.name}: the lock` }, () => {
+      lock.release();
+      const uptime = (performance.now() - this.#startedAt) / 1_000;
+      this.#print(`Lock released. Uptime: ${uptime.toFixed(1)}s`);
+    });
+    // Only one at a time can say so, so without a lock nobody does.
+    this.lost = begin(this.#places.run);
+    this.#add({ name: `${this.name}: the run` }, () => end(this.#places.run));
+  }
+
+  #open(): void {
+    const log = logFile(this.#places.log);
+    this.#log = log;
+    this.#print(`Log opened: ${log.path}`);
+    this.#add({ name: `${this.name}: the log` }, () => {
+      this.log(`=== ${this.name} stopped ===`);
+      log.close();
+      this.#log = undefined;
+      this.#print("Log closed.");
+    });
+    if (this.lost !== undefined) this.log(describeLost(this.name, this.lost));
+    this.log(`=== ${this.name} started ===`);
+  }
+
+  #tellManager(): void {
+    const address = process.env["NOTIFY_SOCKET"];
+    if (address === undefined || address === "") return;
+    const manager = new ServiceManager(address);
+    this.#manager = manager;
+    const period = watchdogOf(process.env);
+    const watchdog =
+      period === undefined
+        ? undefined
+        : setInterval(() => void manager.notify({ WATCHDOG: 1 }), period / 2 / 1_000).unref();
+    // The first to be registered of what is told, so the last to end.
+    this.#add({ name: `${this.name}: the service manager`, timeout: 2_500 }, async () => {
+      await manager.flushed();
+      clearInterval(watchdog);
+    });
+  }
+
+  async #answerProbes({ port, host }: ProbeOptions): Promise<void> {
+    const server = probeServer(this);
+    this.#add({ name: `${this.name}: the probes` }, () => {
+      server.close();
+      server.closeAllConnections();
+    });
+    server.listen(port, host);
+    await once(server, "listening");
+  }
+
+  log(line: string): void {
+    const stamped = this.#options.timestamps === true ? `${new Date().toISOString()} ${line}` : line;
+    if (this.#log !== undefined) this.#log.write(stamped);
+    else process.stdout.write(`${stamped}\n`);
+  }
+
+  use<T extends object>(resource: T, close?: (resource: T) => unknown): T {
+    this.#refuseIfLeaving();
+    this.#keep(closing(resource, close));
+    return resource;
+  }
+
+  async serve(server: Server, { port = 0, host, ...options }: ServeOptions = {}): Promise<AddressInfo> {
+    this.#refuseIfLeaving();
+    const { drainDelay = process.env["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : IN_KUBERNETES_DRAIN } =
+      this.#options;
+    this.#keep(leavingServer(server, { drainDelay, ...options }));
+    server.listen(port, host);
+    const listening = once(server, "listening");
+    this.#listening.push(listening);
+    await listening;
+    return server.address() as AddressInfo;
+  }
+
+  probe(request: IncomingMessage, response: ServerResponse): boolean {
+    return answer(this, request, response);
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(this.#listening);
+    if (this.isReady || this.isLeaving) return;
+    this.isReady = true;
+    process.send?.("ready"); // PM2's wait_ready
+    await this.#manager?.notify({ READY: 1, MAINPID: process.pid });
+  }
+
+  status(text: string): void {
+    void this.#manager?.notify({ STATUS: text });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #end(): Promise<void> {
+    exiting.removeEventListener("abort", this.#leave);
+    this.#leave();
+    for (let handle = this.#handles.pop(); handle !== undefined; handle = this.#handles.pop()) await handle.run();
+  }
+
+  /** As soon as it is known that this will end, and before anything is closed. */
+  readonly #leave = (): void => {
+    this.isLeaving = true;
+    const manager = this.#manager;
+    if (manager === undefined) return;
+    void manager.notify({ STOPPING: 1 });
+    const latest = performance.now() + configure({}).grace;
+    let before = count();
+    // A loop that is blocked asks for no more time; nor does one that has nothing left to wait for.
+    const timer = setInterval(() => {
+      const left = count();
+      if (performance.now() >= latest) return clearInterval(timer);
+      const progress = left < before ? `, ${before - left} done in the last second` : "";
+      before = left;
+      void manager.notify({
+        EXTEND_TIMEOUT_USEC: EXTEND_BY * 1_000,
+        STATUS: `${left} cleanups left${progress}`,
+      });
+    }, EXTEND_EVERY).unref();
+  };
+
+  #refuseIfLeaving(): void {
+    if (this.isLeaving) throw failure("ERR_ATEXIT_ALREADY_LEAVING", this.name);
+  }
+
+  #add(options: { name: string; timeout?: number }, fn: () => unknown): void {
+    this.#handles.push(register(options, fn));
+  }
+
+  #keep(handle: Closing): void {
+    this.#handles.push({ run: () => handle.close() });
+  }
+
+  #print(line: string): void {
+    if (this.#options.quiet !== true) process.stdout.write(`[${this.name}] ${line}\n`);
+  }
+}
+
+function describeLost(name: string, { pid, since, rebooted }: LostRun): string {
+  const who = pid === undefined ? "" : ` (PID ${pid}${since === undefined ? "" : `, started ${since.toISOString()}`})`;
+  return rebooted
+    ? `=== ${name} was cut off: the machine stopped${who} ===`
+    : `=== ${name} was killed${who}: its end was seen by nobody ===`;
+}

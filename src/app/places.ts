@@ -1,0 +1,59 @@
+// Where an application's files are: systemd's directories, those of the XDG
+// Base Directory Specification, or what the program says.
+
+import { mkdirSync } from "node:fs";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+
+export interface Places {
+  readonly lock: string;
+  readonly log: string;
+  /** Says of a run that it has not ended well yet. */
+  readonly run: string;
+}
+
+export interface PlaceOptions {
+  readonly dir?: string | undefined;
+  readonly lock?: string | undefined;
+  readonly log?: string | undefined;
+}
+
+/**
+ * Not `XDG_RUNTIME_DIR`, also for the lock: a login has one, a cron job of the
+ * same user has none, and the two have to find the same lock.
+ *
+ * @throws the system's error where the directory cannot be made
+ */
+export function placesOf(name: string, { dir, lock, log }: PlaceOptions): Places {
+  const state = dir === undefined ? stateDirectory(name) : resolve(dir);
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  return {
+    lock: lock === undefined ? join(state, `${name}.lock`) : resolve(lock),
+    log: log === undefined ? join(ofSystemd("LOGS_DIRECTORY") ?? state, `${name}.log`) : resolve(log),
+    run: join(state, `${name}.run`),
+  };
+}
+
+function stateDirectory(name: string): string {
+  const xdg = process.env["XDG_STATE_HOME"];
+  const home = homeDirectory();
+  return (
+    ofSystemd("STATE_DIRECTORY") ??
+    (xdg !== undefined && isAbsolute(xdg) ? join(xdg, name) : undefined) ??
+    (home === undefined ? join(tmpdir(), `${name}-${userInfo().uid}`) : join(home, ".local/state", name))
+  );
+}
+
+/** Several are separated by colons. Source: systemd.exec(5), RuntimeDirectory=. */
+function ofSystemd(variable: string): string | undefined {
+  return process.env[variable]?.split(":")[0] || undefined;
+}
+
+function homeDirectory(): string | undefined {
+  try {
+    const home = homedir();
+    return isAbsolute(home) && home !== "/" ? home : undefined;
+  } catch {
+    return undefined; // a user without an entry
+  }
+}
