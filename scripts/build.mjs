@@ -2,8 +2,8 @@
 // each file that a program loads costs it half a millisecond, and the types.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, renameSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
+import { chmodSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { build } from "esbuild";
 
 /** What users import, and the programs that the package starts. */
@@ -14,6 +14,15 @@ const ENTRIES = {
   app: "src/app/index.ts",
   replay: "src/durable/replay-main.ts",
   call: "src/durable/call-main.ts",
+  look: "src/cli/look.ts",
+  doctor: "src/cli/doctor.ts",
+};
+
+/** What `atexit tour` runs: it uses the package as its users do, by its name. */
+const TOUR = {
+  "tour/tour": "examples/tour/tour.ts",
+  "tour/program": "examples/tour/program.ts",
+  "tour/host": "examples/tour/host.ts",
 };
 
 /** An entry point stands on the faces of the others, and holds no second copy of them. */
@@ -32,19 +41,36 @@ const facesAreExternal = {
 const fresh = mkdtempSync("dist-");
 try {
   execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", fresh], { stdio: "inherit" });
-  await build({
-    entryPoints: ENTRIES,
+  const options = {
     outdir: fresh,
     bundle: true,
     format: "esm",
     platform: "node",
     target: "node20.19",
+    sourcemap: true,
+    logLevel: "warning",
+  };
+  await build({
+    ...options,
+    entryPoints: ENTRIES,
     plugins: [facesAreExternal],
     minify: true, // what V8 has to read is what a program waits for at its start
     lineLimit: 120, // and what Node shows of a line that throws
-    sourcemap: true,
-    logLevel: "warning",
   });
+  // The command is one CommonJS file with all that it needs: Node has it running 8 ms sooner than four ES modules.
+  await build({
+    ...options,
+    entryPoints: { cli: "src/cli/main.ts" },
+    outExtension: { ".js": ".cjs" },
+    format: "cjs",
+    ignoreAnnotations: true,
+    define: { "import.meta.url": "MODULE_URL" },
+    banner: { js: 'const MODULE_URL = require("node:url").pathToFileURL(__filename).href;' },
+    minify: true,
+    lineLimit: 120,
+  });
+  await build({ ...options, entryPoints: TOUR, packages: "external" });
+  chmodSync(join(fresh, "cli.cjs"), 0o755);
   rmSync("dist", { recursive: true, force: true });
   renameSync(fresh, "dist");
 } finally {

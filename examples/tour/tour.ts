@@ -3,12 +3,26 @@
 // what signal-exit and exit-hook make of the same.
 // tour.js [part of a way out's name]
 
+import { createRequire } from "node:module";
 import type { Library, Mode } from "./libraries.js";
 import { isKept, measure, measureUnseen, type Verdict } from "./measure.js";
 import { unseenWaysOut } from "./unseen-ways-out.js";
 import { waysOut } from "./ways-out.js";
 
-const SHOWN = ["atexit", "signal-exit", "exit-hook"] as const;
+/** This package, and of the others those that are installed. */
+const SHOWN = (["atexit", "signal-exit", "exit-hook"] as const).filter(
+  (name) => name === "atexit" || isInstalled(name),
+);
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch (error) {
+    // A module that require() is not meant to load is there, too.
+    return (error as NodeJS.ErrnoException).code === "ERR_PACKAGE_PATH_NOT_EXPORTED";
+  }
+}
 
 const isTerminal = process.stdout.isTTY && !process.env["NO_COLOR"];
 const paint = (code: number, text: string) => (isTerminal ? `\x1b[${code}m${text}\x1b[0m` : text);

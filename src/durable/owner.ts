@@ -87,6 +87,8 @@ export interface ProcessStat {
   readonly ppid: number;
   readonly group: number;
   readonly session: number;
+  /** The process group that its terminal's keys reach; -1 without a terminal. */
+  readonly foreground: number;
   readonly start: string;
 }
 
@@ -101,6 +103,7 @@ export function statOf(path: string): ProcessStat | undefined {
     ppid: Number(ppid),
     group: Number(group),
     session: Number(session),
+    foreground: Number(rest[1]),
     start: rest[15] ?? "0",
   };
 }

@@ -4,7 +4,7 @@
 import { builtin } from "../builtin.js";
 import { type ProcessStat, statOf } from "./owner.js";
 
-export interface Process extends Omit<ProcessStat, "state"> {
+export interface Process extends Omit<ProcessStat, "state" | "foreground"> {
   readonly pid: number;
 }
 
@@ -85,7 +85,8 @@ export function treeOf(root: Root, before: readonly Process[] = []): Process[] {
   for (const member of all.values()) {
     const { pid, group, session } = member;
     if (root.leads && !isReused && (group === root.pid || session === root.pid)) add(member);
-    if (root.mark !== undefined && markOf(pid) === root.mark) add(member);
+    // None is older than the one whose descendant it is: most need not be looked at closely.
+    if (root.mark !== undefined && Number(member.start) >= Number(root.start) && markOf(pid) === root.mark) add(member);
   }
   for (let found = -1; found !== tree.size;) {
     found = tree.size;

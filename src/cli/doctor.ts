@@ -1,0 +1,243 @@
+// atexit doctor: what this machine, container and runtime can and cannot cover,
+// found out by trying, each with what to do about it.
+
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { configure as configureDurable, forResources, recover } from "../durable/index.js";
+import { configure } from "../index.js";
+import { painter, plain, progress, say } from "./terminal.js";
+import { EXIT, optionsIn, UsageError } from "./usage.js";
+
+export const doctorOptions = { json: { type: "boolean" } } as const;
+
+interface Finding {
+  /** `ok`; `note`: works, with a limit to know of; `problem`: something is not covered. */
+  readonly is: "ok" | "note" | "problem";
+  readonly found: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+type Check = () => Finding | Promise<Finding>;
+
+const ok = (found: string): Finding => ({ is: "ok", found });
+const note = (found: string, advice: string): Finding => ({ is: "note", found, advice });
+const problem = (found: string, advice: string): Finding => ({ is: "problem", found, advice });
+
+const checks: Readonly<Record<string, Check>> = {
+  "Node.js": () => ok(`${process.version} on ${process.platform} ${process.arch}`),
+
+  system: () =>
+    process.platform === "linux"
+      ? ok("Linux")
+      : note(`${process.platform} is not tested`, "Try what matters to you, and tell of what you see."),
+
+  "permission model": () => {
+    const { permission } = process as { permission?: { has(scope: string): boolean } };
+    if (permission === undefined) return ok("not in use");
+    const missing = ["child", "fs.read", "fs.write"].filter((scope) => !permission.has(scope));
+    if (missing.length === 0) return ok("in use, and allows what is needed");
+    return problem(
+      `forbids ${missing.join(", ")}`,
+      "Start Node with --allow-child-process, --allow-fs-read and --allow-fs-write for the journal directory; without child processes there is no guard, and only the next start cleans up after SIGKILL.",
+    );
+  },
+
+  shell: () =>
+    spawnSync("/bin/sh", ["-c", "exit 7"]).status === 7
+      ? ok("/bin/sh")
+      : problem("no /bin/sh", "The guard is a shell: put one (busybox will do) into the image."),
+
+  "kernel locks": () =>
+    spawnSync("flock", ["--help"], { stdio: "ignore" }).error === undefined
+      ? ok("flock(1)")
+      : note(
+          "no flock(1)",
+          "Needed where containers share a journal directory or a lock: install util-linux, or busybox.",
+        ),
+
+  processes: () =>
+    process.platform !== "linux" || existsSync("/proc/self/stat")
+      ? ok("can be told apart by their start")
+      : problem("/proc is not mounted", "Mount it: without it nobody can tell a live process from a dead one."),
+
+  "pid namespace": () => {
+    if (process.pid === 1) {
+      return note("this is PID 1", "Orphans are not reaped by Node: let docker run --init, or tini, be PID 1.");
+    }
+    const init = contentOf("/proc/1/comm").trim();
+    const isContainer = existsSync("/.dockerenv") || existsSync("/run/.containerenv") || existsSync("/var/run/secrets");
+    if (!isContainer) return ok(init === "" ? "the system's own" : `the system's own, or one that ${init} leads`);
+    return note(
+      `a container's, led by ${init}`,
+      "When its first process dies the guard dies with it: set ATEXIT_DIR to a directory on a volume, so that the next container cleans up.",
+    );
+  },
+
+  "journal directory": () => {
+    let directory: string;
+    try {
+      directory = forResources.directory;
+    } catch (error) {
+      return problem((error as Error).message, "Set ATEXIT_DIR to a directory of your own with mode 0700.");
+    }
+    const mode = (statSync(directory).mode & 0o777).toString(8);
+    const { type, bavail, bsize } = statfsSync(directory);
+    const where = `${directory}, mode 0${mode}`;
+    const network = NETWORK.get(type);
+    if (network !== undefined) {
+      return note(
+        `${where}, on ${network}`,
+        "Set ATEXIT_DIR to a local directory: locks may not work across a network.",
+      );
+    }
+    if (type === TMPFS) {
+      return note(
+        `${where}, in memory`,
+        "After a reboot nothing is known any more: set ATEXIT_DIR to a directory on a disk.",
+      );
+    }
+    if (bavail * bsize < 1024 * 1024) return problem(`${where}, full`, "Make room: no recipe can be written down.");
+    return ok(where);
+  },
+
+  "lock files": () => {
+    const directory = mkdtempSync(join(tmpdir(), "atexit-doctor-"));
+    try {
+      writeFileSync(join(directory, "a"), "");
+      linkSync(join(directory, "a"), join(directory, "b"));
+      return ok("hard links work");
+    } catch (error) {
+      return problem(`no hard links in ${tmpdir()}: ${(error as Error).message}`, "Take locks on another file system.");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+
+  guard: tryGuard,
+
+  "left behind": async () => {
+    const left = await recover({ dryRun: true });
+    return left.length === 0
+      ? ok("nothing by dead processes")
+      : note(
+          `${left.length} cleanups of dead processes wait`,
+          "Look with atexit recover --dry-run, and run atexit recover.",
+        );
+  },
+
+  "grace period": () => {
+    const { grace } = configure({});
+    const seconds = `${grace / 1_000} s`;
+    const given = process.env["TERMINATION_GRACE_PERIOD_SECONDS"];
+    if (given !== undefined && Number(given) * 1_000 <= grace) {
+      return problem(
+        `${seconds}, and the supervisor waits for ${given} s`,
+        `Set ATEXIT_GRACE=${Math.max(1, Number(given) - 2)}s.`,
+      );
+    }
+    if (given === undefined && grace >= 10_000) {
+      return note(
+        seconds,
+        "docker stop kills after 10 s, pm2 after 1.6 s: keep ATEXIT_GRACE below your supervisor's patience.",
+      );
+    }
+    return ok(seconds);
+  },
+
+  "service manager": () => {
+    if (!process.env["NOTIFY_SOCKET"]) return ok("none asks to be told");
+    const speaker = ["systemd-notify", "perl", "python3"].find(
+      (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).error === undefined,
+    );
+    return speaker === undefined
+      ? problem("nothing here can speak to it", "Install systemd-notify, perl or python3.")
+      : ok(`told by ${speaker}; the unit needs NotifyAccess=all`);
+  },
+};
+
+/** Magic numbers of file systems. Source: statfs(2). */
+const TMPFS = 0x01021994;
+const NETWORK = new Map([
+  [0x6969, "NFS"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB"],
+  [0x65735546, "FUSE"],
+  [0x01021997, "9p"],
+]);
+
+/** A real process with a recipe, killed: is it carried out, and how soon? */
+async function tryGuard(): Promise<Finding> {
+  if (!configureDurable({}).guard) {
+    return note("off (ATEXIT_GUARD=off)", "After SIGKILL the next start cleans up: run atexit recover at boot.");
+  }
+  const directory = mkdtempSync(join(tmpdir(), "atexit-doctor-"));
+  const path = join(directory, "file");
+  try {
+    writeFileSync(path, "");
+    const durable = fileURLToPath(new URL("./durable.js", import.meta.url));
+    const source = `
+      import { remove } from ${JSON.stringify(durable)};
+      remove(${JSON.stringify(path)});
+      process.stdout.write("registered");
+      setInterval(() => {}, 1_000);`;
+    const env = { ...process.env, ATEXIT_DIR: directory };
+    const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let said = "";
+    child.stderr.on("data", (chunk) => (said += String(chunk)));
+    const [first] = await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+    if (!(first instanceof Buffer)) return problem(`cannot be tried: ${said.trim()}`, "See the message.");
+    child.kill("SIGKILL");
+    const killedAt = performance.now();
+    while (existsSync(path) && performance.now() - killedAt < 5_000)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    if (!existsSync(path)) return ok(`carries out within ${Math.round(performance.now() - killedAt)} ms of SIGKILL`);
+    return problem(
+      `did nothing within 5 s of SIGKILL${said === "" ? "" : `: ${said.trim()}`}`,
+      "The next start cleans up, or atexit recover. See the shell and the permission model above.",
+    );
+  } finally {
+    await new Promise((resolve) => setTimeout(resolve, 50)); // the replay's last line
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+export async function doctorCommand(args: readonly string[]): Promise<void> {
+  const { values, positionals } = optionsIn(args, doctorOptions);
+  if (positionals.length > 0) throw new UsageError(`What is ${positionals[0]} to mean here?`);
+  const paint = painter(process.stdout);
+  const marks = { ok: paint("green", "ok     "), note: paint("yellow", "note   "), problem: paint("red", "problem") };
+  const findings: Record<string, Finding> = {};
+  for (const [name, check] of Object.entries(checks)) {
+    const over = progress(`Trying: ${name}`);
+    let finding: Finding;
+    try {
+      finding = await check();
+    } catch (error) {
+      finding = problem(`cannot be found out: ${(error as Error).message}`, "See the message.");
+    } finally {
+      over();
+    }
+    findings[name] = finding;
+    if (values.json === true) continue;
+    say(`${marks[finding.is]}  ${name}: ${plain(finding.found)}`);
+    if (finding.advice !== undefined) say(`         ${paint("gray", "→")} ${finding.advice}`);
+  }
+  if (values.json === true) say(JSON.stringify(findings, null, 2));
+  if (Object.values(findings).some(({ is }) => is === "problem")) process.exitCode = EXIT.failed;
+}

@@ -1,0 +1,82 @@
+// What --help says, of the whole and of each command.
+
+const EXIT_CODES = `Exit status of atexit run: the command's own, also where it dies by a signal.
+  75   the lock is held            125  atexit itself has failed
+  126  it cannot be executed       127  there is no such command
+  2    the command line makes no sense
+As PID 1 it ends with 128 + the signal's number, where the command dies by one.`;
+
+export const help: Readonly<Record<string, string>> = {
+  "": `atexit: cleanups that happen, however a program ends
+
+  atexit run [OPTIONS] -- COMMAND…   run any program, and clean up after it
+  atexit ps                          live processes, and what they would clean up
+  atexit recover                     carry out what dead processes have left
+  atexit log                         what was carried out for dead processes
+  atexit doctor                      what this machine can and cannot cover
+  atexit tour                        real processes, ended in each way
+  atexit completion SHELL            completions for bash, zsh or fish
+
+  atexit COMMAND --help              more of one
+  atexit --version
+
+Environment: ATEXIT_DIR, ATEXIT_GRACE, ATEXIT_GUARD, NO_COLOR.
+`,
+  run: `atexit run [OPTIONS] -- COMMAND…
+
+Runs a command. Signals, standard input, the terminal and the exit status are
+passed through. When it ends, and when atexit itself is killed, what was asked
+for is undone, last in, first out: first the command's descendants are ended.
+
+  --rm PATH           remove a file or a directory, there now or made later
+  --on-exit 'CMD…'    run a command; quotes as in a shell, and nothing else of it
+  --lock PATH         one at a time: end with 75 where another one runs
+  --wait TIME         wait so long for the lock
+  --temp-dir VAR      make a private directory, and put its path into VAR
+  --grace TIME        kill the command so long after SIGTERM, and its descendants
+                      so long after its end (5s); by default the command may take
+                      its time
+  --end-with-parent   end when whoever started this is gone
+
+Each may be given several times, but for --wait and --grace. Times: 500ms, 10s, 1.5m.
+
+  atexit run --lock /tmp/backup.lock -- ./backup.sh
+  atexit run --temp-dir WORK --on-exit 'docker compose down' -- npm test
+
+${EXIT_CODES}
+`,
+  ps: `atexit ps [--json]
+
+The live processes that have something pending: pid, age, program, and what they
+would clean up, in that order.
+`,
+  recover: `atexit recover [--dry-run] [--json]
+
+Carries out what dead processes have left: those whose guard was killed, too.
+  -n, --dry-run   show it, and do nothing
+
+Ends with 1 where something failed, was refused or was left alone.
+`,
+  log: `atexit log [--lines N] [--json]
+
+What was carried out for dead processes: when, for whom, with what outcome.
+  -n, --lines N   the last N alone
+`,
+  doctor: `atexit doctor [--json]
+
+What this machine, container and runtime can and cannot cover, found out by
+trying, each with what to do about it. Ends with 1 where something is not covered.
+`,
+  tour: `atexit tour [PART OF A NAME]
+
+Ends real processes in each way that there is, and shows for each what was
+cleaned up, in which order, with which status, beside what bare Node gives.
+`,
+  completion: `atexit completion bash|zsh|fish
+
+Prints completions:
+  bash   source <(atexit completion bash)
+  zsh    source <(atexit completion zsh)
+  fish   atexit completion fish | source
+`,
+};

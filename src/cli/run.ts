@@ -1,0 +1,176 @@
+// atexit run: runs a command, and cleans up after it however it ends; also when
+// this process is killed, since all of it is written down.
+//
+//   options, in their order: each a recipe or a lock
+//   the command, with its descendants: the last, so the first to go
+
+import type { ChildProcess } from "node:child_process";
+import { builtin } from "../builtin.js";
+import { ENDING_SIGNALS, signalNumber } from "../signals.js";
+import { exec, remove } from "../durable/index.js";
+import { statOf } from "../durable/owner.js";
+import { configure, count, exit, register } from "../index.js";
+import { childEnvironment, endsWithThis } from "../resources/child.js";
+import { beside } from "./beside.js";
+import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./usage.js";
+
+export const runOptions = {
+  rm: { type: "string", multiple: true },
+  "on-exit": { type: "string", multiple: true },
+  lock: { type: "string", multiple: true },
+  wait: { type: "string" },
+  "temp-dir": { type: "string", multiple: true },
+  grace: { type: "string" },
+  "end-with-parent": { type: "boolean" },
+} as const;
+
+/** Loaded where an option asks for it: what is not needed would make each start longer. */
+const resources = () => import(beside("resources.js")) as Promise<typeof import("../resources/index.js")>;
+
+/** What ends a process or asks something of it, and is handed on. Not SIGCHLD, nor what the terminal's driver alone sends. */
+const HANDED_ON: readonly NodeJS.Signals[] = [
+  ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM"] as const),
+  ...(["SIGXCPU", "SIGTRAP", "SIGSYS", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGWINCH", "SIGPIPE", "SIGURG"] as const),
+  ...(["SIGXFSZ", "SIGCONT", "SIGTSTP", "SIGBREAK"] as const),
+];
+
+/** Those that a terminal sends to the whole process group, and so to the command as well. */
+const OF_THE_TERMINAL = new Set<NodeJS.Signals>(["SIGINT", "SIGQUIT", "SIGWINCH", "SIGTSTP"]);
+
+/** How long descendants that the command has left may take, in milliseconds. */
+const DEFAULT_GRACE = 5_000;
+
+export async function runCommand(args: readonly string[]): Promise<void> {
+  const [own, command] = splitAtCommand(args, runOptions);
+  const { values, tokens } = optionsIn(own, runOptions);
+  const [program, ...rest] = command;
+  if (program === undefined) throw new UsageError("atexit run needs a command: atexit run -- COMMAND…");
+  const grace = values.grace === undefined ? undefined : timeIn("--grace", values.grace);
+  const wait = values.wait === undefined ? 0 : timeIn("--wait", values.wait);
+  // Checked before anything is done.
+  const commands = new Map((values["on-exit"] ?? []).map((text) => [text, wordsIn("--on-exit", text)]));
+  for (const name of values["temp-dir"] ?? []) {
+    if (!/^[A-Za-z_]\w*$/.test(name)) throw new UsageError(`--temp-dir takes the name of a variable, and not ${name}`);
+  }
+
+  // What is to be waited for at the end, and some time for the rest.
+  configure({ grace: Math.max(configure({}).grace, 2 * (grace ?? DEFAULT_GRACE)) });
+  if (values["end-with-parent"] === true) (await resources()).endWithParent({ stdin: false });
+  const env = childEnvironment(process.env);
+  for (const token of tokens) {
+    if (token.kind !== "option" || token.value === undefined) continue;
+    if (token.name === "rm") remove(token.value);
+    else if (token.name === "lock") await take(token.value, wait);
+    else if (token.name === "temp-dir") env[token.value] = (await resources()).tempDir().path;
+    else if (token.name === "on-exit") runAtExit(commands.get(token.value) as [string, ...string[]]);
+  }
+  runToItsEnd(program, rest, env, grace);
+}
+
+/** By this process, so that its output is seen; and by another, where this one is killed. */
+function runAtExit([command, ...args]: readonly [string, ...string[]]): void {
+  const recipe = exec(command, args);
+  const title = [command, ...args].join(" ");
+  register({ name: `--on-exit ${title}` }, async () => {
+    const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+      const running = builtin("child_process").spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
+      running.once("error", reject);
+      running.once("exit", (...how) => resolve(how));
+    });
+    recipe.cancel();
+    if (code !== 0) throw new Error(`${title} ended with ${signal ?? `status ${code}`}`);
+  });
+}
+
+async function take(path: string, wait: number): Promise<void> {
+  const { lockFile, LockHeldError } = await resources();
+  try {
+    await lockFile(path, { wait });
+  } catch (error) {
+    if (!(error instanceof LockHeldError)) throw error;
+    process.stderr.write(`atexit: ${error.message.replace("{ wait }", "--wait 30s")}\n`);
+    exit(EXIT.held);
+  }
+}
+
+function runToItsEnd(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  grace: number | undefined,
+): void {
+  // First: from its first moment the command is to hear what is sent to this process.
+  let command: ChildProcess | undefined;
+  const stop = handOn((signal) => void command?.kill(signal), grace);
+  command = builtin("child_process").spawn(program, args, { stdio: "inherit", env });
+  command.once("error", (error: NodeJS.ErrnoException) => {
+    stop();
+    process.stderr.write(`atexit: ${program}: ${startError(error)}\n`);
+    exit(error.code === "ENOENT" ? EXIT.notFound : error.code === "EACCES" ? EXIT.cannotExecute : EXIT.itself);
+  });
+  if (command.pid === undefined) return;
+  endsWithThis(runCommand, command, { grace: grace ?? DEFAULT_GRACE });
+  command.once("exit", (code, signal) => {
+    stop();
+    if (signal === null) exit(code as number);
+    else endBy(signal);
+  });
+}
+
+function startError({ code, message }: NodeJS.ErrnoException): string {
+  if (code === "ENOENT") return "there is no such command";
+  if (code === "EACCES") return "it cannot be executed: see its mode";
+  return message;
+}
+
+/** Hands signals on to the command. @returns what ends that */
+function handOn(send: (signal: NodeJS.Signals) => void, grace: number | undefined): () => void {
+  const listeners: [NodeJS.Signals, () => void][] = [];
+  let killer: NodeJS.Timeout | undefined;
+  for (const signal of HANDED_ON) {
+    if (signalNumber(signal) === undefined) continue;
+    const listener = () => {
+      if (!OF_THE_TERMINAL.has(signal) || !isInForeground()) send(signal);
+      if (signal === "SIGTSTP") return stopHere(listener);
+      if (signal === "SIGTERM" && grace !== undefined) {
+        killer ??= setTimeout(send, grace, "SIGKILL");
+      }
+    };
+    process.on(signal, listener);
+    listeners.push([signal, listener]);
+  }
+  return () => {
+    clearTimeout(killer);
+    for (const [signal, listener] of listeners) process.off(signal, listener);
+  };
+}
+
+/** Stops as everybody does at this signal, and goes on with the command. */
+function stopHere(listener: () => void): void {
+  process.off("SIGTSTP", listener);
+  process.kill(process.pid, "SIGTSTP"); // returns when it has been continued
+  process.on("SIGTSTP", listener);
+}
+
+/** Whether the terminal's keys reach this process group. Source: proc_pid_stat(5). */
+function isInForeground(): boolean {
+  if (process.platform !== "linux") return builtin("tty").isatty(0);
+  const own = statOf("/proc/self/stat");
+  return own !== undefined && own.foreground === own.group;
+}
+
+/** Ends by a signal, as the command has, when all is cleaned up. */
+function endBy(signal: NodeJS.Signals): void {
+  if (ENDING_SIGNALS.includes(signal) && count() > 0) {
+    process.kill(process.pid, signal);
+    return;
+  }
+  // The first process of a container dies of no signal.
+  if (process.pid !== 1) {
+    process.once("exit", () => {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    });
+  }
+  exit(128 + (signalNumber(signal) ?? 0));
+}
