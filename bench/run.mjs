@@ -17,6 +17,7 @@ import {
 } from "./durable.mjs";
 import { installed } from "./installed.mjs";
 import { compare } from "./measure.mjs";
+import { command } from "./command.mjs";
 import { million } from "./million.mjs";
 import { naturalEnd, sigterm } from "./process.mjs";
 import { registration } from "./registration.mjs";
@@ -40,6 +41,7 @@ const ROWS = [
   killedToGone,
   cleanExit,
   ...resources,
+  command,
 ];
 
 const { values, positionals } = parseArgs({

@@ -58,7 +58,7 @@ describe("the tarball", () => {
       "package.json",
     ]);
     const strangers = paths.filter(
-      (path) => path.startsWith("dist/") && !/(?<!\.test)\.(?:js|js\.map|d\.ts)$/.test(path),
+      (path) => path.startsWith("dist/") && !/(?<!\.test)\.(?:c?js|c?js\.map|d\.ts)$/.test(path),
     );
     assert.deepEqual(strangers, []);
     assert.ok(paths.includes("dist/index.js"));
@@ -141,6 +141,19 @@ const programs: readonly [how: string, path: string, source: string][] = [
      const { lockFileSync, tempFile } = require("atexit/resources");
      lockFileSync(tempFile().path + ".lock"); ${smoke}`,
   ],
+  [
+    "import of atexit/app",
+    "app.mjs",
+    `import { exit, register } from "atexit";
+     import { start } from "atexit/app";
+     await start("myapp", { dir: "state-esm", log: false, quiet: true }); ${smoke}`,
+  ],
+  [
+    "require() of atexit/app",
+    "app.cjs",
+    `const { exit, register } = require("atexit");
+     require("atexit/app").start("myapp", { dir: "state-cjs", log: false, quiet: true }).then(() => { ${smoke} });`,
+  ],
   ["import() in CommonJS", "dynamic.cjs", `import("atexit").then(({ exit, register }) => { ${smoke} });`],
   ["require() in CommonJS", "require.cjs", `const { exit, register } = require("atexit"); ${smoke}`],
   [
@@ -162,6 +175,20 @@ const inProject = {
 
 function describeUse(title: string, node: () => string): void {
   describe(title, () => {
+    it("works as a command, without a warning", async () => {
+      const command = [
+        "node_modules/.bin/atexit",
+        "run",
+        "--temp-dir",
+        "SCRATCH",
+        "--",
+        "sh",
+        "-c",
+        'test -d "$SCRATCH"',
+      ];
+      assert.deepEqual(await run(node(), command, inProject), { stdout: "", stderr: "", code: 0, signal: null });
+    });
+
     for (const [how, path, source] of programs) {
       it(`works with ${how}, without a warning`, async () => {
         place("node_modules/dependency/index.js", 'exports.atexit = require("atexit");');
@@ -278,6 +305,25 @@ describe("from TypeScript", () => {
     assert.equal(await compile("resources.ts", source), "");
   });
 
+  it("the types of atexit/app say what a service is", async () => {
+    const source = `
+      import { createServer } from "node:http";
+      import type { AddressInfo } from "node:net";
+      import { type App, type LostRun, start } from "atexit/app";
+      export async function main(): Promise<[AddressInfo, LostRun | undefined]> {
+        await using app: App = await start("myapp", { wait: 5, lock: false, log: "a.log", probes: { port: 9090 } });
+        const pool: { drain(): Promise<void> } = app.use({ drain: async () => {} }, (it) => it.drain());
+        // @ts-expect-error there is no such option
+        await start("myapp", { port: 8080 });
+        const address = await app.serve(createServer((q, r) => void app.probe(q, r)), { port: 8080, drainDelay: 5 });
+        await app.ready();
+        app.status(String(pool));
+        app.log("line");
+        return [address, app.lost];
+      }`;
+    assert.equal(await compile("app.ts", source), "");
+  });
+
   it("a wrong argument does not compile", async () => {
     const said = await compile("wrong.ts", 'import { register } from "atexit";\nregister((n: number) => n, "1");');
     assert.match(said, /^wrong\.ts\(2,\d+\): error/);
@@ -341,6 +387,7 @@ describe("nothing happens on import", () => {
     ["require()", "look.cjs", 'require("atexit");'],
     ["import() of atexit/durable", "look-durable.mjs", 'await import("atexit/durable");'],
     ["import() of atexit/resources", "look-resources.mjs", 'await import("atexit/resources");'],
+    ["import() of atexit/app", "look-app.mjs", 'await import("atexit/app");'],
   ];
   for (const { line, path } of nodes) {
     for (const [how, file, load] of ways) {

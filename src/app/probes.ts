@@ -1,7 +1,7 @@
 // What Kubernetes asks an instance: whether it has started, lives, and wants
 // requests.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
 /** Where the probes are answered. */
 export interface ProbeOptions {
@@ -36,7 +36,8 @@ export function answer(health: Health, { url = "", method }: IncomingMessage, re
 
 /** A server for the probes alone, which keeps no process alive. */
 export function probeServer(health: Health): Server {
-  const server = createServer((request, response) => {
+  // Not imported: to load it changes globals, and few need it.
+  const server = process.getBuiltinModule("http").createServer((request, response) => {
     if (!answer(health, request, response)) response.writeHead(404).end();
   });
   // The last to be closed, and with nobody to wait for.
