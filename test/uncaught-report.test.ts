@@ -42,6 +42,11 @@ const rows: readonly Row[] = [
   { name: "an error with an empty message", source: "setTimeout(() => { throw new Error(); }, 1);" },
   { name: "an error with lines in its message", source: "setTimeout(() => { throw new Error('a\\nb'); }, 1);" },
   { name: "a rejection", source: "const main = async () => { const e = new Error('boom'); throw e; };\nmain();" },
+  {
+    name: "a rejection, with --unhandled-rejections=strict",
+    source: "const main = async () => { const e = new Error('boom'); throw e; };\nmain();",
+    nodeOptions: ["--unhandled-rejections=strict"],
+  },
   { name: "a rejection of a created error", source: "Promise.reject(new RangeError('boom')); " },
   { name: "a throw at an ES module's top level", source: "throw new Error('boom');" },
   {
@@ -121,4 +126,24 @@ describe("the report of an uncaught error", { concurrency: 3 }, () => {
 /** Node's report without `file:line`, the source line and the caret. */
 function withoutExcerpt(report: string): string {
   return report.replace(/^\n?(?:file:\/\/|node:)\S*:\d+\n.*\n\s*\^+\n(?:\n(?=[^\s(]))?/, "");
+}
+
+for (const { line, path } of nodes) {
+  test(`with --unhandled-rejections=strict nothing else follows the report (Node ${line})`, async () => {
+    const source = `
+      import { register } from "atexit";
+      if (process.env.WITH === "yes") register(() => new Promise((resolve) => setTimeout(resolve, 5)));
+      const main = async () => { const e = new Error("boom"); throw e; };
+      main();`;
+    const stderrOf = async (WITH: string) => {
+      const ended = await runProgram(source, {
+        node: path,
+        nodeOptions: ["--unhandled-rejections=strict"],
+        env: { ...process.env, WITH },
+      });
+      assert.equal(ended.code, 1);
+      return ended.stderr.replaceAll(ended.file, "program.mjs");
+    };
+    assert.equal(await stderrOf("yes"), await stderrOf("no"));
+  });
 }

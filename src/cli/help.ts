@@ -30,7 +30,8 @@ for is undone, last in, first out: first the command's descendants are ended.
 
   --rm PATH           remove a file or a directory, there now or made later
   --on-exit 'CMD…'    run a command; quotes as in a shell, and nothing else of it
-  --lock PATH         one at a time: end with 75 where another one runs
+  --lock PATH         one at a time: end with 75 where another one runs; taken
+                      before, and let go after, all others
   --wait TIME         wait so long for the lock
   --temp-dir VAR      make a private directory, and put its path into VAR
   --grace TIME        kill the command so long after SIGTERM, and its descendants

@@ -1,7 +1,8 @@
 // atexit run: runs a command, and cleans up after it however it ends; also when
 // this process is killed, since all of it is written down.
 //
-//   options, in their order: each a recipe or a lock
+//   the locks
+//   the other options, in their order: each a recipe
 //   the command, with its descendants: the last, so the first to go
 
 import type { ChildProcess } from "node:child_process";
@@ -57,10 +58,11 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   configure({ grace: Math.max(configure({}).grace, 2 * (grace ?? DEFAULT_GRACE)) });
   if (values["end-with-parent"] === true) (await resources()).endWithParent({ stdin: false });
   const env = childEnvironment(process.env);
+  // Before all others, wherever they stand: who does not have the lock has nothing to clean up.
+  for (const path of values.lock ?? []) await take(path, wait);
   for (const token of tokens) {
     if (token.kind !== "option" || token.value === undefined) continue;
     if (token.name === "rm") remove(token.value);
-    else if (token.name === "lock") await take(token.value, wait);
     else if (token.name === "temp-dir") env[token.value] = (await resources()).tempDir().path;
     else if (token.name === "on-exit") runAtExit(commands.get(token.value) as [string, ...string[]]);
   }
@@ -111,7 +113,8 @@ function runToItsEnd(
   if (command.pid === undefined) return;
   endsWithThis(runCommand, command, { grace: grace ?? DEFAULT_GRACE });
   command.once("exit", (code, signal) => {
-    stop();
+    // Where nothing is left to clean up, this is the end.
+    if (signal !== null || count() > 0) stop();
     if (signal === null) exit(code as number);
     else endBy(signal);
   });

@@ -29,6 +29,8 @@ type Parsed<T extends Options> = ReturnType<
 
 /** @throws a {@link UsageError} */
 export function optionsIn<T extends Options>(args: readonly string[], options: T): Parsed<T> {
+  // The most frequent one, without loading the parser.
+  if (args.length === 0) return { values: {}, positionals: [], tokens: [] } as unknown as Parsed<T>;
   try {
     return parseArgs({ args: [...args], options, tokens: true, strict: true, allowPositionals: true });
   } catch (error) {
@@ -41,6 +43,7 @@ export function splitAtCommand<T extends Options>(
   args: readonly string[],
   options: T,
 ): readonly [own: string[], command: string[]] {
+  if (args[0] === "--") return [[], args.slice(1)];
   const { tokens } = parseArgs({ args: [...args], options, tokens: true, strict: false, allowPositionals: true });
   const first = tokens.find(({ kind }) => kind !== "option");
   if (first === undefined) return [[...args], []];

@@ -2,7 +2,7 @@
 // cleanups, then Node's own status.
 
 import { isMainThread, setImmediate } from "../builtin.js";
-import { describeExit, isAbortedBy, isSystemExit } from "../exit.js";
+import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../exit.js";
 import { writeError } from "../report.js";
 import { reportOf } from "./uncaught-report.js";
 import { nodeProcess } from "./node-process.js";
@@ -48,8 +48,9 @@ export function uncaughtError(leaving: Leaving): WayOut {
     hooks: {
       // Work that `exiting` aborted, and which nobody waits for any more.
       unhandledRejection(emit, [reason]) {
-        const aborted = shutdown.running && isAbortedBy(shutdown.exit, reason);
-        return aborted && process.listenerCount("unhandledRejection") === 0 ? true : emit();
+        // And, with --unhandled-rejections=strict, what was reported as an uncaught exception just now.
+        const isKnown = shutdown.running && (isAbortedBy(shutdown.exit, reason) || isReasonOf(shutdown.exit, reason));
+        return isKnown && process.listenerCount("unhandledRejection") === 0 ? true : emit();
       },
       uncaughtExceptionMonitor: (emit) => (released === undefined ? emit() : true),
       uncaughtException(emit, [error, origin]) {
@@ -81,6 +82,10 @@ export function uncaughtError(leaving: Leaving): WayOut {
       },
     },
   };
+}
+
+function isReasonOf(exit: Exit | undefined, reason: unknown): boolean {
+  return exit?.kind === "unhandledRejection" && exit.error === reason;
 }
 
 /** The reader of stdout or stderr is gone. Each cleanup that prints meets that again, and nobody is left to be told. */

@@ -40,7 +40,7 @@ test("PM2: `ready` is sent once it is, and `shutdown` ends it with 0", () =>
 
 test("Docker: as PID 1 of its namespace it ends well at SIGTERM, with 143", () =>
   inPlace(async (place) => {
-    const env = { ...process.env, HOME: place.work, ATEXIT_DIR: place.journals };
+    const env = { ...process.env, HOME: place.work, XDG_STATE_HOME: undefined, ATEXIT_DIR: place.journals };
     const namespace = ["--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
     const ended = await run("unshare", [...namespace, process.execPath, PROGRAM, "SIGTERM"], { env });
     assert.equal(statusOf(ended), "143", ended.stderr);

@@ -163,6 +163,21 @@ test("completions offer the commands and their options", () =>
     }
   }));
 
+test("on a terminal, work that takes longer than a second says what it is", () =>
+  inPlace(async (place) => {
+    await place.run(
+      `
+      import { exec } from "atexit/durable";
+      exec("sleep", ["1.5"]);
+      process.kill(process.pid, "SIGKILL");`,
+      { env: { ATEXIT_GUARD: "off" } },
+    );
+    const command = `${process.execPath} ${CLI} recover`;
+    const { stdout } = await run("script", ["-qec", command, "/dev/null"], { env: environmentOf(place) });
+    assert.match(stdout, /\r\x1b\[KCarrying out what dead processes have left … 1 s\r\x1b\[K/);
+    assert.match(stdout, /exec sleep 1\.5/);
+  }));
+
 test("colours on a terminal, and none by NO_COLOR or elsewhere", () =>
   inPlace(async (place) => {
     await leaveBehind(place);

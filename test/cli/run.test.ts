@@ -224,8 +224,8 @@ for (const { line, path } of nodes) {
           for (const path of ["scratch", "lock"].map((name) => join(place.work, name)))
             assert.ok(!existsSync(path), path);
           assert.ok(!existsSync(linesOf(join(place.work, "private"))[0] as string));
-          // The last option first, while what the others made is there; the first one last.
-          assert.deepEqual(linesOf(join(place.work, "order")), ["last", "file", "first", "0"]);
+          // The last option first, while what the others made is there; the first one last, still under the lock.
+          assert.deepEqual(linesOf(join(place.work, "order")), ["last", "file", "first", "1"]);
           assert.deepEqual(place.left(), []);
         }));
     }
@@ -239,10 +239,13 @@ test("a lock that is held: 75, with who and what to do; --wait waits for it", ()
       stdio: ["pipe", "pipe", "pipe"],
       act: async (child) => {
         await printed(child, "ready\n");
-        const second = await atexit(place, ["run", "--lock", lock, "--", "touch", join(place.work, "ran")]);
+        writeFileSync(join(place.work, "its"), "");
+        const others = ["--rm", join(place.work, "its"), "--on-exit", `touch ${join(place.work, "ran")}`];
+        const second = await atexit(place, ["run", ...others, "--lock", lock, "--", "touch", join(place.work, "ran")]);
         assert.equal(second.code, 75);
         assert.match(second.stderr, new RegExp(`^atexit: ${lock} is held by process ${child.pid} .*--wait 30s\\.\n$`));
         assert.ok(!existsSync(join(place.work, "ran")));
+        assert.ok(existsSync(join(place.work, "its")), "what belongs to the holder stays");
         const waiting = atexit(place, ["run", "--lock", lock, "--wait", "60s", "--", "touch", join(place.work, "ran")]);
         setTimeout(() => child.stdin?.end(), 300);
         assert.equal((await waiting).code, 0);
