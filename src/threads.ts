@@ -2,12 +2,15 @@
 // core dump where the thread behind the `timeout` of node:vm cannot start, and
 // gives no way to be asked before: just where descriptors or processes have run
 // out, and cleanups are needed most.
-// Source: the assertions in https://github.com/nodejs/node/blob/main/src/node_watchdog.cc
+// Sources: the assertions in https://github.com/nodejs/node/blob/main/src/node_watchdog.cc,
+// and in uv__close() of https://github.com/libuv/libuv/blob/v1.x/src/unix/core.c
 
 import { builtin, now } from "./builtin.js";
 
 /** Its event loop takes five, as measured on Node 20 to 26; and one to spare. */
 const DESCRIPTORS = 6;
+
+const STDERR = 2;
 
 /** So many more threads have to fit: others may start some at the same time. */
 const ROOM = 16;
@@ -38,7 +41,8 @@ function hasDescriptors(): boolean {
   const opened: number[] = [];
   try {
     while (opened.length < DESCRIPTORS) opened.push(fs.openSync("/dev/null", "r"));
-    return true;
+    // Where a standard stream has been closed its number is free for the thread's, and libuv closes no such number.
+    return opened.every((fd) => fd > STDERR);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return code !== "EMFILE" && code !== "ENFILE";

@@ -1,5 +1,5 @@
-// Where descriptors or processes have run out, cleanups are needed most: they
-// run, and the status is bare Node's.
+// Where descriptors or processes have run out, or standard streams are closed,
+// cleanups are needed most: they run, and the status is bare Node's.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -29,6 +29,9 @@ const resources = {
       },
     ]),
   ),
+  "standard input": { skip: false, take: "closeSync(0);" },
+  "standard error": { skip: false, take: "closeSync(2);" },
+  "standard input and error": { skip: false, take: "closeSync(0); closeSync(2);" },
   processes: {
     skip: notRoot,
     take: `
