@@ -119,8 +119,13 @@ export class Shutdown {
     let wait: Wait | undefined;
     const next = () => (wait === undefined && this.left > 0 ? this.#stack.newest : undefined);
     while (next() !== undefined) {
-      this.#within(this.left, () => {
-        for (let cleanup = next(); cleanup !== undefined; cleanup = next()) wait = this.#take(cleanup, mayWait);
+      // One that begins just before the end is not stopped for what others have taken.
+      const limit = Math.max(this.left, LAST_CALL);
+      const late = now() + limit - LAST_CALL / 2;
+      this.#within(limit, () => {
+        for (let cleanup = next(); cleanup !== undefined; cleanup = now() < late ? next() : undefined) {
+          wait = this.#take(cleanup, mayWait);
+        }
       });
     }
     if (wait === undefined && this.#stack.newest !== undefined) this.#callLast();

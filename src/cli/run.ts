@@ -134,7 +134,8 @@ function handOn(send: (signal: NodeJS.Signals) => void, grace: number | undefine
     if (signalNumber(signal) === undefined) continue;
     const listener = () => {
       if (!OF_THE_TERMINAL.has(signal) || !isInForeground()) send(signal);
-      if (signal === "SIGTSTP") return stopHere(listener);
+      // Not by the same signal: without a listener for a moment, the next one would stop this process alone.
+      if (signal === "SIGTSTP") process.kill(process.pid, "SIGSTOP");
       if (signal === "SIGTERM" && grace !== undefined) {
         killer ??= setTimeout(send, grace, "SIGKILL");
       }
@@ -146,13 +147,6 @@ function handOn(send: (signal: NodeJS.Signals) => void, grace: number | undefine
     clearTimeout(killer);
     for (const [signal, listener] of listeners) process.off(signal, listener);
   };
-}
-
-/** Stops as everybody does at this signal, and goes on with the command. */
-function stopHere(listener: () => void): void {
-  process.off("SIGTSTP", listener);
-  process.kill(process.pid, "SIGTSTP"); // returns when it has been continued
-  process.on("SIGTSTP", listener);
 }
 
 /** Whether the terminal's keys reach this process group. Source: proc_pid_stat(5). */

@@ -7,7 +7,7 @@ type Style = Parameters<typeof styleText>[0];
 /** Colours on a terminal, unless NO_COLOR says not to (https://no-color.org). */
 export function painter(stream: NodeJS.WriteStream): (style: Style, text: string) => string {
   const has = stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
-  return (style, text) => (has ? styleText(style, text) : text);
+  return (style, text) => (has ? styleText(style, text, { validateStream: false }) : text);
 }
 
 /** Nothing that a file's or a program's name can do to a terminal. */

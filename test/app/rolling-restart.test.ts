@@ -71,15 +71,15 @@ async function startInstance(place: Place, node: string): Promise<Instance> {
         const seen = new Set<string>();
         // The kubelet asks again and again, from before it answers.
         for (let isOver = false; !isOver; await sleep(20)) {
-          const answers = await Promise.all(
-            ["/startupz", "/readyz", "/livez"].map((path) => probe(probes, path)),
-          ).catch(() => undefined);
-          if (answers === undefined) continue;
-          seen.add(answers.join(" "));
-          isOver = answers[1] === 200;
+          const [live, ready, started] = await Promise.all(
+            ["/livez", "/readyz", "/startupz"].map((path) => probe(probes, path)),
+          ).catch(() => []);
+          if (live === undefined) continue;
+          seen.add(`${live} ${ready}`);
+          isOver = ready === 200 && started === 200;
         }
         await said;
-        assert.deepEqual([...seen], ["503 503 200", "200 200 200"]);
+        assert.deepEqual([...seen], ["200 503", "200 200"]);
         resolve({ port: Number(/port (\d+)/.exec(stdout)?.[1]), probes, child, ended });
       },
     });
