@@ -6,7 +6,7 @@
 //   the command, with its descendants: the last, so the first to go
 
 import type { ChildProcess } from "node:child_process";
-import { builtin } from "../builtin.js";
+import { builtin, now } from "../builtin.js";
 import { ENDING_SIGNALS, signalNumber } from "../signals.js";
 import { exec, remove } from "../durable/index.js";
 import { statOf } from "../durable/owner.js";
@@ -103,7 +103,11 @@ function runToItsEnd(
 ): void {
   // First: from its first moment the command is to hear what is sent to this process.
   let command: ChildProcess | undefined;
-  const stop = handOn((signal) => void command?.kill(signal), grace);
+  const stop = handOn(
+    (signal) => void command?.kill(signal),
+    () => command?.pid,
+    grace,
+  );
   command = builtin("child_process").spawn(program, args, { stdio: "inherit", env });
   command.once("error", (error: NodeJS.ErrnoException) => {
     stop();
@@ -127,15 +131,18 @@ function startError({ code, message }: NodeJS.ErrnoException): string {
 }
 
 /** Hands signals on to the command. @returns what ends that */
-function handOn(send: (signal: NodeJS.Signals) => void, grace: number | undefined): () => void {
+function handOn(
+  send: (signal: NodeJS.Signals) => void,
+  pid: () => number | undefined,
+  grace: number | undefined,
+): () => void {
   const listeners: [NodeJS.Signals, () => void][] = [];
   let killer: NodeJS.Timeout | undefined;
   for (const signal of HANDED_ON) {
     if (signalNumber(signal) === undefined) continue;
     const listener = () => {
       if (!OF_THE_TERMINAL.has(signal) || !isInForeground()) send(signal);
-      // Not by the same signal: without a listener for a moment, the next one would stop this process alone.
-      if (signal === "SIGTSTP") process.kill(process.pid, "SIGSTOP");
+      if (signal === "SIGTSTP") stopWith(pid());
       if (signal === "SIGTERM" && grace !== undefined) {
         killer ??= setTimeout(send, grace, "SIGKILL");
       }
@@ -147,6 +154,23 @@ function handOn(send: (signal: NodeJS.Signals) => void, grace: number | undefine
     clearTimeout(killer);
     for (const [signal, listener] of listeners) process.off(signal, listener);
   };
+}
+
+/** How long a command may take to stop, in milliseconds: an editor puts its screen away first. */
+const STOPS_WITHIN = 1_000;
+
+/**
+ * Stops when the command has: it may catch the signal, and in an orphaned
+ * process group the system stops nobody. Source: setpgid(2), signal(7).
+ */
+function stopWith(pid: number | undefined): void {
+  const end = now() + STOPS_WITHIN;
+  const look = () => {
+    const state = process.platform === "linux" ? statOf(`/proc/${pid}/stat`)?.state : "T";
+    if (state === "T") process.kill(process.pid, "SIGSTOP");
+    else if (state !== undefined && now() < end) setTimeout(look, 5).unref();
+  };
+  look();
 }
 
 /** Whether the terminal's keys reach this process group. Source: proc_pid_stat(5). */

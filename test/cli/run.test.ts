@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, isAlive, type Place, until } from "../durable/support.js";
 import { nodes } from "../support/nodes.js";
-import { linesOf, printed, statusOf } from "../support/run.js";
+import { linesOf, printed, run, statusOf } from "../support/run.js";
 import { atexit, CLI, environmentOf } from "./support.js";
 
 const sh = (script: string) => ["run", "--", "sh", "-c", script];
@@ -107,16 +107,21 @@ describe("what is passed through", () => {
       assert.deepEqual([ended.code, ended.stdout], [9, `ready\n${signals.join("\n")}\n`], ended.stderr);
     }));
 
+  const state = (pid: number) =>
+    / ([A-Z]) \d/.exec(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/\(.*\)/, ""))?.[1];
+  const STOPPED = 'echo $$ >"$WORK/pid"; echo ready; read line; echo "$line"; exit 4';
+
   test("being stopped and continued", () =>
     inPlace(async (place) => {
-      const state = (pid: number) =>
-        / ([A-Z]) \d/.exec(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/\(.*\)/, ""))?.[1];
-      const ended = await atexit(place, sh('echo $$ >"$WORK/pid"; echo ready; read line; echo "$line"; exit 4'), {
+      // A process group whose leader's parent is of the same session: others are never stopped by a terminal.
+      const grouped = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])";
+      const ended = await run("python3", ["-c", grouped, process.execPath, CLI, ...sh(STOPPED)], {
+        env: environmentOf(place),
         stdio: ["pipe", "pipe", "pipe"],
         act: async (child) => {
           await printed(child, "ready\n");
           const command = Number(readFileSync(join(place.work, "pid"), "utf8"));
-          for (let n = 0; n < 2; n += 1) {
+          for (let n = 0; n < 5; n += 1) {
             child.kill("SIGTSTP");
             await until(() => state(child.pid as number) === "T" && state(command) === "T");
             child.kill("SIGCONT");
@@ -125,7 +130,23 @@ describe("what is passed through", () => {
           child.stdin?.end("went on\n");
         },
       });
-      assert.deepEqual([ended.code, ended.stdout], [4, "ready\nwent on\n"]);
+      assert.deepEqual([ended.code, ended.stdout], [4, "ready\nwent on\n"], ended.stderr);
+    }));
+
+  test("it does not stop where its command does not", () =>
+    inPlace(async (place) => {
+      const script = "trap 'echo heard' TSTP; trap 'exit 6' TERM; echo ready; while :; do sleep 0.02; done";
+      const ended = await atexit(place, sh(script), {
+        act: async (child) => {
+          await printed(child, "ready\n");
+          const heard = printed(child, "heard\n");
+          child.kill("SIGTSTP");
+          await heard;
+          assert.notEqual(state(child.pid as number), "T");
+          child.kill("SIGTERM");
+        },
+      });
+      assert.equal(ended.code, 6, ended.stderr);
     }));
 
   test("the terminal, whose Ctrl-C reaches the command once", () =>
