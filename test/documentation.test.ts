@@ -78,14 +78,15 @@ for (const [n, { place, source }] of examples.entries()) {
       const node = /^ *(?:await )?using /m.test(source) ? newest.path : process.execPath;
       const { code, signal, stderr } = await run(node, [path], {
         cwd,
-        env: { ...process.env, ATEXIT_DIR: journals },
+        env: { ...process.env, HOME: cwd, XDG_STATE_HOME: undefined, ATEXIT_DIR: journals },
         limit: 10_000,
       });
       assert.deepEqual({ code, signal, stderr }, { code: statusIn(source), signal: null, stderr: "" });
-      // Logs stay, as they are meant to.
+      // Logs stay, as they are meant to, and the directories that they are in.
       const left = readdirSync(cwd, { recursive: true, encoding: "utf8" });
+      const kept = /^(?:state|\.local|\.local\/state|\.local\/state\/myapp|.*\.log)$/;
       assert.deepEqual(
-        left.filter((path) => path !== "state" && !path.endsWith(".log")),
+        left.filter((path) => !kept.test(path)),
         [],
       );
     }));
