@@ -17,6 +17,7 @@ import { server } from "atexit/resources";
 import { type WebSocket, WebSocketServer } from "ws";
 import { nodes } from "../support/nodes.js";
 import { selfSigned } from "../support/servers.js";
+import { runProgram } from "../support/program.js";
 import { type Ended, printed, run, statusOf } from "../support/run.js";
 
 const program = fileURLToPath(new URL("./server-program.js", import.meta.url));
@@ -153,6 +154,25 @@ test("drainDelay: new connections are served until it is over", async () => {
   });
   assert.equal(statusOf(ended), "SIGTERM");
   assert.equal(ended.answered, ended.accepted);
+});
+
+test("drainDelay: several servers drain together, from the shutdown's beginning", async () => {
+  const source = `
+    import { once } from "node:events";
+    import { createServer } from "node:http";
+    import { exiting, register } from "atexit";
+    import { server } from "atexit/resources";
+    let began;
+    exiting.addEventListener("abort", () => (began = performance.now()));
+    register(() => console.log(performance.now() - began));
+    for (let n = 0; n < 4; n += 1) {
+      const http = createServer().listen(0, "127.0.0.1");
+      await once(http, "listening");
+      server(http, { drainDelay: 1_000, grace: 1_000 });
+    }
+    process.exit();`;
+  const { stdout, stderr } = await runProgram(source);
+  assert.ok(Number(stdout) >= 999 && Number(stdout) < 3_000, `${stdout} ${stderr}`);
 });
 
 const listening = async <S extends net.Server>(listener: S): Promise<[S, number]> => {
