@@ -50,6 +50,11 @@ export function isSystemExit(error: unknown): boolean {
   }
 }
 
+/** Whether a cleanup that ended so has failed: not with exit(n), nor as work that `exiting` aborted. */
+export function isFailure(exit: Exit | undefined, error: unknown): boolean {
+  return !isSystemExit(error) && !isAbortedBy(exit, error);
+}
+
 /** Whether work failed because {@link exiting} aborted it: with the exit itself, or with an AbortError for its sake. */
 export function isAbortedBy(exit: Exit | undefined, error: unknown): boolean {
   try {

@@ -4,6 +4,7 @@
 //   registered --cancel(), unregister(), clear()-----------------> gone
 
 import type { CallSite } from "./call-site.js";
+import type { Channels } from "./channels.js";
 import { endOf, insideOf, isInside, SHUTDOWN } from "./context.js";
 import { type AnyFunction, Entry, type Stack } from "./stack.js";
 
@@ -20,6 +21,8 @@ export interface CleanupOptions {
 /** What is known of a cleanup beside its function, in one object: of most of a million nothing is. */
 interface About extends CleanupOptions {
   site?: CallSite;
+  /** Of a durable cleanup: its journal's name and its number there. */
+  durable?: string;
   ending?: Promise<void>;
 }
 
@@ -29,6 +32,8 @@ export interface RegistrationStack extends Stack<Registration> {
   running: number;
   /** The one that a shutdown is at. */
   current: Registration | undefined;
+  /** Where whoever looks is told of them. */
+  readonly channels: Channels;
 }
 
 type State = "registered" | "running" | "gone";
@@ -60,12 +65,21 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
     return this.#about?.name;
   }
 
+  /** What reports and traces call it. */
+  get title(): string {
+    return this.name ?? (this.fn.name || "(anonymous)");
+  }
+
   get timeout(): number | undefined {
     return this.#about?.timeout;
   }
 
   get site(): CallSite | undefined {
     return this.#about?.site;
+  }
+
+  get durable(): string | undefined {
+    return this.#about?.durable;
   }
 
   /** Whether it is on the stack. */
@@ -111,38 +125,48 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
 
   /** What `console.log` shows: not the whole stack, which hangs on it. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `Registration { ${this.name ?? (this.fn.name || "(anonymous)")}: ${this.#state} }`;
+    return `Registration { ${this.title}: ${this.#state} }`;
   }
 
   /**
    * Calls the cleanup, in whatever context this is. It leaves the stack when it
    * has ended, its promise included.
    *
+   * @param limit how long a shutdown gives it, in milliseconds
    * @returns what the cleanup returns
    * @throws what the cleanup throws
    */
-  start(): unknown {
+  start(limit?: number): unknown {
     this.#state = "running";
     this.stack.running += 1;
-    const fn = this.fn as (...args: readonly unknown[]) => unknown;
+    const { channels } = this.stack;
+    const isWatched = channels.areWatched;
     let result: unknown;
     let promised: boolean;
     try {
-      result = fn(...this.#args);
+      result = isWatched ? channels.call(this, limit, () => this.#call()) : this.#call();
       promised = isPromise(result);
     } catch (error) {
+      if (isWatched) channels.returned(this, undefined);
       this.abandon();
       throw error;
     }
     if (!promised) {
+      if (isWatched) channels.returned(this, undefined);
       this.abandon();
       return result;
     }
     const promise = Promise.resolve(result);
+    if (isWatched) channels.returned(this, promise);
     const ended = () => this.abandon();
     this.#about = beside(this.#about, { ending: promise.then(ended, ended) });
     // A promise of its own for the caller: a rejection that the caller ignores must not pass for handled.
     return promise.then((value) => value);
+  }
+
+  #call(): unknown {
+    const fn = this.fn as (...args: readonly unknown[]) => unknown;
+    return fn(...this.#args);
   }
 
   /** Takes it out of the stack: it has ended, or nobody waits for it any longer. */

@@ -29,7 +29,7 @@ export function report(message: string): void {
 
 /** A cleanup threw, or its promise was rejected. */
 export function reportFailure(cleanup: Registration, error: unknown): void {
-  report(`cleanup ${titled(cleanup)} failed: ${describe(error)}${registeredAt(cleanup)}`);
+  report(`cleanup ${titled(cleanup)} failed: ${indented(describeError(error))}${registeredAt(cleanup)}`);
 }
 
 /** A cleanup had its time and has not ended. */
@@ -62,8 +62,8 @@ export function reportWaiting(cleanup: Registration, left: number): void {
 
 /** The name of a cleanup, for a person. */
 function titled(cleanup: Registration): string {
-  const name = cleanup.name ?? cleanup.fn.name;
-  return name === "" ? "(anonymous)" : JSON.stringify(name);
+  const { title } = cleanup;
+  return title === "(anonymous)" ? title : JSON.stringify(title);
 }
 
 function registeredAt(cleanup: Registration): string {
@@ -71,13 +71,18 @@ function registeredAt(cleanup: Registration): string {
   return place === undefined ? "" : `\n      registered at ${place}`;
 }
 
+function indented(text: string): string {
+  return text.replaceAll("\n", "\n    ");
+}
+
 /** A frame; behind the last one the error's own properties may begin. */
 const FRAMES = /\n +at .*?( \{)?$/gm;
 
 /** The error as Node shows it, without the frames of this package, which say nothing about the cleanup. */
-function describe(error: unknown): string {
-  const own = [import.meta.url, new URL("./durable.js", import.meta.url).href];
-  return inspect(error, { depth: 2 })
-    .replaceAll(FRAMES, (line, brace = "") => (own.some((file) => line.includes(file)) ? brace : line))
-    .replaceAll("\n", "\n    ");
+export function describeError(error: unknown): string {
+  const own = ["index.js", "durable.js"].map((file) => new URL(file, import.meta.url).href);
+  own.push("node:diagnostics_channel");
+  return inspect(error, { depth: 2 }).replaceAll(FRAMES, (line, brace = "") =>
+    own.some((file) => line.includes(file)) ? brace : line,
+  );
 }

@@ -4,13 +4,16 @@
 
 import { clearTimeout, now, setTimeout } from "./builtin.js";
 import { insideOf, SHUTDOWN } from "./context.js";
-import { type Exit, isAbortedBy, isSystemExit } from "./exit.js";
+import { type Exit, isFailure } from "./exit.js";
+import { type Outcome, unfinished } from "./channels.js";
 import { interruptible } from "./interruptible.js";
+import { observer } from "./observer.js";
 import { flushed } from "./output.js";
 import type { Registration, RegistrationStack } from "./registration.js";
 import { isPromise } from "./registration.js";
 import { reportFailure, reportGivenUp, reportNotAwaited, reportNotCalled, reportWaiting } from "./report.js";
 import type { Settings } from "./settings.js";
+import { Timeline } from "./timeline.js";
 
 /** Ends the process, in the way that fits the way out. */
 export type End = () => void;
@@ -25,6 +28,9 @@ interface Wait {
   cleanup: Registration;
   promise: PromiseLike<unknown>;
   limit: number;
+  /** Whether that is a timeout of its own, and not the end of the grace period. */
+  isOwnLimit: boolean;
+  startedAt: number;
 }
 
 export class Shutdown {
@@ -44,6 +50,11 @@ export class Shutdown {
   readonly #announce: (exit: Exit) => void;
   readonly #isTerminal: () => boolean;
   #end: End = () => {};
+  #timeline = new Timeline(0);
+  /** The clock, as it was read between two cleanups. */
+  #time = 0;
+  /** Whether the cleanup that was called last has failed. */
+  #hasFailed = false;
   #unawaited: Registration[] = [];
 
   constructor(stack: RegistrationStack, settings: Settings, announce: (exit: Exit) => void, isTerminal: () => boolean) {
@@ -60,30 +71,22 @@ export class Shutdown {
    * @returns `true` where all is done and the caller is to end the process itself
    */
   begin(exit: Exit, end: End): boolean {
-    this.running = true;
     this.#end = end;
-    if (this.exit === undefined) {
-      this.deadline = now() + this.#settings.grace;
-      this.exit = exit;
-      this.#announce(exit);
-    }
-    return this.#advance();
+    return this.#start(exit, () => this.#advance());
   }
 
   /** Calls every cleanup that is left, and waits for none. */
   runWithoutWaiting(exit: Exit, why: string): void {
-    this.running = true;
-    if (this.exit === undefined) {
-      this.deadline = now() + this.#settings.grace;
-      this.exit = exit;
-      this.#announce(exit);
-    }
-    this.#runSynchronously(false);
-    this.#reportNotAwaited(why);
+    this.#start(exit, () => {
+      this.#runSynchronously(false);
+      this.#reportNotAwaited(why);
+      this.#over(this.failed ? "failed" : "ok");
+    });
   }
 
   /** Forgets what is left: the user has asked a second time. */
   abandon(): void {
+    if (this.running) this.#stack.channels.end("given up");
     while (this.#stack.newest !== undefined) this.#forget(this.#stack.newest);
   }
 
@@ -97,6 +100,31 @@ export class Shutdown {
     return Math.max(0, this.deadline - now());
   }
 
+  #start<T>(exit: Exit, body: () => T): T {
+    this.running = true;
+    const isFirst = this.exit === undefined;
+    this.#time = now();
+    if (isFirst) {
+      this.#timeline = new Timeline(this.#time);
+      this.deadline = this.#time + this.#settings.grace;
+      this.exit = exit;
+    }
+    return this.#stack.channels.begin(exit, this.deadline, this.#settings.grace, this.#stack, () => {
+      if (isFirst) this.#announce(exit);
+      return body();
+    });
+  }
+
+  /** Tells whoever looks, and everybody where it took too long. */
+  #over(outcome: "ok" | "failed"): void {
+    const { exit } = this;
+    const isOverdue = this.left < 1 && this.#settings.grace > 0; // a timer may fire so much too early
+    this.#stack.channels.end(isOverdue ? "given up" : outcome);
+    if (!isOverdue || exit === undefined) return;
+    const isUnfinished = this.#timeline.steps.some((step) => step.outcome !== "ok" && step.outcome !== "failed");
+    if (isUnfinished) observer()?.printOverdue(exit, this.#timeline, this.#settings.grace);
+  }
+
   #advance(): boolean {
     const wait = this.#runSynchronously(true);
     if (wait !== undefined) {
@@ -105,8 +133,14 @@ export class Shutdown {
     }
     this.#reportNotAwaited(`the grace period of ${this.#settings.grace} ms is over`);
     const output = flushed(this.left);
-    if (output === undefined) return true;
-    void output.then(() => this.#end());
+    if (output === undefined) {
+      this.#over(this.failed ? "failed" : "ok");
+      return true;
+    }
+    void output.then(() => {
+      this.#over(this.failed ? "failed" : "ok");
+      this.#end();
+    });
     return false;
   }
 
@@ -117,13 +151,14 @@ export class Shutdown {
   /** Calls cleanups until there is none, or one has to be waited for. */
   #runSynchronously(mayWait: boolean): Wait | undefined {
     let wait: Wait | undefined;
-    const next = () => (wait === undefined && this.left > 0 ? this.#stack.newest : undefined);
+    this.#time = now();
+    const next = () => (wait === undefined && this.#time < this.deadline ? this.#stack.newest : undefined);
     while (next() !== undefined) {
       // One that begins just before the end is not stopped for what others have taken.
-      const limit = Math.max(this.left, LAST_CALL);
-      const late = now() + limit - LAST_CALL / 2;
+      const limit = Math.max(this.deadline - this.#time, LAST_CALL);
+      const late = this.#time + limit - LAST_CALL / 2;
       this.#within(limit, () => {
-        for (let cleanup = next(); cleanup !== undefined; cleanup = now() < late ? next() : undefined) {
+        for (let cleanup = next(); cleanup !== undefined; cleanup = this.#time < late ? next() : undefined) {
           wait = this.#take(cleanup, mayWait);
         }
       });
@@ -140,8 +175,9 @@ export class Shutdown {
     while (cleanups.length > 0) {
       this.#within(LAST_CALL, () => {
         // The limit is for one that blocks; none has to pay for those before it.
-        const half = now() + LAST_CALL / 2;
-        for (let cleanup = cleanups.pop(); cleanup !== undefined; cleanup = now() < half ? cleanups.pop() : undefined) {
+        const half = this.#time + LAST_CALL / 2;
+        const next = () => (this.#time < half ? cleanups.pop() : undefined);
+        for (let cleanup = cleanups.pop(); cleanup !== undefined; cleanup = next()) {
           if (cleanup.state !== "gone") this.#take(cleanup, false);
         }
       });
@@ -156,24 +192,34 @@ export class Shutdown {
   /** Runs cleanups as such, and gives up the one that blocks the event loop. */
   #within(limit: number, body: () => void): void {
     const startedAt = now();
-    if (!interruptible(limit, () => insideOf(SHUTDOWN, body))) this.#giveUpBlocked(now() - startedAt);
+    if (!interruptible(limit, () => insideOf(SHUTDOWN, body))) this.#giveUpBlocked(now() - startedAt, false);
+    this.#time = now();
   }
 
   /** One cleanup: called, or found running already. */
   #take(cleanup: Registration, mayWait: boolean): Wait | undefined {
     this.#stack.current = cleanup;
-    const limit = Math.min(cleanup.timeout ?? this.#settings.timeout ?? Number.POSITIVE_INFINITY, this.left);
+    const startedAt = this.#time;
+    const left = Math.max(0, this.deadline - startedAt);
+    const limit = Math.min(cleanup.timeout ?? this.#settings.timeout ?? Number.POSITIVE_INFINITY, left);
+    this.#hasFailed = false;
     // One that run() has begun already is waited for; its failure goes to the caller of run().
     const promise = cleanup.state === "registered" ? this.#call(cleanup, limit) : cleanup.ending;
+    this.#time = now();
     if (promise === undefined) {
+      // Where it was stopped, that is known already.
+      if (this.#stack.current === cleanup) {
+        this.#timeline.add(cleanup, startedAt, this.#time, this.#hasFailed ? "failed" : "ok");
+      }
       // It has ended; or it is an outer frame of this very call, and cannot end before the process does.
       this.#forget(cleanup);
       return undefined;
     }
-    if (mayWait && limit > 0) return { cleanup, promise, limit };
+    if (mayWait && limit > 0) return { cleanup, promise, limit, isOwnLimit: limit < left, startedAt };
     promise.then(undefined, (error) => this.#fail(cleanup, error));
     // With a timeout of its own of 0, not to wait for it is what was asked for.
     if (cleanup.timeout !== 0) this.#unawaited.push(cleanup);
+    this.#timeline.add(cleanup, startedAt, this.#time, cleanup.timeout === 0 ? "ok" : unfinished(cleanup));
     this.#forget(cleanup);
     return undefined;
   }
@@ -183,22 +229,23 @@ export class Shutdown {
     let result: unknown;
     const call = () => {
       try {
-        result = cleanup.start();
+        result = cleanup.start(limit);
       } catch (error) {
         this.#fail(cleanup, error);
       }
     };
-    const hasOwnTimeout = limit > 0 && limit < this.left;
+    const hasOwnTimeout = limit > 0 && limit < this.deadline - this.#time;
     if (!hasOwnTimeout) call();
-    else if (!interruptible(limit, call)) this.#giveUpBlocked(limit);
+    else if (!interruptible(limit, call)) this.#giveUpBlocked(limit, true);
     return isPromise(result) ? result : undefined;
   }
 
-  #waitFor({ cleanup, promise, limit }: Wait): Promise<void> {
+  #waitFor({ cleanup, promise, limit, isOwnLimit, startedAt }: Wait): Promise<void> {
     return new Promise((resolve) => {
       let settled = false;
-      const over = () => {
+      const over = (outcome: Outcome) => {
         settled = true;
+        this.#timeline.add(cleanup, startedAt, now(), outcome);
         clearTimeout(deadline);
         clearTimeout(impatience);
         this.#forget(cleanup);
@@ -206,31 +253,47 @@ export class Shutdown {
       };
       const deadline = setTimeout(() => {
         this.failed = true;
+        clearTimeout(deadline); // or else it would pass for something that is waited for
         reportGivenUp(cleanup, limit, false);
-        over();
+        over(this.#giveUp(cleanup, isOwnLimit));
       }, limit);
       const impatience =
         limit > PATIENCE && this.#isTerminal()
           ? setTimeout(() => reportWaiting(cleanup, limit - PATIENCE), PATIENCE)
           : undefined;
-      promise.then(over, (error) => {
-        if (!settled) this.#fail(cleanup, error);
-        over();
-      });
+      promise.then(
+        () => settled || over("ok"),
+        (error) => {
+          if (settled) return;
+          this.#hasFailed = false;
+          this.#fail(cleanup, error);
+          over(this.#hasFailed ? "failed" : "ok");
+        },
+      );
     });
   }
 
-  #giveUpBlocked(elapsed: number): void {
+  /** By its own timeout, or for the sake of the whole. */
+  #giveUp(cleanup: Registration, isOwnLimit: boolean): Outcome {
+    const outcome = isOwnLimit ? "timed out" : unfinished(cleanup);
+    this.#stack.channels.giveUp(cleanup, outcome);
+    return outcome;
+  }
+
+  #giveUpBlocked(elapsed: number, isOwnLimit: boolean): void {
     const cleanup = this.#stack.current;
     if (cleanup === undefined) return;
     this.failed = true;
     reportGivenUp(cleanup, elapsed, true);
+    const at = now();
+    this.#timeline.add(cleanup, at - elapsed, at, this.#giveUp(cleanup, isOwnLimit));
     this.#forget(cleanup);
   }
 
   #fail(cleanup: Registration, error: unknown): void {
-    if (isSystemExit(error) || isAbortedBy(this.exit, error)) return; // exit(n) in a cleanup, or work that `exiting` aborted
+    if (!isFailure(this.exit, error)) return;
     this.failed = true;
+    this.#hasFailed = true;
     reportFailure(cleanup, error);
   }
 

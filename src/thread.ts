@@ -4,10 +4,12 @@
 
 import { builtin, isMainThread, setTimeout } from "./builtin.js";
 import { callSite } from "./call-site.js";
+import { Channels } from "./channels.js";
 import { failure } from "./errors.js";
 import type { Exit } from "./exit.js";
 import { Exits } from "./exits/exits.js";
 import { type CleanupOptions, isPromise, Registration, type RegistrationStack } from "./registration.js";
+import { isObserverWanted, observer } from "./observer.js";
 import { report } from "./report.js";
 import { checkSettings, checkTime, defaultSettings, environmentSettings, type Settings } from "./settings.js";
 import { Shutdown } from "./shutdown.js";
@@ -35,7 +37,11 @@ export class Thread {
       filled: () => this.#watch(),
       emptied: () => this.#unwatch(),
     });
-    const own: RegistrationStack = Object.assign(stack, { running: 0, current: undefined });
+    const own: RegistrationStack = Object.assign(stack, {
+      running: 0,
+      current: undefined,
+      channels: new Channels(),
+    });
     this.stack = own;
     this.#Registration = class extends Registration {
       protected override get stack() {
@@ -141,6 +147,7 @@ export class Thread {
     this.#environmentRead = true;
     // Worker threads share their parent's environment, and what there is to say about it was said there.
     Object.assign(this.settings, environmentSettings(process.env, isMainThread ? report : () => {}));
+    if (isObserverWanted(process.env)) observer()?.observe();
   }
 
   exit(code: unknown): never {

@@ -9,10 +9,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { configure as configureDurable, forResources, recover } from "../durable/index.js";
 import { configure } from "../index.js";
+import { doctorOptions } from "./options.js";
 import { painter, plain, progress, say } from "./terminal.js";
-import { EXIT, optionsIn, UsageError } from "./usage.js";
-
-export const doctorOptions = { json: { type: "boolean" } } as const;
+import { EXIT, optionsIn, refuseOperands } from "./usage.js";
 
 interface Finding {
   /** `ok`; `note`: works, with a limit to know of; `problem`: something is not covered. */
@@ -219,7 +218,7 @@ function contentOf(path: string): string {
 
 export async function doctorCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = optionsIn(args, doctorOptions);
-  if (positionals.length > 0) throw new UsageError(`What is ${positionals[0]} to mean here?`);
+  refuseOperands(positionals);
   const paint = painter(process.stdout);
   const marks = { ok: paint("green", "ok     "), note: paint("yellow", "note   "), problem: paint("red", "problem") };
   const findings: Record<string, Finding> = {};

@@ -13,6 +13,7 @@ export const help: Readonly<Record<string, string>> = {
   atexit ps                          live processes, and what they would clean up
   atexit recover                     carry out what dead processes have left
   atexit log                         what was carried out for dead processes
+  atexit report FILE…                a picture of what a shutdown did
   atexit doctor                      what this machine can and cannot cover
   atexit tour                        real processes, ended in each way
   atexit completion SHELL            completions for bash, zsh or fish
@@ -20,7 +21,8 @@ export const help: Readonly<Record<string, string>> = {
   atexit COMMAND --help              more of one
   atexit --version
 
-Environment: ATEXIT_DIR, ATEXIT_GRACE, ATEXIT_GUARD, NO_COLOR.
+Environment: ATEXIT_DIR, ATEXIT_GRACE, ATEXIT_GUARD, ATEXIT_TRACE, ATEXIT_REPORT,
+NO_COLOR.
 `,
   run: `atexit run [OPTIONS] -- COMMAND…
 
@@ -62,6 +64,24 @@ Ends with 1 where something failed, was refused or was left alone.
 
 What was carried out for dead processes: when, for whom, with what outcome.
   -n, --lines N   the last N alone
+`,
+  report: `atexit report FILE… [--format FORMAT] [-o OUT] [--rows N]
+
+What a shutdown did, how long it took, and what it waited for, from the traces
+that ATEXIT_TRACE has written: files, or a directory of them. Of several
+shutdowns of one program it tells what changed, and shows the longest.
+
+  --format FORMAT   terminal (waterfall, blame and critical path), html, svg,
+                    trace (for Perfetto and chrome://tracing), json; by default
+                    what OUT ends in, or else terminal
+  -o, --output OUT  write it to this file
+  --rows N          so many cleanups of each shutdown: those that did not end
+                    well, and the longest
+
+  ATEXIT_TRACE=shutdown.json node server.js
+  atexit report shutdown.json -o shutdown.html
+
+ATEXIT_REPORT=1 prints the waterfall at the end of any program.
 `,
   doctor: `atexit doctor [--json]
 

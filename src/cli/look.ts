@@ -3,16 +3,9 @@
 
 import { forResources, recover, type Replayed, replays } from "../durable/index.js";
 import { pendingIn } from "../durable/pending.js";
+import { logOptions, psOptions, recoverOptions } from "./options.js";
 import { ageOf, painter, plain, progress, say } from "./terminal.js";
-import { EXIT, optionsIn, UsageError } from "./usage.js";
-
-export const psOptions = { json: { type: "boolean" } } as const;
-export const recoverOptions = { "dry-run": { type: "boolean", short: "n" }, json: { type: "boolean" } } as const;
-export const logOptions = { json: { type: "boolean" }, lines: { type: "string", short: "n" } } as const;
-
-const refuseOperands = (positionals: readonly string[]) => {
-  if (positionals.length > 0) throw new UsageError(`What is ${positionals[0]} to mean here?`);
-};
+import { EXIT, optionsIn, refuseOperands, UsageError } from "./usage.js";
 
 export async function psCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = optionsIn(args, psOptions);

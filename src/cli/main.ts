@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { beside } from "./beside.js";
 import { completionCommand } from "./completion.js";
 import { help } from "./help.js";
+import { doctorOptions, logOptions, psOptions, recoverOptions, reportOptions } from "./options.js";
 import { runCommand, runOptions } from "./run.js";
 import { EXIT, UsageError } from "./usage.js";
 
@@ -13,12 +14,14 @@ type Command = (args: readonly string[]) => void | Promise<void>;
 /** What `run` does not need is loaded only for the others. */
 const look = () => import(beside("look.js")) as Promise<typeof import("./look.js")>;
 const doctor = () => import(beside("doctor.js")) as Promise<typeof import("./doctor.js")>;
+const report = () => import(beside("report.js")) as Promise<typeof import("./report.js")>;
 
 const commands: Readonly<Record<string, Command>> = {
   run: runCommand,
   ps: async (args) => (await look()).psCommand(args),
   recover: async (args) => (await look()).recoverCommand(args),
   log: async (args) => (await look()).logCommand(args),
+  report: async (args) => (await report()).reportCommand(args),
   doctor: async (args) => (await doctor()).doctorCommand(args),
   tour: async ([part, ...rest]) => {
     if (rest.length > 0) throw new UsageError("atexit tour takes one part of a name");
@@ -30,10 +33,11 @@ const commands: Readonly<Record<string, Command>> = {
 
 const optionNames: Readonly<Record<string, readonly string[]>> = {
   run: Object.keys(runOptions),
-  ps: ["json"],
-  recover: ["dry-run", "json"],
-  log: ["lines", "json"],
-  doctor: ["json"],
+  ps: Object.keys(psOptions),
+  recover: Object.keys(recoverOptions),
+  log: Object.keys(logOptions),
+  report: Object.keys(reportOptions),
+  doctor: Object.keys(doctorOptions),
   tour: [],
   completion: [],
 };

@@ -1,21 +1,11 @@
 // What is shown on a terminal, and what of it elsewhere.
 
-import { styleText } from "node:util";
+import { type Paint, painterFor } from "../trace/paint.js";
 
-type Style = Parameters<typeof styleText>[0];
+export { plain } from "../trace/paint.js";
 
-/** Colours on a terminal, unless NO_COLOR says not to (https://no-color.org). */
-export function painter(stream: NodeJS.WriteStream): (style: Style, text: string) => string {
-  const has = stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
-  return (style, text) => (has ? styleText(style, text, { validateStream: false }) : text);
-}
-
-/** Nothing that a file's or a program's name can do to a terminal. */
-export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) as number;
-    return `\\u{${code.toString(16)}}`;
-  });
+export function painter(stream: NodeJS.WriteStream): Paint {
+  return painterFor(stream.isTTY === true, process.env);
 }
 
 /** Says on a terminal what is being waited for, once that takes longer than a second. @returns what ends it */

@@ -38,6 +38,11 @@ export function optionsIn<T extends Options>(args: readonly string[], options: T
   }
 }
 
+/** @throws a {@link UsageError} where there is any */
+export function refuseOperands([first]: readonly string[]): void {
+  if (first !== undefined) throw new UsageError(`What is ${first} to mean here?`);
+}
+
 /** The end of this command's own options: where the command that it runs begins. */
 export function splitAtCommand<T extends Options>(
   args: readonly string[],

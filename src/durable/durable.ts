@@ -9,10 +9,11 @@ import { type Core, theThread } from "./core.js";
 import { journalDirectory } from "./directory.js";
 import { Guard } from "./guard.js";
 import { Journal, recipeIn, VERSION } from "./journal.js";
-import { newJournalName } from "./names.js";
+import { durableId, newJournalName } from "./names.js";
 import { thisOwner } from "./owner.js";
 import { carryOut, type Circumstances, type Recipe, titleOf } from "./recipes/recipe.js";
 import { recoverIn } from "./recovery.js";
+import { traceFile } from "../trace/place.js";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.js";
 
 /** A guard stays so long when nothing is pending, in milliseconds: the next recipe often comes soon. */
@@ -61,6 +62,7 @@ export class Durable {
       program: [process.execPath, ...process.argv.slice(1)].join(" ").slice(0, 1_000),
       since: new Date().toISOString(),
       node: process.execPath,
+      ...tracedTo(process.env),
     } as const;
     this.#journal = new Journal(builtin("path").join(directory, newJournalName()), header, this.#settings.fsync);
     return this.#journal;
@@ -104,14 +106,14 @@ export class Durable {
 
 /** A recipe that is registered, as small as can be: there may be a million. */
 class Pending implements CleanupOptions {
-  readonly durable: Durable;
+  readonly keeper: Durable;
   readonly journal: Journal;
   readonly id: number;
   /** The journal's own, kept for a report of what went wrong with it. */
   readonly line: string;
 
-  constructor(durable: Durable, journal: Journal, id: number) {
-    this.durable = durable;
+  constructor(keeper: Durable, journal: Journal, id: number) {
+    this.keeper = keeper;
     this.journal = journal;
     this.id = id;
     this.line = journal.line(id);
@@ -121,19 +123,29 @@ class Pending implements CleanupOptions {
     return recipeIn(this.line);
   }
 
+  /** By this the trace of a shutdown knows it again when another process carries it out. */
+  get durable(): string {
+    return durableId(this.journal.path, this.id);
+  }
+
   get name(): string {
     return titleOf(this.recipe);
   }
 
   onCancel(): void {
-    this.durable.done(this.journal, this.id);
+    this.keeper.done(this.journal, this.id);
   }
+}
+
+/** Where the story of this process is written, for whoever carries on with it. */
+function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
+  return ATEXIT_TRACE ? { trace: traceFile(ATEXIT_TRACE) } : {};
 }
 
 function carryOutHere(pending: Pending): void | Promise<void> {
   return settled(
     () => carryOut(pending.recipe, HERE),
-    () => pending.durable.done(pending.journal, pending.id),
+    () => pending.keeper.done(pending.journal, pending.id),
   );
 }
 

@@ -32,6 +32,8 @@ export interface Header {
   readonly since: string;
   /** The owner's executable. */
   readonly node: string;
+  /** The file that the story of the owner's end is written to, where there is one. */
+  readonly trace?: string;
 }
 
 /** What the guard writes when it holds the lock. */

@@ -7,6 +7,7 @@
 //   <owner>-<random>.jsonl.tmp                  the same, before it is complete
 //   <owner>-<random>.jsonl.refused              a journal that nobody carries out
 
+import { builtin } from "../builtin.js";
 import { type Life, lifeOfProcess, type Owner, thisProcess } from "./owner.js";
 
 /** As much of an owner as a name tells. */
@@ -55,6 +56,11 @@ export function parseName(file: string): JournalName | undefined {
 /** A name for a new journal of this process. */
 export function newJournalName(): string {
   return `${newToken()}.jsonl`;
+}
+
+/** By which a recipe is known beyond its owner. @param journal its path */
+export function durableId(journal: string, id: number): string {
+  return `${journal.slice(journal.lastIndexOf(builtin("path").sep) + 1)}:${id}`;
 }
 
 /** The name of a journal while this process carries it out. */

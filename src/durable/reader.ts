@@ -145,7 +145,7 @@ function parse(line: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-function isHeader({ owner, program, since, node }: Readonly<Record<string, unknown>>): boolean {
+function isHeader({ owner, program, since, node, trace }: Readonly<Record<string, unknown>>): boolean {
   const isText = (value: unknown) => typeof value === "string";
   if (typeof owner !== "object" || owner === null) return false;
   const { pid, start, boot, pidns, machine, thread } = owner as { [K in keyof Owner]: unknown };
@@ -154,7 +154,8 @@ function isHeader({ owner, program, since, node }: Readonly<Record<string, unkno
   return (
     Number.isSafeInteger(pid) &&
     [start, boot, pidns, machine, program, since, node].every(isText) &&
-    (thread === undefined || isThread(thread))
+    (thread === undefined || isThread(thread)) &&
+    (trace === undefined || isText(trace))
   );
 }
 

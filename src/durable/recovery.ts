@@ -52,7 +52,7 @@ async function recoverOne(directory: string, name: JournalName, dryRun: boolean)
     if (putAside(directory, name)) appendToLog(directory, entry);
     return [entry];
   }
-  return replay(directory, claimed);
+  return replay(directory, claimed, "next start");
 }
 
 function pendingIn(directory: string, name: JournalName): Replayed[] {

@@ -31,7 +31,7 @@ async function replayOne(path: string): Promise<number> {
   const isDead = await until(() => lifeOfHolder(directory, name) === "dead", DYING);
   if (!isDead) return OWNER_IS_ALIVE;
   const claimed = claim(directory, name);
-  if (typeof claimed === "object" && "header" in claimed) await replay(directory, claimed);
+  if (typeof claimed === "object" && "header" in claimed) await replay(directory, claimed, "guard");
   return 0;
 }
 

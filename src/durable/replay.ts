@@ -1,6 +1,7 @@
 // Carries out the recipes left in a dead owner's journal, last in, first out.
 
 import { builtin } from "../builtin.js";
+import { CarriedOn, type CarriedOnBy } from "../trace/carried-on.js";
 import type { Claim } from "./claim.js";
 import { appendToLog } from "./log.js";
 import { type Owner, thisProcess } from "./owner.js";
@@ -35,9 +36,14 @@ export interface Replayed {
 /** How often a recipe is begun that fails, or that the process which carries it out does not survive. */
 const TRIES = 3;
 
-/** Carries out all that is pending in a claimed journal. */
-export async function replay(directory: string, claimed: Claim): Promise<Replayed[]> {
+/**
+ * Carries out all that is pending in a claimed journal.
+ *
+ * @param by who does, as the trace has it
+ */
+export async function replay(directory: string, claimed: Claim, by: CarriedOnBy): Promise<Replayed[]> {
   const replayed: Replayed[] = [];
+  const trace = CarriedOn.of(claimed, by);
   const tell = (entry: Replayed) => {
     replayed.push(entry);
     appendToLog(directory, entry);
@@ -46,11 +52,14 @@ export async function replay(directory: string, claimed: Claim): Promise<Replaye
   const circumstances = circumstancesOf(claimed);
   let isOver = true;
   for (const pending of [...claimed.pending].reverse()) {
+    trace?.begin(pending);
     const entry = await attempt(claimed, pending, circumstances);
+    trace?.end(pending, entry);
     tell(entry);
     if (entry.outcome === "failed") isOver = false;
     else claimed.write({ done: pending.id, outcome: entry.outcome });
   }
+  trace?.close();
   if (isOver) claimed.remove();
   else claimed.release();
   return replayed;

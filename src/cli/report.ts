@@ -1,0 +1,185 @@
+// atexit report: what a shutdown did, how long it took, and what it waited for,
+// from the traces that ATEXIT_TRACE has written.
+
+import { createReadStream, createWriteStream, readdirSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { once } from "node:events";
+import type { Writable } from "node:stream";
+import { compare, type Comparison } from "../trace/compare.js";
+import { changeOf, htmlOf } from "../trace/html.js";
+import { duration } from "../trace/layout.js";
+import { fitted } from "../trace/paint.js";
+import type { TraceRecord } from "../trace/records.js";
+import { Stories, type Story } from "../trace/story.js";
+import { svgOf } from "../trace/svg.js";
+import { forTerminal, inTerminal, type Terminal } from "../trace/terminal.js";
+import { plain, progress } from "./terminal.js";
+import { EXIT, optionsIn, UsageError } from "./usage.js";
+import { reportOptions } from "./options.js";
+
+const FORMATS = ["terminal", "html", "svg", "trace", "json"] as const;
+type Format = (typeof FORMATS)[number];
+
+const ENDINGS: Readonly<Record<string, Format>> = {
+  ".html": "html",
+  ".htm": "html",
+  ".svg": "svg",
+  ".txt": "terminal",
+};
+
+/** A line beyond this is none of ours, in characters. */
+const LONGEST_LINE = 4 * 1024 * 1024;
+
+export async function reportCommand(args: readonly string[]): Promise<void> {
+  const { values, positionals } = optionsIn(args, reportOptions);
+  const { format: wanted, output, rows } = values;
+  if (positionals.length === 0) {
+    throw new UsageError("atexit report takes the files that ATEXIT_TRACE has written, or their directories");
+  }
+  const format = wanted ?? (output === undefined ? "terminal" : (ENDINGS[extname(output)] ?? "terminal"));
+  if (!isFormat(format)) throw new UsageError(`--format takes one of ${FORMATS.join(", ")}, and not ${format}`);
+  const limit = rows === undefined ? undefined : Number(rows);
+  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
+    throw new UsageError(`--rows takes a number, and not ${rows}`);
+  }
+  const files = positionals.flatMap(filesIn);
+  const out = output === undefined ? process.stdout : createWriteStream(output);
+  // Whoever reads may have seen enough.
+  out.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
+  const over = progress(`Reading ${files.length === 1 ? files[0] : `${files.length} files`}`);
+  try {
+    if (format === "trace") await writeTrace(files, out);
+    else await writePicture(files, out, format, limit);
+  } finally {
+    over();
+  }
+  if (out !== process.stdout) {
+    out.end();
+    await once(out, "close");
+  }
+}
+
+function isFormat(text: string): text is Format {
+  return (FORMATS as readonly string[]).includes(text);
+}
+
+function filesIn(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  const files = readdirSync(path).filter((file) => file.endsWith(".trace.json"));
+  if (files.length === 0) throw new UsageError(`There is no trace in ${path}: none of its files ends in .trace.json`);
+  return files.sort().map((file) => join(path, file));
+}
+
+async function writePicture(files: string[], out: Writable, format: Format, limit: number | undefined): Promise<void> {
+  const stories: Story[] = [];
+  for (const file of files) {
+    const told = new Stories(limit);
+    let unread = 0;
+    for await (const record of recordsIn(file, () => (unread += 1))) told.take(record);
+    if (unread > 0) process.stderr.write(`atexit: ${file}: ${unread} lines cannot be read, and were left out\n`);
+    stories.push(...told.all());
+  }
+  if (stories.length === 0) {
+    process.stderr.write(`atexit: there is no shutdown in ${files.join(", ")}\n`);
+    process.exitCode = EXIT.failed;
+    return;
+  }
+  if (format === "json") await write(out, `${JSON.stringify(stories, null, 2)}\n`);
+  else if (format === "html") await write(out, htmlOf(stories, limit));
+  else if (format === "svg") await write(out, svgOf(worstOf(stories), limit));
+  else {
+    const isTerminal = out === process.stdout && process.stdout.isTTY === true;
+    await write(
+      out,
+      inText(stories, forTerminal(process.env, isTerminal, isTerminal ? process.stdout.columns : undefined), limit),
+    );
+  }
+}
+
+/** One is shown whole; of several the comparison, and the worst. */
+function inText(stories: readonly Story[], terminal: Terminal, rows: number | undefined): string {
+  const options = rows === undefined ? {} : { rows };
+  const [only] = stories;
+  if (stories.length === 1 && only !== undefined) return inTerminal(only, terminal, options);
+  const { paint } = terminal;
+  const compared = compare(stories).map((each) => comparison(each, terminal));
+  const worst = paint("bold", `The longest of ${stories.length} shutdowns`);
+  return [...compared, `${worst}\n\n${inTerminal(worstOf(stories), terminal, options)}`].join("\n");
+}
+
+/** How many cleanups a comparison has on a terminal. */
+const COMPARED = 15;
+
+function comparison(
+  { program, shutdowns, median, worst, latest, unwell, cleanups }: Comparison,
+  { paint, width }: Terminal,
+): string {
+  const nameWidth = Math.min(36, width - 44);
+  const cell = (time: number | undefined) => (time === undefined ? "" : duration(time)).padStart(10);
+  const lines = cleanups
+    .slice(0, COMPARED)
+    .map(
+      (of) =>
+        `  ${fitted(plain(of.name), nameWidth)}${cell(of.median)}${cell(of.worst)}${cell(of.latest)}${changeOf(of).padStart(11)}`,
+    );
+  const more = cleanups.length - COMPARED;
+  return [
+    paint("bold", `${shutdowns} shutdowns of ${plain(program)}`),
+    `median ${duration(median)}, worst ${duration(worst)}, latest ${duration(latest)}; ${unwell} did not end well`,
+    "",
+    paint(
+      "gray",
+      `  ${"".padEnd(nameWidth)}${["median", "worst", "latest"].map((word) => word.padStart(10)).join("")}${"change".padStart(11)}`,
+    ),
+    ...lines,
+    ...(more > 0 ? [paint("gray", `  and ${more} that changed less`)] : []),
+    "",
+  ].join("\n");
+}
+
+function worstOf(stories: readonly Story[]): Story {
+  return [...stories].sort((a, b) => b.endedAt - b.beganAt - (a.endedAt - a.beganAt))[0] as Story;
+}
+
+/** All records as one whole JSON document, in little memory. */
+async function writeTrace(files: readonly string[], out: Writable): Promise<void> {
+  await write(out, '{"displayTimeUnit":"ms","traceEvents":[');
+  let separator = "\n";
+  for (const file of files) {
+    for await (const record of recordsIn(file, () => {})) {
+      await write(out, `${separator}${JSON.stringify(record)}`);
+      separator = ",\n";
+    }
+  }
+  await write(out, "\n]}\n");
+}
+
+async function write(out: Writable, text: string): Promise<void> {
+  if (!out.write(text)) await once(out, "drain");
+}
+
+/** One record a line; the last line may be torn where its process was killed. */
+async function* recordsIn(file: string, unread: () => void): AsyncGenerator<TraceRecord> {
+  const lines = createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Infinity });
+  for await (const line of lines) {
+    const text = line.trim().replace(/,$/, "");
+    if (text === "" || text === "[" || text === "]" || text === "]}" || text.endsWith('"traceEvents":[')) continue;
+    const record = text.length > LONGEST_LINE ? undefined : parsed(text);
+    if (record === undefined) unread();
+    else yield record;
+  }
+}
+
+function parsed(text: string): TraceRecord | undefined {
+  try {
+    const record: unknown = JSON.parse(text);
+    const isOne = typeof record === "object" && record !== null && "ph" in record && "args" in record;
+    return isOne && typeof record.args === "object" && record.args !== null ? (record as TraceRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}

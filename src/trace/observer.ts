@@ -1,0 +1,239 @@
+// Watches the shutdowns of this thread, where an operator has asked for it: for
+// the trace on disk (ATEXIT_TRACE) and for the report at the end
+// (ATEXIT_REPORT). It knows only what the channels tell.
+
+import { threadId, isMainThread } from "node:worker_threads";
+import { builtin, now } from "../builtin.js";
+import { placeOf } from "../call-site.js";
+import { type TracedCleanup, type TracedShutdown } from "../channels.js";
+import type { Exit } from "../exit.js";
+import { isOn } from "../observer.js";
+import { describeError, report, writeError } from "../report.js";
+import type { Timeline } from "../timeline.js";
+import { plain } from "./paint.js";
+import { TraceFile } from "./file.js";
+import { programName, traceFile } from "./place.js";
+import { Lane, micros, type Queued, TRACE_VERSION, type TraceRecord } from "./records.js";
+import { Stories } from "./story.js";
+import { forTerminal, inTerminal } from "./terminal.js";
+import { Handles } from "./handles.js";
+
+/** Takes records, as they happen. */
+type Sink = (records: readonly TraceRecord[]) => void;
+
+/** How many of a queue are in one record. */
+const CHUNK = 100;
+
+/** An error's text beyond this is cut, in characters. */
+const LONGEST_ERROR = 2_000;
+
+/** Wall-clock time that never jumps: it is read once. */
+const epoch = Date.now() - now();
+const lane = new Lane(process.pid, isMainThread ? process.pid : threadId);
+const threadName = isMainThread ? "main thread" : `worker ${threadId}`;
+
+let isObserving = false;
+let printsAll = false;
+let handles: Handles | undefined;
+
+/** Begins to watch, as the environment says. */
+export function observe(): void {
+  if (isObserving) return;
+  isObserving = true;
+  const { ATEXIT_TRACE, ATEXIT_REPORT } = process.env;
+  printsAll = isOn(ATEXIT_REPORT);
+  if (printsAll) handles = new Handles();
+  const observer = new Observer(ATEXIT_TRACE ? toDisk(ATEXIT_TRACE) : undefined);
+  const { tracingChannel } = builtin("diagnostics_channel");
+  const shutdowns = tracingChannel<unknown, TracedShutdown>("atexit:shutdown");
+  shutdowns.start.subscribe((shutdown) => observer.shutdownBegan(shutdown as TracedShutdown));
+  const shutdownEnd = (shutdown: unknown) => observer.shutdownEnded(shutdown as TracedShutdown);
+  shutdowns.end.subscribe(shutdownEnd);
+  shutdowns.asyncEnd.subscribe(shutdownEnd);
+  const cleanups = tracingChannel<unknown, TracedCleanup>("atexit:cleanup");
+  cleanups.start.subscribe((cleanup) => observer.cleanupBegan(cleanup as TracedCleanup));
+  cleanups.end.subscribe((cleanup) => observer.cleanupEnded(cleanup as TracedCleanup, false));
+  cleanups.asyncEnd.subscribe((cleanup) => observer.cleanupEnded(cleanup as TracedCleanup, true));
+}
+
+/** A trace that cannot be written stops nothing: it is said once. */
+function toDisk(wanted: string): Sink {
+  let file: TraceFile | undefined;
+  let hasFailed = false;
+  return (records) => {
+    if (hasFailed) return;
+    try {
+      file ??= new TraceFile(traceFile(wanted), false);
+      file.write(records);
+    } catch (error) {
+      hasFailed = true;
+      report(`ATEXIT_TRACE=${wanted} is ignored: ${(error as Error).message}`);
+    }
+  };
+}
+
+/** A cleanup of the shutdown that goes on, by its number. */
+interface Known extends Queued {
+  readonly id: string;
+  isOver: boolean;
+}
+
+let shutdowns = 0;
+
+class Observer {
+  readonly #toDisk: Sink | undefined;
+  #stories = new Stories();
+  #id = "";
+  readonly #known = new Map<TracedCleanup, Known>();
+  #count = 0;
+  #running: Known[] = [];
+
+  constructor(disk: Sink | undefined) {
+    this.#toDisk = disk;
+  }
+
+  shutdownBegan(shutdown: TracedShutdown): void {
+    const { exit, deadline, grace, queue } = shutdown;
+    shutdowns += 1;
+    this.#id = `${process.pid}.${threadId}.${shutdowns}.${micros(epoch)}`;
+    this.#known.clear();
+    this.#running = [];
+    this.#count = 0;
+    const program = programName();
+    const began = {
+      atexit: TRACE_VERSION,
+      program,
+      node: process.version,
+      exit: exitOf(exit),
+      deadline: micros(deadline),
+      grace,
+      queued: queue.length,
+    };
+    this.#write([...lane.names(program, threadName), lane.at(epoch + now(), "b", this.#id, titleOf(exit), began)]);
+    for (let first = 0; first < queue.length; first += CHUNK) {
+      const cleanups = queue.slice(first, first + CHUNK).map((cleanup) => this.#number(cleanup, false));
+      const args = cleanups.map(({ n, name, site, durable }) => ({ n, name, site, durable }));
+      this.#write([lane.meta("atexit_queue", { shutdown: this.#id, cleanups: args })]);
+    }
+    // What run() began before is waited for.
+    for (const cleanup of queue) if (cleanup.startedAt !== undefined) this.#began(cleanup, cleanup.startedAt);
+  }
+
+  shutdownEnded({ outcome, exit }: TracedShutdown): void {
+    if (outcome === undefined || this.#id === "") return;
+    this.#write([lane.at(epoch + now(), "e", this.#id, titleOf(exit), { outcome })]);
+    this.#id = "";
+    this.#known.clear();
+    if (printsAll) print(this.#stories);
+    this.#stories = new Stories();
+  }
+
+  cleanupBegan(cleanup: TracedCleanup): void {
+    if (cleanup.shutdown === undefined || this.#id === "") return;
+    this.#began(cleanup, epoch + now());
+    handles?.enter(cleanup);
+  }
+
+  cleanupEnded(cleanup: TracedCleanup, hasReturned: boolean): void {
+    handles?.leave(cleanup);
+    const { outcome, error } = cleanup;
+    const known = this.#known.get(cleanup);
+    if (outcome === undefined || known === undefined || known.isOver) return;
+    known.isOver = true;
+    this.#running = this.#running.filter((one) => one !== known);
+    const shutdown = this.#id;
+    const { n, name, id } = known;
+    const records: TraceRecord[] = [];
+    if (outcome !== "ok" && outcome !== "failed") {
+      const waitingOn = hasReturned
+        ? (handles ?? new Handles(false)).waitedFor(cleanup)
+        : ["its own code, which did not return"];
+      records.push(lane.at(epoch + now(), "n", id, "waiting on", { shutdown, n, waitingOn }));
+    }
+    const text = outcome === "failed" ? describe(error) : undefined;
+    records.push(lane.at(epoch + now(), "e", id, name, { shutdown, n, outcome, error: text }));
+    this.#write(records);
+  }
+
+  #began(cleanup: TracedCleanup, at: number): void {
+    const outer = this.#running.at(-1);
+    const known = this.#number(cleanup, outer !== undefined);
+    const { n, name, site, durable, id } = known;
+    const deadline = cleanup.deadline === undefined ? undefined : micros(cleanup.deadline);
+    const args = { shutdown: this.#id, n, name, site, durable, deadline, within: outer?.n };
+    this.#running.push(known);
+    this.#write([lane.at(at, "b", id, name, args)]);
+  }
+
+  /** Of several at once each has a lane of its own; one after the other they share the shutdown's. */
+  #number(cleanup: TracedCleanup, hasOwnLane: boolean): Known {
+    let known = this.#known.get(cleanup);
+    if (known !== undefined && !hasOwnLane) return known;
+    const { name, site, durable } = cleanup;
+    const n = known?.n ?? this.#count++;
+    known = {
+      n,
+      name,
+      ...(site === undefined ? {} : { site }),
+      ...(durable === undefined ? {} : { durable }),
+      id: hasOwnLane ? `${this.#id}.${n}` : this.#id,
+      isOver: false,
+    };
+    this.#known.set(cleanup, known);
+    return known;
+  }
+
+  #write(records: readonly TraceRecord[]): void {
+    this.#toDisk?.(records);
+    if (printsAll) for (const record of records) this.#stories.take(record);
+  }
+}
+
+/** Prints what a shutdown remembers that has passed its deadline, unless all are printed anyway. */
+export function printOverdue(exit: Exit, { steps, others, beganAt }: Timeline, grace: number): void {
+  if (printsAll) return;
+  const stories = new Stories();
+  const id = "overdue";
+  const at = (time: number) => epoch + time;
+  const program = programName();
+  const deadline = micros(at(beganAt + grace));
+  const { length: queued } = steps;
+  const began = { atexit: TRACE_VERSION, program, node: process.version, exit: exitOf(exit), deadline, grace, queued };
+  stories.take(lane.at(at(beganAt), "b", id, titleOf(exit), began));
+  steps.forEach(({ cleanup, startedAt, endedAt, outcome }, n) => {
+    const { title: name } = cleanup;
+    const site = placeOf(cleanup.site);
+    stories.take(lane.at(at(startedAt), "b", id, name, { shutdown: id, n, name, site }));
+    stories.take(lane.at(at(endedAt), "e", id, name, { shutdown: id, n, outcome }));
+  });
+  stories.take(lane.at(at(now()), "e", id, titleOf(exit), { outcome: "given up" }));
+  print(stories, others);
+  const open = new Handles(false).all().map((each) => `    ${plain(each)}\n`);
+  writeError(`  still open (ATEXIT_REPORT=1 tells where each was opened, and in which cleanup):\n${open.join("")}`);
+}
+
+function print(stories: Stories, others = 0): void {
+  for (const story of stories.all()) {
+    story.leftOut.count += others;
+    writeError(inTerminal(story, forTerminal(process.env, builtin("tty").isatty(2), columns()), { isBrief: true }));
+  }
+}
+
+/** To look at process.stderr is to open it. */
+function columns(): number | undefined {
+  if (!builtin("tty").isatty(2)) return undefined;
+  return process.stderr.columns;
+}
+
+function exitOf({ kind, code, signal, error }: Exit): object {
+  const isError = kind === "uncaughtException" || kind === "unhandledRejection";
+  return { kind, code, signal, error: isError ? describe(error) : undefined };
+}
+
+function titleOf({ kind, signal }: Exit): string {
+  return `shutdown: ${signal ?? kind}`;
+}
+
+function describe(error: unknown): string {
+  return describeError(error).slice(0, LONGEST_ERROR);
+}

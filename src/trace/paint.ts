@@ -1,0 +1,56 @@
+// Text for a terminal.
+
+import { styleText } from "node:util";
+
+export type Style = Parameters<typeof styleText>[0];
+export type Paint = (style: Style, text: string) => string;
+
+/** Colours on a terminal, unless NO_COLOR says not to (https://no-color.org). */
+export function painterFor(isTerminal: boolean, { NO_COLOR, TERM }: NodeJS.ProcessEnv): Paint {
+  const has = isTerminal && !NO_COLOR && TERM !== "dumb";
+  return (style, text) => (has ? styleText(style, text, { validateStream: false }) : text);
+}
+
+/** Nothing that a file's or a program's name can do to a terminal. */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) as number;
+    return `\\u{${code.toString(16)}}`;
+  });
+}
+
+/** How many columns a text takes on a terminal: those of East Asia and emoji take two. */
+export function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += widthOfCharacter(character);
+  return width;
+}
+
+function widthOfCharacter(character: string): number {
+  if (/\p{M}/u.test(character)) return 0;
+  return /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
+    character,
+  )
+    ? 2
+    : 1;
+}
+
+/** Exactly so many columns: cut in the middle, where names differ least, or filled up. */
+export function fitted(text: string, width: number): string {
+  const length = widthOf(text);
+  if (length <= width) return text + " ".repeat(width - length);
+  const characters = [...text];
+  const half = Math.ceil((width - 1) / 2);
+  const head = taken(characters, half);
+  const tail = taken([...characters].reverse(), width - 1 - widthOf(head));
+  return fitted(`${head}…${[...tail].reverse().join("")}`, width);
+}
+
+function taken(characters: readonly string[], width: number): string {
+  let text = "";
+  for (const character of characters) {
+    if (widthOf(text) + widthOfCharacter(character) > width) break;
+    text += character;
+  }
+  return text;
+}

@@ -1,0 +1,33 @@
+// Where the trace of a process goes.
+
+import { builtin } from "../builtin.js";
+import { thisProcess } from "../durable/owner.js";
+
+/**
+ * The file that `ATEXIT_TRACE` means for this process: the file itself, or one
+ * of its own in that directory. All threads of a process come to the same.
+ */
+export function traceFile(wanted: string): string {
+  const { basename, dirname, join, resolve } = builtin("path");
+  const fs = builtin("fs");
+  const path = resolve(wanted);
+  const isDirectory = /[\\/]$/.test(wanted) || fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const { pid, start } = thisProcess();
+  return isDirectory
+    ? join(real(path), `${programName().replace(/[^\w.-]+/g, "_")}-${pid}-${start}.trace.json`)
+    : join(real(dirname(path)), basename(path));
+}
+
+/** What this process runs, in one word. */
+export function programName(): string {
+  return builtin("path").basename(process.argv[1] ?? process.execPath) || "node";
+}
+
+/** Who carries on with the trace may stand elsewhere, and follows no link. */
+function real(directory: string): string {
+  try {
+    return builtin("fs").realpathSync(directory);
+  } catch {
+    return directory;
+  }
+}

@@ -1,0 +1,43 @@
+// A row, as the pictures describe it.
+
+import { duration } from "./layout.js";
+import type { Row, RowOutcome, Story } from "./story.js";
+
+/** The class that gives an outcome its colour. */
+export function classOf(outcome: RowOutcome): string {
+  return outcome.replaceAll(" ", "-");
+}
+
+/** Of a row that two processes had a part in: the class of what happened in the first. */
+export function ownClassOf({ outcome, endedAt, replay }: Row): string {
+  if (replay === undefined) return classOf(outcome);
+  return classOf(endedAt === undefined ? "cut off" : "given up");
+}
+
+/** All that is known of a row, a line each. */
+export function detailsOf(row: Row, { beganAt }: Story): string[] {
+  const { site, startedAt, endedAt, error, waitingOn, replay } = row;
+  const lines: string[] = [];
+  if (site !== undefined) lines.push(`registered at ${site}`);
+  if (startedAt !== undefined) {
+    const took = endedAt === undefined ? "and nothing tells of its end" : `took ${duration(endedAt - startedAt)}`;
+    lines.push(`began after ${duration(Math.max(0, startedAt - beganAt))}, ${took}`);
+  }
+  for (const each of waitingOn ?? []) lines.push(`waiting on ${each}`);
+  if (replay !== undefined) {
+    const took = replay.endedAt === undefined ? "" : `, ${duration(replay.endedAt - replay.startedAt)}`;
+    lines.push(`${replay.by} (pid ${replay.pid}): ${replay.outcome ?? "begun, and not ended"}${took}`);
+    if (replay.why !== undefined) lines.push(replay.why);
+  }
+  if (error !== undefined) lines.push(error);
+  return lines;
+}
+
+/** Those that did not end well, then the longest; in their order. */
+export function longest(rows: readonly Row[], limit: number): readonly Row[] {
+  if (rows.length <= limit) return rows;
+  const weight = ({ outcome, startedAt = 0, endedAt = 0 }: Row) =>
+    outcome === "ok" ? endedAt - startedAt : Number.MAX_VALUE;
+  const kept = new Set([...rows].sort((a, b) => weight(b) - weight(a)).slice(0, limit));
+  return rows.filter((row) => kept.has(row));
+}
