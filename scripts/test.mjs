@@ -6,12 +6,13 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { provideNodes } from "./nodes.mjs";
-import { provideInits, providePostgres, provideRedis } from "./servers.mjs";
+import { provideChromium, provideInits, providePostgres, provideRedis } from "./servers.mjs";
 
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
 rmSync("build", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.json"], { stdio: "inherit" });
 provideNodes();
+provideChromium(); // once, and not by several tests at a time
 
 const wanted = process.argv.slice(2);
 const files = readdirSync("build/test", { recursive: true })
@@ -33,6 +34,7 @@ for (const [name, { missing }] of [
   ["PostgreSQL", providePostgres()],
   ["Redis", provideRedis()],
   ["tini and dumb-init", provideInits()],
+  ["the report's page", provideChromium()],
 ]) {
   if (missing === undefined) continue;
   console.error(`\nThe tests of ${name} did NOT run: ${missing}`);

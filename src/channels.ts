@@ -27,6 +27,8 @@ export interface TracedCleanup {
   deadline: number | undefined;
   /** Of a durable cleanup: its journal's name and its number there. */
   readonly durable: string | undefined;
+  /** The cleanup that has called its `run()`, where it was one. */
+  within: TracedCleanup | undefined;
   /** The shutdown that it is a part of, or that waits for it; `undefined` where the program itself runs it. */
   shutdown: TracedShutdown | undefined;
   /** `undefined` until it is over: at `end` where it is synchronous, and at `asyncEnd` where it is not. */
@@ -107,10 +109,21 @@ export class Channels {
     this.#shutdowns?.[this.#shutdownReturned ? "asyncEnd" : "end"].publish(shutdown);
   }
 
-  /** Calls a cleanup. @param limit how long it has, in milliseconds */
-  call(registration: Registration, limit: number | undefined, body: () => unknown): unknown {
+  /**
+   * Calls a cleanup.
+   *
+   * @param limit how long it has, in milliseconds
+   * @param outer the cleanup that runs it
+   */
+  call(
+    registration: Registration,
+    limit: number | undefined,
+    outer: Registration | undefined,
+    body: () => unknown,
+  ): unknown {
     const told = this.#toldOf(registration);
     const { cleanup } = told;
+    if (outer !== undefined) cleanup.within = this.#told.get(outer)?.cleanup;
     cleanup.startedAt = sinceEpoch(now());
     if (limit !== undefined) cleanup.deadline = cleanup.startedAt + limit;
     try {
@@ -180,6 +193,7 @@ function describe(registration: Registration, shutdown: TracedShutdown | undefin
     startedAt: undefined,
     deadline: undefined,
     durable: registration.durable,
+    within: undefined,
     shutdown,
     outcome: undefined,
     error: undefined,

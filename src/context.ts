@@ -34,6 +34,11 @@ export function endOf(): void {
   if (marked === 0) storage?.disable();
 }
 
+/** What this code belongs to, the innermost where one runs another; `undefined` outside of all cleanups. */
+export function innermost(): Mark | undefined {
+  return storage?.getStore()?.mark;
+}
+
 /** Whether this code belongs to what was marked so; without an argument, to any cleanup. */
 export function isInside(mark?: Mark): boolean {
   let frame = storage?.getStore();

@@ -5,7 +5,7 @@
 
 import type { CallSite } from "./call-site.js";
 import type { Channels } from "./channels.js";
-import { endOf, insideOf, isInside, SHUTDOWN } from "./context.js";
+import { endOf, innermost, insideOf, isInside, SHUTDOWN } from "./context.js";
 import { type AnyFunction, Entry, type Stack } from "./stack.js";
 
 /** What may be said about a cleanup at its registration. */
@@ -99,8 +99,9 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
   run(): unknown {
     if (this.#state === "gone") return undefined;
     if (this.#state === "running") return this.isRunningHere ? Promise.resolve() : this.ending;
+    const outer = this.stack.channels.areWatched ? this.#outer() : undefined;
     try {
-      return insideOf(this, () => this.start());
+      return insideOf(this, () => this.start(undefined, outer));
     } finally {
       if (this.ending === undefined) endOf();
       else void this.ending.then(endOf);
@@ -133,10 +134,11 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
    * has ended, its promise included.
    *
    * @param limit how long a shutdown gives it, in milliseconds
+   * @param outer the cleanup that runs it, for those who look
    * @returns what the cleanup returns
    * @throws what the cleanup throws
    */
-  start(limit?: number): unknown {
+  start(limit?: number, outer?: Registration): unknown {
     this.#state = "running";
     this.stack.running += 1;
     const { channels } = this.stack;
@@ -144,7 +146,7 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
     let result: unknown;
     let promised: boolean;
     try {
-      result = isWatched ? channels.call(this, limit, () => this.#call()) : this.#call();
+      result = isWatched ? channels.call(this, limit, outer, () => this.#call()) : this.#call();
       promised = isPromise(result);
     } catch (error) {
       if (isWatched) channels.returned(this, undefined);
@@ -162,6 +164,12 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
     this.#about = beside(this.#about, { ending: promise.then(ended, ended) });
     // A promise of its own for the caller: a rejection that the caller ignores must not pass for handled.
     return promise.then((value) => value);
+  }
+
+  /** The cleanup that this code is part of. */
+  #outer(): Registration | undefined {
+    const mark = innermost();
+    return mark === SHUTDOWN ? this.stack.current : (mark as Registration | undefined);
   }
 
   #call(): unknown {

@@ -57,7 +57,6 @@ export function htmlOf(stories: readonly Story[], limit = 1_000): string {
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
 <title>${escaped(title)}</title>
 <style>${colours}${style}</style>
 </head>

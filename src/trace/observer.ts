@@ -86,7 +86,7 @@ class Observer {
   #id = "";
   readonly #known = new Map<TracedCleanup, Known>();
   #count = 0;
-  #running: Known[] = [];
+  #running = 0;
 
   constructor(disk: Sink | undefined) {
     this.#toDisk = disk;
@@ -97,7 +97,7 @@ class Observer {
     shutdowns += 1;
     this.#id = `${process.pid}.${threadId}.${shutdowns}.${micros(epoch)}`;
     this.#known.clear();
-    this.#running = [];
+    this.#running = 0;
     this.#count = 0;
     const program = programName();
     const began = {
@@ -140,7 +140,7 @@ class Observer {
     const known = this.#known.get(cleanup);
     if (outcome === undefined || known === undefined || known.isOver) return;
     known.isOver = true;
-    this.#running = this.#running.filter((one) => one !== known);
+    this.#running -= 1;
     const shutdown = this.#id;
     const { n, name, id } = known;
     const records: TraceRecord[] = [];
@@ -156,12 +156,12 @@ class Observer {
   }
 
   #began(cleanup: TracedCleanup, at: number): void {
-    const outer = this.#running.at(-1);
-    const known = this.#number(cleanup, outer !== undefined);
+    const outer = cleanup.within === undefined ? undefined : this.#known.get(cleanup.within);
+    const known = this.#number(cleanup, this.#running > 0);
     const { n, name, site, durable, id } = known;
     const deadline = cleanup.deadline === undefined ? undefined : micros(cleanup.deadline);
     const args = { shutdown: this.#id, n, name, site, durable, deadline, within: outer?.n };
-    this.#running.push(known);
+    this.#running += 1;
     this.#write([lane.at(at, "b", id, name, args)]);
   }
 

@@ -30,6 +30,8 @@ function draw(table) {
     mark.textContent = timeText(Number(at.toPrecision(12)));
     mark.style.left = `${((at - from) / (to - from)) * 100}%`;
     axis.append(mark);
+    // The line stays where the text has no room.
+    if (mark.offsetLeft + mark.offsetWidth > axis.clientWidth) mark.textContent = "";
   }
   const labels = [...table.querySelectorAll(".label")];
   const width = axis.clientWidth;

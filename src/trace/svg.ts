@@ -19,7 +19,7 @@ const LONGEST_NAME = 260;
 const COLUMN = 6.7;
 
 const STYLE = `
-text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--text); }
+text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--text); stroke: var(--paper); stroke-width: 4px; paint-order: stroke; }
 .title { font-weight: 600; font-size: 14px; }
 .quiet { fill: var(--quiet); }
 .paper { fill: var(--paper); }

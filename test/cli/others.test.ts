@@ -156,7 +156,7 @@ test("completions offer the commands and their options", () =>
         ["-c", `source ${bash}; COMP_WORDS=(${words}); COMP_CWORD=${at}; _atexit; echo "\${COMPREPLY[@]}"`],
         { encoding: "utf8" },
       ).stdout.trim();
-    assert.equal(offered("atexit re", 1), "recover");
+    assert.equal(offered("atexit re", 1), "recover report");
     assert.equal(offered("atexit run --te", 2), "--temp-dir");
     for (const shell of ["zsh", "fish"]) {
       assert.match((await atexit(place, ["completion", shell])).stdout, /on-exit/);

@@ -9,7 +9,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 // @ts-expect-error a script without types
-import { providePostgres, provideRedis } from "../../../scripts/servers.mjs";
+import { provideChromium, providePostgres, provideRedis } from "../../../scripts/servers.mjs";
 
 type Provided = { command: string; env: Record<string, string> } | { missing: string };
 
@@ -25,6 +25,9 @@ const user: Partial<typeof NOBODY> = process.getuid?.() === 0 ? NOBODY : {};
 
 const postgres = providePostgres() as Provided;
 const redis = provideRedis() as Provided;
+
+/** A browser, or why there is none. */
+export const chromium = provideChromium() as Provided;
 
 /** Why the tests of a server do not run, or `false`. */
 export const without = {
