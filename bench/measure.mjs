@@ -43,6 +43,14 @@ export function printed(command, args) {
   return number;
 }
 
+/** Milliseconds from the time that a process prints (of process.hrtime) to its end. */
+export function sincePrinted(command, args) {
+  const { stdout, stderr, status } = ended(command, args);
+  const end = process.hrtime.bigint();
+  if (status !== 0) throw new Error(`${args.join(" ")} ended with ${status}:\n${stderr}`);
+  return Number(end - BigInt(stdout)) / 1e6;
+}
+
 /** Milliseconds from the start of a process to its end, which must be the expected one. */
 export function lifetime(command, args, expected) {
   const start = process.hrtime.bigint();

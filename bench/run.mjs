@@ -23,6 +23,7 @@ import { naturalEnd, sigterm } from "./process.mjs";
 import { registration } from "./registration.mjs";
 import { cancel, unregister } from "./removal.mjs";
 import { resources } from "./resources.mjs";
+import { unseenAsync, unseenSync } from "./unseen.mjs";
 import { startUp } from "./start-up.mjs";
 
 const ROWS = [
@@ -42,6 +43,8 @@ const ROWS = [
   cleanExit,
   ...resources,
   command,
+  unseenSync,
+  unseenAsync,
 ];
 
 const { values, positionals } = parseArgs({
@@ -60,7 +63,7 @@ if (unknown !== undefined) {
 const chosen = positionals.length === 0 ? ROWS : ROWS.filter((row) => positionals.includes(row.name));
 const version = spawnSync(values.node, ["--version"], { encoding: "utf8" }).stdout.trim();
 
-const packages = installed();
+const packages = await installed();
 const results = [];
 try {
   for (const row of chosen) results.push(measured(row, { node: values.node, program: packages.program }));

@@ -1,6 +1,6 @@
 // What a shutdown tells whoever looks, on two tracing channels of
 // node:diagnostics_channel: `atexit:shutdown` and `atexit:cleanup`. Where nobody
-// looks it is one question for each cleanup.
+// looks it is one question for a whole shutdown.
 // Source: https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel
 
 import { builtin, now } from "./builtin.js";
@@ -52,6 +52,8 @@ export interface TracedShutdown {
 
 type Channel<T extends object> = import("node:diagnostics_channel").TracingChannel<unknown, T>;
 
+const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
+
 /** How far the events of a cleanup have come. */
 interface Told {
   readonly cleanup: TracedCleanup;
@@ -61,6 +63,8 @@ interface Told {
 
 /** The channels of one thread. */
 export class Channels {
+  /** Whether anybody was there when it was last asked. */
+  areWatched = false;
   #shutdowns: Channel<TracedShutdown> | undefined;
   #cleanups: Channel<TracedCleanup> | undefined;
   #shutdown: TracedShutdown | undefined;
@@ -68,16 +72,34 @@ export class Channels {
   /** While somebody looks: those of the queue, and those that have begun. */
   readonly #told = new Map<Registration, Told>();
 
-  /** Whether anybody looks at cleanups. */
-  get areWatched(): boolean {
-    this.#cleanups ??= builtin("diagnostics_channel").tracingChannel("atexit:cleanup");
-    return this.#cleanups.hasSubscribers;
+  /** Asks before a cleanup that the program runs itself: there may be a million. */
+  look(): boolean {
+    this.#open();
+    this.areWatched = this.#cleanups?.hasSubscribers === true || this.#shutdown !== undefined;
+    return this.areWatched;
+  }
+
+  /** Asks before a shutdown, by the names alone: to make the channels takes longer than most shutdowns. */
+  #lookOnce(): boolean {
+    const { hasSubscribers } = builtin("diagnostics_channel");
+    this.areWatched = EVENTS.some(
+      (event) =>
+        hasSubscribers(`tracing:atexit:cleanup:${event}`) || hasSubscribers(`tracing:atexit:shutdown:${event}`),
+    );
+    if (this.areWatched) this.#open();
+    return this.areWatched;
+  }
+
+  #open(): void {
+    if (this.#cleanups !== undefined) return;
+    const { tracingChannel } = builtin("diagnostics_channel");
+    this.#shutdowns = tracingChannel("atexit:shutdown");
+    this.#cleanups = tracingChannel("atexit:cleanup");
   }
 
   /** Runs the first, synchronous part of a shutdown. */
   begin<T>(exit: Exit, deadline: number, grace: number, stack: RegistrationStack, body: () => T): T {
-    this.#shutdowns ??= builtin("diagnostics_channel").tracingChannel("atexit:shutdown");
-    if (!this.#shutdowns.hasSubscribers && !this.areWatched) return body();
+    if (!this.#lookOnce() || this.#shutdowns === undefined) return body();
     const queue: TracedCleanup[] = [];
     const shutdown: TracedShutdown = { exit, deadline: sinceEpoch(deadline), grace, queue, outcome: undefined };
     this.#shutdown = shutdown;

@@ -99,7 +99,7 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
   run(): unknown {
     if (this.#state === "gone") return undefined;
     if (this.#state === "running") return this.isRunningHere ? Promise.resolve() : this.ending;
-    const outer = this.stack.channels.areWatched ? this.#outer() : undefined;
+    const outer = this.stack.channels.look() ? this.#outer() : undefined;
     try {
       return insideOf(this, () => this.start(undefined, outer));
     } finally {

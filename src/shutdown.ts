@@ -13,7 +13,7 @@ import type { Registration, RegistrationStack } from "./registration.js";
 import { isPromise } from "./registration.js";
 import { reportFailure, reportGivenUp, reportNotAwaited, reportNotCalled, reportWaiting } from "./report.js";
 import type { Settings } from "./settings.js";
-import { Timeline } from "./timeline.js";
+import { SHORT, Timeline } from "./timeline.js";
 
 /** Ends the process, in the way that fits the way out. */
 export type End = () => void;
@@ -209,7 +209,9 @@ export class Shutdown {
     if (promise === undefined) {
       // Where it was stopped, that is known already.
       if (this.#stack.current === cleanup) {
-        this.#timeline.add(cleanup, startedAt, this.#time, this.#hasFailed ? "failed" : "ok");
+        // Most are over at once: for them, not even a call.
+        if (!this.#hasFailed && this.#time - startedAt < SHORT) this.#timeline.others += 1;
+        else this.#timeline.add(cleanup, startedAt, this.#time, this.#hasFailed ? "failed" : "ok");
       }
       // It has ended; or it is an outer frame of this very call, and cannot end before the process does.
       this.#forget(cleanup);

@@ -13,7 +13,7 @@ export interface Step {
 }
 
 /** What ends well and sooner than this is only counted, in milliseconds. */
-const SHORT = 1;
+export const SHORT = 1;
 
 /** How many are remembered. */
 const MOST = 1_000;

@@ -119,7 +119,7 @@ export interface Link {
   /** `undefined` of time in which no cleanup was waited for. */
   readonly row: Row | undefined;
   /** What that time was. */
-  readonly gap: "before the first cleanup" | "between cleanups" | "after the last cleanup" | undefined;
+  readonly gap: "before the first cleanup" | "between cleanups" | "after the last cleanup" | "itself" | undefined;
   /** Counted from the shutdown's beginning. */
   readonly from: number;
   readonly length: number;
@@ -142,6 +142,7 @@ function chain(
   { beganAt, endedAt }: Story,
 ): Link[] {
   const ends = (row: Row) => row.endedAt ?? endedAt;
+  const isInner = from !== beganAt || to !== endedAt;
   const links: Link[] = [];
   let at = to;
   const gapUntil = (since: number, gap: Link["gap"]) => {
@@ -151,13 +152,13 @@ function chain(
     const startedAt = Math.max(from, row.startedAt ?? from);
     if (startedAt >= at && links.length > 0) continue;
     const end = Math.min(ends(row), at);
-    gapUntil(end, links.length === 0 ? "after the last cleanup" : "between cleanups");
+    gapUntil(end, isInner ? "itself" : links.length === 0 ? "after the last cleanup" : "between cleanups");
     const own = row.n === undefined ? [] : (inner.get(row.n) ?? []);
     const within = own.length === 0 ? [] : chain(own, inner, startedAt, end, { beganAt, endedAt } as Story);
     links.push({ row, gap: undefined, from: startedAt - beganAt, length: end - startedAt, inner: within });
     at = startedAt;
   }
-  gapUntil(from, "before the first cleanup");
+  gapUntil(from, isInner ? "itself" : "before the first cleanup");
   return links.reverse();
 }
 
@@ -227,7 +228,8 @@ function countsOf(rows: readonly Row[]): Map<RowOutcome, number> {
 /** What was left out of the rows, or `undefined`. */
 export function leftOutOf({ leftOut: { count, total, neverRan } }: Story): string | undefined {
   const parts = [];
-  if (count > 0) parts.push(`${count} shorter cleanups${total > 0 ? `, ${duration(total)} together` : ""}`);
+  if (count > 0)
+    parts.push(`${count} shorter cleanup${count === 1 ? "" : "s"}${total > 0 ? `, ${duration(total)} together` : ""}`);
   if (neverRan > 0) parts.push(`${neverRan} that never ran`);
   return parts.length === 0 ? undefined : `left out: ${parts.join(", and ")}`;
 }

@@ -71,9 +71,9 @@ Critical path: what the total is made of
      @400 ms     +300 ms  queue
      @700 ms      +10 ms  (between cleanups)
      @710 ms     +280 ms  pool
-     @710 ms      +10 ms    (before the first cleanup)
+     @710 ms      +10 ms    (itself)
      @720 ms     +180 ms    connection
-     @900 ms      +90 ms    (after the last cleanup)
+     @900 ms      +90 ms    (itself)
      @990 ms      +10 ms  log
 `,
       );
