@@ -51,12 +51,13 @@ try {
     sourcemap: true,
     logLevel: "warning",
   };
+  // What V8 has to read is what a program waits for at its start; and Node shows the line that throws.
+  const small = { minify: true, lineLimit: 120 };
   await build({
     ...options,
     entryPoints: ENTRIES,
     plugins: [facesAreExternal],
-    minify: true, // what V8 has to read is what a program waits for at its start
-    lineLimit: 120, // and what Node shows of a line that throws
+    ...small,
   });
   // The command is one CommonJS file with all that it needs: Node has it running 8 ms sooner than four ES modules.
   // What writes traces is loaded in the middle of a shutdown, where nothing can be waited for.
@@ -68,8 +69,7 @@ try {
     ignoreAnnotations: true,
     define: { "import.meta.url": "MODULE_URL" },
     banner: { js: 'const MODULE_URL = require("node:url").pathToFileURL(__filename).href;' },
-    minify: true,
-    lineLimit: 120,
+    ...small,
   });
   await build({ ...options, entryPoints: TOUR, packages: "external" });
   chmodSync(join(fresh, "cli.cjs"), 0o755);

@@ -8,6 +8,7 @@ import type { CleanupOptions } from "./registration.js";
 import type { Settings } from "./settings.js";
 import { sharedThread } from "./shared.js";
 
+export type { Outcome, TracedCleanup, TracedShutdown } from "./channels.js";
 export type { ErrorCode } from "./errors.js";
 export type { Exit, ExitKind } from "./exit.js";
 export { SystemExit } from "./exit.js";

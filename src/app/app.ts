@@ -142,6 +142,7 @@ class StartedApp implements App, Health {
   readonly #listening: Promise<unknown>[] = [];
   #log: LogFile | undefined;
   #manager: ServiceManager | undefined;
+  #askingForTime: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(name: string, places: Places, options: StartOptions) {
@@ -270,6 +271,7 @@ class StartedApp implements App, Health {
     exiting.removeEventListener("abort", this.#leave);
     this.#leave();
     for (let handle = this.#handles.pop(); handle !== undefined; handle = this.#handles.pop()) await handle.run();
+    clearInterval(this.#askingForTime);
   }
 
   /** As soon as it is known that this will end, and before anything is closed. */
@@ -281,9 +283,9 @@ class StartedApp implements App, Health {
     const latest = performance.now() + configure({}).grace;
     let before = count();
     // A loop that is blocked asks for no more time; nor does one that has nothing left to wait for.
-    const timer = setInterval(() => {
+    this.#askingForTime = setInterval(() => {
       const left = count();
-      if (performance.now() >= latest) return clearInterval(timer);
+      if (performance.now() >= latest) return clearInterval(this.#askingForTime);
       const progress = left < before ? `, ${before - left} done in the last second` : "";
       before = left;
       void manager.notify({

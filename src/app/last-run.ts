@@ -2,6 +2,7 @@
 // end. Where it is still there at the next start, no end was seen.
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { thisProcess } from "../durable/owner.js";
 
 /** A run that was killed, or lost its power: its end was seen by nobody. */
 export interface LostRun {
@@ -15,7 +16,7 @@ export interface LostRun {
 /** Writes down that this run has begun, and tells what became of the last one. */
 export function begin(path: string): LostRun | undefined {
   const lost = read(path);
-  const run = { pid: process.pid, since: new Date().toISOString(), boot: bootId() };
+  const run = { pid: process.pid, since: new Date().toISOString(), boot: thisProcess().boot };
   writeFileSync(path, `${JSON.stringify(run)}\n`, { mode: 0o600 });
   return lost;
 }
@@ -36,18 +37,9 @@ function read(path: string): LostRun | undefined {
     return {
       pid: typeof pid === "number" ? pid : undefined,
       since: typeof since === "string" && !Number.isNaN(Date.parse(since)) ? new Date(since) : undefined,
-      rebooted: boot !== bootId(),
+      rebooted: boot !== thisProcess().boot,
     };
   } catch {
     return { pid: undefined, since: undefined, rebooted: true }; // torn by a power cut
-  }
-}
-
-/** Linux only; elsewhere a reboot cannot be told from a kill. */
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "";
   }
 }

@@ -3,11 +3,12 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { configure as configureDurable, forResources, recover } from "../durable/index.js";
+import { contentOf } from "../durable/owner.js";
 import { configure } from "../index.js";
 import { doctorOptions } from "./options.js";
 import { painter, plain, progress, say } from "./terminal.js";
@@ -68,11 +69,12 @@ const checks: Readonly<Record<string, Check>> = {
     if (process.pid === 1) {
       return note("this is PID 1", "Orphans are not reaped by Node: let docker run --init, or tini, be PID 1.");
     }
-    const init = contentOf("/proc/1/comm").trim();
+    const init = contentOf("/proc/1/comm");
     const isContainer = existsSync("/.dockerenv") || existsSync("/run/.containerenv") || existsSync("/var/run/secrets");
-    if (!isContainer) return ok(init === "" ? "the system's own" : `the system's own, or one that ${init} leads`);
+    if (!isContainer)
+      return ok(init === undefined ? "the system's own" : `the system's own, or one that ${init} leads`);
     return note(
-      `a container's, led by ${init}`,
+      `a container's, led by ${init ?? "nobody knows whom"}`,
       "When its first process dies the guard dies with it: set ATEXIT_DIR to a directory on a volume, so that the next container cleans up.",
     );
   },
@@ -205,14 +207,6 @@ async function tryGuard(): Promise<Finding> {
   } finally {
     await new Promise((resolve) => setTimeout(resolve, 50)); // the replay's last line
     rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-function contentOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
   }
 }
 

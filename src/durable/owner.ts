@@ -112,7 +112,8 @@ function startOf(path: string): string | undefined {
   return statOf(path)?.start;
 }
 
-function contentOf(path: string): string | undefined {
+/** What a small file holds, without the white space around it; `undefined` where it cannot be read, or holds nothing. */
+export function contentOf(path: string): string | undefined {
   try {
     const content = fs.readFileSync(path, "utf8").trim();
     return content === "" ? undefined : content;

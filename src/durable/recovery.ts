@@ -44,7 +44,7 @@ async function recoverOne(directory: string, name: JournalName, dryRun: boolean)
     return [];
   }
   if (lifeOfHolder(directory, name) !== "dead") return [];
-  if (dryRun) return pendingIn(directory, name);
+  if (dryRun) return wouldReplay(directory, name);
   const claimed = claim(directory, name);
   if (claimed === "taken" || claimed === "empty") return [];
   if ("refused" in claimed) {
@@ -55,7 +55,7 @@ async function recoverOne(directory: string, name: JournalName, dryRun: boolean)
   return replay(directory, claimed, "next start");
 }
 
-function pendingIn(directory: string, name: JournalName): Replayed[] {
+function wouldReplay(directory: string, name: JournalName): Replayed[] {
   const { join } = builtin("path");
   const read = readJournal(join(directory, name.file), join(directory, `${name.journal}.next`));
   if (read === "empty") return [];

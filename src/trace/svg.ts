@@ -18,6 +18,9 @@ const LONGEST_NAME = 260;
 /** What a column of the text is taken to be wide, in pixels: no browser is asked. */
 const COLUMN = 6.7;
 
+/** The same where nothing may be beneath it. */
+const WIDE_COLUMN = 7.5;
+
 const STYLE = `
 text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--text); stroke: var(--paper); stroke-width: 4px; paint-order: stroke; }
 .title { font-weight: 600; font-size: 14px; }
@@ -33,16 +36,17 @@ text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--text); strok
 export function svgOf(story: Story, limit = 200): string {
   const { length, deadline, ticks } = axisOf(story);
   const rows = longest(story.rows, limit);
-  const nameColumns = Math.floor(LONGEST_NAME / COLUMN);
+  const nameColumns = Math.floor(LONGEST_NAME / WIDE_COLUMN);
   const names = rows.map(({ name, within }) =>
     fitted(within === undefined ? name : `└ ${name}`, nameColumns).trimEnd(),
   );
-  const left = MARGIN + Math.min(LONGEST_NAME, Math.max(40, ...names.map((name) => widthOf(name) * COLUMN))) + 10;
+  const left = MARGIN + Math.min(LONGEST_NAME, Math.max(40, ...names.map((name) => widthOf(name) * WIDE_COLUMN))) + 10;
   const chart = WIDTH - MARGIN - left;
   const x = (time: number) => round(left + (time / length) * chart);
   const top = 74;
   const bottom = top + rows.length * ROW + 4;
   const hidden = story.rows.length - rows.length;
+  const isFree = (time: number) => deadline === undefined || Math.abs(x(time) - x(deadline)) > 30;
   const notes = [hidden > 0 ? `not shown: ${hidden} shorter ones` : undefined, leftOutOf(story)].filter((note) => note);
   const height = bottom + notes.length * ROW + MARGIN;
   const title = `Shutdown of ${headline(story)}`;
@@ -58,7 +62,7 @@ ${text(MARGIN, 44, summary(story), ' class="quiet"')}
 ${ticks
   .map(
     (time) =>
-      `<line class="grid" x1="${x(time)}" x2="${x(time)}" y1="${top - 6}" y2="${bottom}"/>${text(x(time), top - 10, tick(time), ' class="quiet" text-anchor="middle"')}`,
+      `<line class="grid" x1="${x(time)}" x2="${x(time)}" y1="${top - 6}" y2="${bottom}"/>${isFree(time) ? text(x(time), top - 10, tick(time), ' class="quiet" text-anchor="middle"') : ""}`,
   )
   .join("\n")}
 ${
