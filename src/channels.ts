@@ -11,9 +11,10 @@ import type { Registration, RegistrationStack } from "./registration.js";
 /**
  * What became of a cleanup: `timed out`: it had its time; `given up`: the
  * shutdown had none left, or was told a second time to end; `left to the guard`:
- * the same of a durable cleanup, which another process carries out.
+ * the same of a durable cleanup, which another process carries out; `done at the
+ * next start`: this process has carried it out for one that had died.
  */
-export type Outcome = "ok" | "failed" | "timed out" | "given up" | "left to the guard";
+export type Outcome = "ok" | "failed" | "timed out" | "given up" | "left to the guard" | "done at the next start";
 
 /** A cleanup, as the subscribers of `tracing:atexit:cleanup:*` are given it: one object at all its events. */
 export interface TracedCleanup {
@@ -99,7 +100,7 @@ export class Channels {
 
   /** Runs the first, synchronous part of a shutdown. */
   begin<T>(exit: Exit, deadline: number, grace: number, stack: RegistrationStack, body: () => T): T {
-    if (!this.#lookOnce() || this.#shutdowns === undefined) return body();
+    if (this.#shutdown !== undefined || !this.#lookOnce() || this.#shutdowns === undefined) return body();
     const queue: TracedCleanup[] = [];
     const shutdown: TracedShutdown = { exit, deadline: sinceEpoch(deadline), grace, queue, outcome: undefined };
     this.#shutdown = shutdown;

@@ -125,7 +125,7 @@ class Pending implements CleanupOptions {
 
   /** By this the trace of a shutdown knows it again when another process carries it out. */
   get durable(): string {
-    return durableId(this.journal.path, this.id);
+    return durableId(builtin("path").basename(this.journal.path), this.id);
   }
 
   get name(): string {

@@ -58,9 +58,15 @@ export function newJournalName(): string {
   return `${newToken()}.jsonl`;
 }
 
-/** By which a recipe is known beyond its owner. @param journal its path */
+/** By which a recipe is known beyond its owner. @param journal its journal's name */
 export function durableId(journal: string, id: number): string {
-  return `${journal.slice(journal.lastIndexOf(builtin("path").sep) + 1)}:${id}`;
+  return `${journal}:${id}`;
+}
+
+/** The name that a journal had while its owner lived. @param path where it is now */
+export function journalOf(path: string): string {
+  const file = builtin("path").basename(path);
+  return parseName(file)?.journal ?? file;
 }
 
 /** The name of a journal while this process carries it out. */

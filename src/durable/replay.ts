@@ -5,8 +5,10 @@ import { CarriedOn, type CarriedOnBy } from "../trace/carried-on.js";
 import type { Claim } from "./claim.js";
 import { appendToLog } from "./log.js";
 import { type Owner, thisProcess } from "./owner.js";
+import { durableId, journalOf } from "./names.js";
 import { type Pending } from "./reader.js";
 import { carryOut, type Circumstances, type Recipe, titleOf } from "./recipes/recipe.js";
+import { told } from "./told.js";
 
 /** What became of one recipe, or of a journal as a whole. */
 export interface Replayed {
@@ -50,10 +52,12 @@ export async function replay(directory: string, claimed: Claim, by: CarriedOnBy)
   };
   for (const problem of claimed.problems) tell(entryOf(claimed, { outcome: "refused", why: problem }));
   const circumstances = circumstancesOf(claimed);
+  const journal = journalOf(claimed.path);
   let isOver = true;
   for (const pending of [...claimed.pending].reverse()) {
     trace?.begin(pending);
-    const entry = await attempt(claimed, pending, circumstances);
+    const title = titleOf(pending.recipe);
+    const entry = await told(title, durableId(journal, pending.id), () => attempt(claimed, pending, circumstances));
     trace?.end(pending, entry);
     tell(entry);
     if (entry.outcome === "failed") isOver = false;

@@ -1,9 +1,8 @@
 // Writes on with the trace of a process that has died, as its recipes are
 // carried out: the owner's journal says where that trace is.
 
-import { builtin } from "../builtin.js";
 import type { Header } from "../durable/journal.js";
-import { durableId, parseName } from "../durable/names.js";
+import { durableId, journalOf } from "../durable/names.js";
 import { type Recipe, titleOf } from "../durable/recipes/recipe.js";
 import { TraceFile } from "./file.js";
 import { Lane, type ReplayBegan, type ReplayEnded, type TraceRecord } from "./records.js";
@@ -31,12 +30,11 @@ export class CarriedOn {
   #hasFailed = false;
 
   private constructor(trace: string, { owner, program }: Header, path: string, by: CarriedOnBy) {
-    const file = builtin("path").basename(path);
     this.#file = new TraceFile(trace, true);
     this.#lane = new Lane(owner.pid, process.pid);
     this.#by = by;
     this.#program = program;
-    this.#journal = parseName(file)?.journal ?? file;
+    this.#journal = journalOf(path);
     this.#write(this.#lane.meta("thread_name", { name: `${by} (${process.pid})` }));
   }
 

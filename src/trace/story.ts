@@ -16,8 +16,7 @@ import type {
 } from "./records.js";
 
 /** What became of a cleanup, whoever carried it out. */
-export type RowOutcome =
-  Outcome | "cut off" | "never ran" | "done by the guard" | "done at the next start" | "not done";
+export type RowOutcome = Outcome | "cut off" | "never ran" | "done by the guard" | "not done";
 
 /** A cleanup of a shutdown. Times are milliseconds since 1970. */
 export interface Row {

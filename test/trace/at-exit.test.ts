@@ -67,7 +67,7 @@ for (const { line, path } of nodes) {
         `const server = createServer(() => {}).listen(0, "127.0.0.1");
         await once(server, "listening");
         get({ host: "127.0.0.1", port: server.address().port }).on("error", () => {});
-        await once(server, "connection");
+        await once(server, "request");
         register({ name: "nothing", timeout: 100 }, () => new Promise(() => {}));
         register({ name: "child", timeout: 100 }, () => once(spawn("sleep", ["0.5"], { stdio: "ignore" }), "exit"));
         register({ name: "timer", timeout: 100 }, async () => { await sleep(1); await sleep(400); });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { inPlace } from "../durable/support.js";
 import { nodes } from "../support/nodes.js";
 import { runProgram } from "../support/program.js";
 import { statusOf } from "../support/run.js";
@@ -231,6 +232,31 @@ for (const { line, path } of nodes) {
         times: [0, 10],
       });
     });
+
+    it("what a recovery carries out for a dead process is told as a cleanup", () =>
+      inPlace(async (place) => {
+        const env = { ATEXIT_GUARD: "off" };
+        const source = `import { exec, remove } from "atexit/durable";
+          remove(process.env.WORK + "/file");
+          exec("false", []);
+          process.kill(process.pid, "SIGKILL");`;
+        await place.run(source, { node: path, env });
+        const { stdout } = await place.run(`${WATCH} import { recover } from "atexit/durable"; await recover();`, {
+          node: path,
+          env,
+        });
+        assert.deepEqual(stdout.trim().split("\n"), [
+          "exec false start -",
+          "exec false end -",
+          "exec false error failed",
+          "exec false asyncStart failed",
+          "exec false asyncEnd failed",
+          `remove ${place.work}/file start -`,
+          `remove ${place.work}/file end -`,
+          `remove ${place.work}/file asyncStart done at the next start`,
+          `remove ${place.work}/file asyncEnd done at the next start`,
+        ]);
+      }));
 
     it("a store that is bound to the start of a cleanup is there in all of it, and not in the next", async () => {
       const { stdout } = await runProgram(

@@ -9,7 +9,7 @@ import { atexit } from "../cli/support.js";
 import { inPlace, type Place } from "../durable/support.js";
 import { nodes } from "../support/nodes.js";
 import { statusOf } from "../support/run.js";
-import { outcomesOf, recordsOf, storiesOf, traceOf } from "./support.js";
+import { outcomesOf, recordsOf, storiesOf, type TraceRecord, traceOf } from "./support.js";
 
 const HEAD = `
 import { writeFileSync } from "node:fs";
@@ -23,6 +23,21 @@ async function traced(place: Place, node: string, source: string, env: NodeJS.Pr
   const ended = await place.run(HEAD + source, { node, env: { ATEXIT_TRACE: traceOf(place), ...env } });
   await place.quiet();
   return ended;
+}
+
+/** As viewers read it: within one id each end is that of the last beginning, and none is left open. */
+function assertNests(records: readonly TraceRecord[]): void {
+  const open = new Map<string, string[]>();
+  let last = 0;
+  for (const { ph, id = "", name, ts } of records) {
+    if (ph === "M") continue;
+    assert.ok(ts >= last, `${name} at ${ts}`);
+    last = ts;
+    const names = open.get(id) ?? [];
+    if (ph === "b") open.set(id, [...names, name]);
+    else if (ph === "e") assert.equal(names.pop(), name);
+  }
+  for (const [id, names] of open) assert.deepEqual(names, [], id);
 }
 
 for (const { line, path } of nodes) {
@@ -251,6 +266,7 @@ for (const { line, path } of nodes) {
             ["both 2", 0],
           ],
         );
+        assertNests(recordsOf(traceOf(place)));
         const { stdout } = await atexit(place, ["report", traceOf(place)]);
         const path_ = stdout.slice(stdout.indexOf("Critical path"));
         assert.match(path_, / outer\n.* first\n.* both 2\n/);
