@@ -190,11 +190,12 @@ const rows: readonly Row[] = [
 for (const { line, path } of nodes) {
   describe(`tracing channels, Node ${line}`, () => {
     for (const { name, source, told, status = "0", env } of rows) {
-      it(name, async () => {
-        const ended = await runProgram(WATCH + source, { node: path, env: { ...process.env, ...env } });
-        assert.deepEqual(ended.stdout.trim().split("\n"), told, ended.stderr);
-        assert.equal(statusOf(ended), status);
-      });
+      it(name, () =>
+        inPlace(async (place) => {
+          const ended = await place.run(WATCH + source, { node: path, env: env ?? {} });
+          assert.deepEqual(ended.stdout.trim().split("\n"), told, ended.stderr);
+          assert.equal(statusOf(ended), status);
+        }));
     }
 
     it("a subscriber is given all that is known of them", async () => {
