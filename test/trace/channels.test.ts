@@ -195,7 +195,8 @@ for (const { line, path } of nodes) {
           const ended = await place.run(WATCH + source, { node: path, env: env ?? {} });
           assert.deepEqual(ended.stdout.trim().split("\n"), told, ended.stderr);
           assert.equal(statusOf(ended), status);
-        }));
+        }),
+      );
     }
 
     it("a subscriber is given all that is known of them", async () => {
