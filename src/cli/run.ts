@@ -115,7 +115,8 @@ function runToItsEnd(
     exit(error.code === "ENOENT" ? EXIT.notFound : error.code === "EACCES" ? EXIT.cannotExecute : EXIT.itself);
   });
   if (command.pid === undefined) return;
-  endsWithThis(runCommand, command, { grace: grace ?? DEFAULT_GRACE });
+  // A command that is over in a moment needs no guard.
+  endsWithThis(runCommand, command, { grace: grace ?? DEFAULT_GRACE }, true);
   command.once("exit", (code, signal) => {
     // Where nothing is left to clean up, this is the end.
     if (signal !== null || count() > 0) stop();

@@ -40,10 +40,11 @@ export class Durable {
   }
 
   /** Writes a recipe down, and registers what carries it out in this process. */
-  add<R>(callee: AnyFunction, recipe: Recipe): Registration<R> {
+  add<R>(callee: AnyFunction, recipe: Recipe, guardLater = false): Registration<R> {
     const journal = this.#open();
     const pending = new Pending(this, journal, journal.add(recipe));
-    this.#guardIt(journal);
+    if (guardLater) setImmediate(() => journal.pending > 0 && this.#guardIt(journal));
+    else this.#guardIt(journal);
     return this.#thread.add(callee, carryOutHere, [pending], pending) as unknown as Registration<R>;
   }
 

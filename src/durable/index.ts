@@ -182,7 +182,9 @@ export function configure(settings: Partial<DurableSettings>): DurableSettings {
  * @internal
  */
 export const forResources = {
-  add: <R>(callee: (...args: never[]) => unknown, recipe: Recipe): Registration<R> => durable.add(callee, recipe),
+  /** @param guardLater whether the guard may come in the next turn of the event loop: the recipe may be over then */
+  add: <R>(callee: (...args: never[]) => unknown, recipe: Recipe, guardLater = false): Registration<R> =>
+    durable.add(callee, recipe, guardLater),
   get directory(): string {
     return durable.directory;
   },

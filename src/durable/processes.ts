@@ -2,7 +2,7 @@
 // descendants, and the members of its process group and session.
 
 import { builtin } from "../builtin.js";
-import { type ProcessStat, statOf } from "./owner.js";
+import { contentOf, type ProcessStat, statOf } from "./owner.js";
 
 export interface Process extends Omit<ProcessStat, "state" | "foreground"> {
   readonly pid: number;
@@ -29,9 +29,26 @@ export function allProcesses(): Map<number, Process> {
   return found;
 }
 
-function* fromProc(): Generator<Process> {
+/** For so long pids cannot have been used up, and begun anew, in milliseconds. */
+const YOUNG = 100;
+
+/**
+ * Those that have begun since a process did, which may have ended: where that
+ * was a moment ago, few have to be looked at, since pids are given in turn.
+ * Source: proc_loadavg(5), whose last field is the pid that was given last.
+ */
+export function processesSince({ pid, start }: Pick<Root, "pid" | "start">): Map<number, Process> {
+  if (process.platform !== "linux") return allProcesses();
+  const newest = Number(contentOf("/proc/loadavg")?.split(" ").at(-1));
+  if (!(ageOf(start) < YOUNG && newest >= pid)) return allProcesses();
+  const found = new Map<number, Process>();
+  if (newest > pid) for (const row of fromProc((other) => other > pid)) found.set(row.pid, row);
+  return found;
+}
+
+function* fromProc(isWanted: (pid: number) => boolean = () => true): Generator<Process> {
   for (const name of builtin("fs").readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
+    if (!/^\d+$/.test(name) || !isWanted(Number(name))) continue;
     const stat = statOf(`/proc/${name}/stat`);
     if (stat !== undefined && stat.state !== "Z" && stat.state !== "X") yield { pid: Number(name), ...stat };
   }
@@ -65,15 +82,14 @@ export function childOf(pid: number): Process | undefined {
 }
 
 /**
- * The root, if it is still itself, its descendants, whoever shares the process
+ * Of all, or of those that are given: the root, if it is still itself, its descendants, whoever shares the process
  * group or session that it leads, and whoever has its mark; with those that were
  * found before, whose parents may have ended since.
  *
  * A group outlives its leader, and its number is given to no new process
  * before it is empty. Source: setpgid(2), fork(2).
  */
-export function treeOf(root: Root, before: readonly Process[] = []): Process[] {
-  const all = allProcesses();
+export function treeOf(root: Root, before: readonly Process[] = [], all = allProcesses()): Process[] {
   const tree = new Map<number, Process>();
   const add = (member: Process | undefined) => {
     if (member !== undefined) tree.set(member.pid, member);
@@ -96,6 +112,31 @@ export function treeOf(root: Root, before: readonly Process[] = []): Process[] {
   return [...tree.values()];
 }
 
+/** How often a process is asked, 0.25 ms apart, whose environment is not there yet. */
+const TRIES = 20;
+
+/** In the middle of execve(2) a process has none. One that really is empty is read in vain. */
+function environmentOf(pid: number): string {
+  const path = `/proc/${pid}/environ`;
+  let environment = builtin("fs").readFileSync(path, "latin1");
+  for (let tries = 0; environment === "" && tries < TRIES && isYoung(pid); tries += 1) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.25);
+    environment = builtin("fs").readFileSync(path, "latin1");
+  }
+  return environment;
+}
+
+function isYoung(pid: number): boolean {
+  const stat = statOf(`/proc/${pid}/stat`);
+  return stat !== undefined && stat.state !== "Z" && stat.state !== "X" && ageOf(stat.start) < YOUNG;
+}
+
+/** In milliseconds. @param start in clock ticks, of which there are a hundred a second */
+function ageOf(start: string): number {
+  const uptime = Number(contentOf("/proc/uptime")?.split(" ", 1)[0]);
+  return uptime * 1_000 - Number(start) * 10;
+}
+
 /**
  * The mark in a process's environment, as it was when its program began. Linux only.
  *
@@ -104,7 +145,7 @@ export function treeOf(root: Root, before: readonly Process[] = []): Process[] {
 export function markOf(pid: number, ofEnded?: string): string | undefined {
   if (process.platform !== "linux") return undefined;
   try {
-    const environment = builtin("fs").readFileSync(`/proc/${pid}/environ`, "latin1");
+    const environment = environmentOf(pid);
     if (environment === "") return ofEnded;
     const entries = environment.split("\0");
     return entries.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);

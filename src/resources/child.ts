@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { forResources, type KillOptions } from "../durable/index.js";
-import { MARK, treeOf } from "../durable/processes.js";
+import { MARK, processesSince, treeOf } from "../durable/processes.js";
 import { describeKill } from "../durable/recipes/kill.js";
 import type { Registration } from "../index.js";
 import type { Callee } from "./registering.js";
@@ -32,16 +32,22 @@ export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...env, [MARK]: newestMark };
 }
 
-export function endsWithThis<C extends ChildProcess>(callee: Callee, process_: C, options: KillOptions): Child<C> {
+/** @param guardLater see {@link forResources} */
+export function endsWithThis<C extends ChildProcess>(
+  callee: Callee,
+  process_: C,
+  options: KillOptions,
+  guardLater = false,
+): Child<C> {
   // One that could not be started tells so itself, with its `error` event.
   if (process_.pid === undefined) return handle(process_, undefined);
   // A child that has ended by now shows its mark no more; its descendants have it.
   const recipe = describeKill(process_, options, newestMark);
   newestMark = undefined;
-  const registration = forResources.add<Promise<void>>(callee, recipe);
+  const registration = forResources.add<Promise<void>>(callee, recipe, guardLater);
   process_.once("exit", () => {
     // What it has left, and can still be found, ends with this process.
-    if (treeOf(recipe).length === 0) registration.cancel();
+    if (treeOf(recipe, [], processesSince(recipe)).length === 0) registration.cancel();
   });
   return handle(process_, registration);
 }
