@@ -92,10 +92,14 @@ export class Handles {
   }
 
   *#open(): Generator<Open> {
-    const { _getActiveHandles } = process as unknown as { _getActiveHandles(): Handle[] };
-    for (const handle of _getActiveHandles.call(process)) {
-      const text = describe(handle);
-      if (text !== undefined) yield { text, id: handle._handle?.getAsyncId?.() };
+    const { _getActiveHandles } = process as unknown as { _getActiveHandles?(): Handle[] };
+    for (const handle of _getActiveHandles?.call(process) ?? []) {
+      try {
+        const text = describe(handle);
+        if (text !== undefined) yield { text, id: handle._handle?.getAsyncId?.() };
+      } catch {
+        yield { text: "something that cannot be shown", id: undefined }; // it may be the program's own, with getters that throw
+      }
     }
     if (!this.#watches) {
       for (const name of process.getActiveResourcesInfo()) {

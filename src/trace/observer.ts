@@ -44,26 +44,35 @@ export function observe(): void {
   printsAll = isOn(ATEXIT_REPORT);
   if (printsAll) handles = new Handles();
   const observer = new Observer(ATEXIT_TRACE ? toDisk(ATEXIT_TRACE) : undefined);
+  // What cannot be observed must not become the program's error.
+  const on = <T>(take: (of: T) => void) => {
+    return (of: unknown) => {
+      try {
+        take(of as T);
+      } catch (error) {
+        report(`this cannot be observed: ${describeError(error)}`);
+      }
+    };
+  };
   const { tracingChannel } = builtin("diagnostics_channel");
   const shutdowns = tracingChannel<unknown, TracedShutdown>("atexit:shutdown");
-  shutdowns.start.subscribe((shutdown) => observer.shutdownBegan(shutdown as TracedShutdown));
-  const shutdownEnd = (shutdown: unknown) => observer.shutdownEnded(shutdown as TracedShutdown);
+  const shutdownEnd = on<TracedShutdown>((shutdown) => observer.shutdownEnded(shutdown));
+  shutdowns.start.subscribe(on<TracedShutdown>((shutdown) => observer.shutdownBegan(shutdown)));
   shutdowns.end.subscribe(shutdownEnd);
   shutdowns.asyncEnd.subscribe(shutdownEnd);
   const cleanups = tracingChannel<unknown, TracedCleanup>("atexit:cleanup");
-  cleanups.start.subscribe((cleanup) => observer.cleanupBegan(cleanup as TracedCleanup));
-  cleanups.end.subscribe((cleanup) => observer.cleanupEnded(cleanup as TracedCleanup, false));
-  cleanups.asyncEnd.subscribe((cleanup) => observer.cleanupEnded(cleanup as TracedCleanup, true));
+  cleanups.start.subscribe(on<TracedCleanup>((cleanup) => observer.cleanupBegan(cleanup)));
+  cleanups.end.subscribe(on<TracedCleanup>((cleanup) => observer.cleanupEnded(cleanup, false)));
+  cleanups.asyncEnd.subscribe(on<TracedCleanup>((cleanup) => observer.cleanupEnded(cleanup, true)));
 }
 
 /** A trace that cannot be written stops nothing: it is said once. */
 function toDisk(wanted: string): Sink {
-  let file: TraceFile | undefined;
+  const file = new TraceFile(traceFile(wanted), false);
   let hasFailed = false;
   return (records) => {
     if (hasFailed) return;
     try {
-      file ??= new TraceFile(traceFile(wanted), false);
       file.write(records);
     } catch (error) {
       hasFailed = true;
@@ -116,7 +125,7 @@ class Observer {
       this.#write([lane.meta("atexit_queue", { shutdown: this.#id, cleanups: args })]);
     }
     // What run() began before is waited for.
-    for (const cleanup of queue) if (cleanup.startedAt !== undefined) this.#began(cleanup, cleanup.startedAt);
+    for (const cleanup of queue) if (cleanup.startedAt !== undefined) this.#began(cleanup, cleanup.startedAt, true);
   }
 
   shutdownEnded({ outcome, exit }: TracedShutdown): void {
@@ -155,9 +164,9 @@ class Observer {
     this.#write(records);
   }
 
-  #began(cleanup: TracedCleanup, at: number): void {
+  #began(cleanup: TracedCleanup, at: number, isEarlier = false): void {
     const outer = cleanup.within === undefined ? undefined : this.#known.get(cleanup.within);
-    const known = this.#number(cleanup, this.#running > 0);
+    const known = this.#number(cleanup, isEarlier || this.#running > 0);
     const { n, name, site, durable, id } = known;
     const deadline = cleanup.deadline === undefined ? undefined : micros(cleanup.deadline);
     const args = { shutdown: this.#id, n, name, site, durable, deadline, within: outer?.n };
@@ -190,8 +199,16 @@ class Observer {
 }
 
 /** Prints what a shutdown remembers that has passed its deadline, unless all are printed anyway. */
-export function printOverdue(exit: Exit, { steps, others, beganAt }: Timeline, grace: number): void {
+export function printOverdue(exit: Exit, timeline: Timeline, grace: number): void {
   if (printsAll) return;
+  try {
+    printTimeline(exit, timeline, grace);
+  } catch (error) {
+    report(`this shutdown cannot be shown: ${describeError(error)}`);
+  }
+}
+
+function printTimeline(exit: Exit, { steps, others, beganAt }: Timeline, grace: number): void {
   const stories = new Stories();
   const id = "overdue";
   const at = (time: number) => epoch + time;

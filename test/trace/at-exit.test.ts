@@ -115,6 +115,19 @@ for (const { line, path } of nodes) {
       assert.match(report, /still open \(ATEXIT_REPORT=1.*\n {4}the child process \d+ \(sleep 1\)/);
     });
 
+    it("is printed also where what is open cannot be shown", async () => {
+      const source = `const server = createServer().listen(0, "127.0.0.1");
+        await once(server, "listening");
+        Object.defineProperty(server, "address", { get() { throw new Error("no address") } });
+        register(() => new Promise(() => {}));
+        process.exit(0);`;
+      for (const env of [{ ATEXIT_GRACE: "100" }, { ATEXIT_GRACE: "100", ATEXIT_REPORT: "1" }]) {
+        const ended = await run(source, env);
+        assert.match(ended.stderr, /something that cannot be shown/);
+        assert.equal(statusOf(ended), "1");
+      }
+    });
+
     it("is printed once where it was asked for and the deadline has passed", async () => {
       const { stderr } = await run(`register(() => new Promise(() => {})); process.exit(0);`, {
         ATEXIT_GRACE: "100",

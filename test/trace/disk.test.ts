@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { atexit } from "../cli/support.js";
 import { inPlace, type Place } from "../durable/support.js";
@@ -242,6 +242,7 @@ for (const { line, path } of nodes) {
         );
         const [story] = await storiesOf(place, traceOf(place));
         assert.deepEqual(story && outcomesOf(story), ["begun: ok", "below: ok"]);
+        assertNests(recordsOf(traceOf(place)).sort((a, b) => a.ts - b.ts));
         assert.ok(story !== undefined && (story.rows[0]?.startedAt ?? 0) < story.beganAt);
       }));
 
@@ -271,6 +272,24 @@ for (const { line, path } of nodes) {
         const path_ = stdout.slice(stdout.indexOf("Critical path"));
         assert.match(path_, / outer\n.* first\n.* both 2\n/);
         assert.doesNotMatch(path_, /both 1/);
+      }));
+
+    it("a program that goes to another directory does not take its trace along", () =>
+      inPlace(async (place) => {
+        await traced(
+          place,
+          path,
+          `register({ name: "a" }, () => {});
+          process.chdir("/");
+          writeFileSync(process.env.WORK + "/file", "");
+          remove(process.env.WORK + "/file");
+          register({ name: "killed" }, () => process.kill(process.pid, "SIGKILL"));
+          process.exit(0);`,
+          { ATEXIT_TRACE: relative(process.cwd(), traceOf(place)) },
+        );
+        const [story] = await storiesOf(place, traceOf(place));
+        const name = `remove ${join(place.work, "file")}`;
+        assert.deepEqual(story && outcomesOf(story), ["killed: cut off", `${name}: done by the guard`, "a: never ran"]);
       }));
 
     it("where the file system is not to be written, it says so (permission model)", () =>
