@@ -308,7 +308,7 @@ describe("the page", { skip: missing }, () => {
 
   const hostile: MadeUpShutdown = {
     length: HOSTILE.length,
-    program: HOSTILE[0] as string,
+    program: `${HOSTILE[0]}${HOSTILE[1]}${HOSTILE[2]}`,
     error: HOSTILE.join("\n"),
     cleanups: HOSTILE.map((name, n) => ({
       name,
@@ -325,13 +325,16 @@ describe("the page", { skip: missing }, () => {
     it(`nothing that a cleanup is called can run or break the ${format}`, () =>
       withPage([hostile], { format }, async (page) => {
         assert.equal(await page.evaluate(() => (window as { hacked?: number }).hacked), undefined);
-        const { scripts, images, broken, texts } = await page.evaluate(() => ({
+        const { texts, ...found } = await page.evaluate(() => ({
           scripts: document.querySelectorAll("script").length,
           images: document.querySelectorAll("img, image, iframe, object").length,
+          handlers: [...document.querySelectorAll("*")].filter((element) =>
+            element.getAttributeNames().some((name) => name.startsWith("on")),
+          ).length,
           broken: document.querySelectorAll("parsererror").length,
           texts: document.documentElement.textContent ?? "",
         }));
-        assert.deepEqual({ scripts, images, broken }, { scripts: format === "html" ? 1 : 0, images: 0, broken: 0 });
+        assert.deepEqual(found, { scripts: format === "html" ? 1 : 0, images: 0, handlers: 0, broken: 0 });
         for (const name of [HOSTILE[0], HOSTILE[1], HOSTILE[2], HOSTILE[10], HOSTILE[11]]) {
           assert.ok(texts.includes(name as string), `${name} is not in it as it is`);
         }
@@ -339,6 +342,12 @@ describe("the page", { skip: missing }, () => {
         await shot(page, `hostile-${format}`);
       }));
   }
+
+  it("runs no script but its own, whatever would be in it", () =>
+    withPage([MIXED], {}, async (page) => {
+      const policy = await page.locator("meta[http-equiv]").getAttribute("content");
+      assert.match(policy ?? "", /^default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-[\w+/]+='$/);
+    }));
 
   it("the picture is whole, and follows its reader's colours", () =>
     withPage([MIXED], { format: "svg", colorScheme: "dark" }, async (page) => {
