@@ -115,9 +115,8 @@ export async function startApp(name: unknown, options: StartOptions): Promise<Ap
     await app.start();
   } catch (error) {
     if (!(error instanceof LockHeldError) || options.ifRunning === "throw") throw error;
-    process.stderr.write(
-      `App already running (PID ${error.pid ?? "unknown"})\n${error.message.replace(/ Stop that .*$/, "")}\n`,
-    );
+    const { pid, life, state, message } = error;
+    process.stderr.write(`App already running (PID ${pid ?? "unknown"})\n${life === "alive" ? state : message}\n`);
     exit(1);
   }
   return app;

@@ -90,7 +90,10 @@ async function take(path: string, wait: number): Promise<void> {
     await lockFile(path, { wait });
   } catch (error) {
     if (!(error instanceof LockHeldError)) throw error;
-    process.stderr.write(`atexit: ${error.message.replace("{ wait }", "--wait 30s")}\n`);
+    const { life, state, message } = error;
+    process.stderr.write(
+      `atexit: ${life === "unknown" ? message : `${state} Stop that process, or wait for it with --wait 30s.`}\n`,
+    );
     exit(EXIT.held);
   }
 }

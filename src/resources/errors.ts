@@ -1,5 +1,6 @@
 // The errors of this part, as a table, and the one that says who holds a lock.
 
+import type { Life } from "../durable/owner.js";
 import { failuresOf, show } from "../errors.js";
 
 const table = {
@@ -61,34 +62,50 @@ export class LockHeldError extends Error {
   readonly program: string | undefined;
   /** What the holder passed as `data`. */
   readonly data: unknown;
+  /** Whether the holder is alive; `unknown` where that cannot be told from here. Of one that has died the mess is being cleaned up. */
+  readonly life: Life;
+  /** The message's first sentence: who holds it. */
+  readonly state: string;
 
-  constructor(path: string, holder: LockHolder, here: { host: string; pid: number; life: string }) {
-    super(messageOf(path, holder, here));
+  constructor(path: string, holder: LockHolder, here: { host: string; pid: number; life: Life }) {
+    const [state, advice] = stateAndAdvice(path, holder, here);
+    super(`${state} ${advice}`);
     this.path = path;
+    this.life = here.life;
+    this.state = state;
     ({ pid: this.pid, since: this.since, host: this.host, program: this.program, data: this.data } = holder);
   }
 }
 
-function messageOf(
+function stateAndAdvice(
   path: string,
   { pid, since, host, program }: LockHolder,
-  here: { host: string; pid: number; life: string },
-): string {
+  here: { host: string; pid: number; life: Life },
+): readonly [state: string, advice: string] {
   const time = `since ${since.toISOString()} (${age(Date.now() - since.getTime())})`;
   if (pid === undefined) {
-    return `${path} is there ${time}, and was not written by this package, or not readably. Delete it if nobody uses it any more.`;
+    return [
+      `${path} is there ${time}, and was not written by this package, or not readably.`,
+      "Delete it if nobody uses it any more.",
+    ];
   }
   if (pid === here.pid && host === here.host) {
-    return `This process (${pid}) holds ${path} itself ${time}. Release it first, or wait for it with { wait }.`;
+    return [`This process (${pid}) holds ${path} itself ${time}.`, "Release it first, or wait for it with { wait }."];
   }
   const who = `process ${pid} on ${host}${program === undefined ? "" : ` (${program})`}`;
   if (here.life === "dead") {
-    return `${path} was held by ${who}, which has died, and what it left behind is still being cleaned up. Wait for it with { wait }.`;
+    return [
+      `${path} was held by ${who}, which has died, and what it left behind is still being cleaned up.`,
+      "Wait for it with { wait }.",
+    ];
   }
   if (here.life === "unknown") {
-    return `${path} is held by ${who} ${time}, and from here nobody can tell whether that is alive. Stop it, or delete the file if it has ended for certain.`;
+    return [
+      `${path} is held by ${who} ${time}, and from here nobody can tell whether that is alive.`,
+      "Stop it, or delete the file if it has ended for certain.",
+    ];
   }
-  return `${path} is held by ${who} ${time}. Stop that process, or wait for it with { wait }.`;
+  return [`${path} is held by ${who} ${time}.`, "Stop that process, or wait for it with { wait }."];
 }
 
 /** "3 minutes ago". A clock may have jumped. */

@@ -6,6 +6,7 @@ import { holderOf, type Holder, journalsOf, lifeOfHolder, OwnerFile } from "../d
 import { breakLock, isHeldBy, letGo, sweep, take } from "../durable/locks/protocol.js";
 import { lifeOfHolder as lifeOfJournal } from "../durable/claim.js";
 import { newToken, parseName, processPart } from "../durable/names.js";
+import type { Life } from "../durable/owner.js";
 import { type JsonValue, refuseBeyondJson } from "../durable/recipes/json.js";
 import { recoverIn } from "../durable/recovery.js";
 import type { Registration } from "../index.js";
@@ -259,7 +260,7 @@ function systemErrors<T>(lock: string, body: () => T): T {
   }
 }
 
-function held(lock: string, { held: known, since }: Holder, life: string): LockHeldError {
+function held(lock: string, { held: known, since }: Holder, life: Life): LockHeldError {
   const holder = { pid: known?.owner.pid, since, host: known?.host, program: known?.program, data: known?.data };
   return new LockHeldError(lock, holder, { host: builtin("os").hostname(), pid: process.pid, life });
 }

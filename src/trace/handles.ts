@@ -24,8 +24,11 @@ interface Open {
 /** So many are named. */
 const MOST = 8;
 
-/** Resources that are over when their callback is. */
-const REQUEST = /^(?:FSREQ|GETADDRINFOREQ|GETNAMEINFOREQ|QUERYWRAP|RANDOMBYTES|PBKDF2|SCRYPT|ZLIB)/;
+/** What is over when its callback is. Not what crypto does: the synchronous part of it comes and goes without a word. */
+function requestOf(type: string): string | undefined {
+  if (/^FSReq/i.test(type)) return "a file system request";
+  return /^(?:GetAddrInfo|GetNameInfo|Query)/i.test(type) ? "a DNS lookup" : undefined;
+}
 
 /** What has a place worth knowing: of these `_getActiveHandles()` gives most. */
 const HANDLE = /^(?:Timeout|TCP|PIPE|TTY|UDP|PROCESS|WORKER|FSEVENT|STATWATCHER|MESSAGEPORT|HTTP2SESSION)/;
@@ -103,7 +106,10 @@ export class Handles {
     }
     if (!this.#watches) {
       for (const name of process.getActiveResourcesInfo()) {
-        if (!/Wrap$|^Process$/.test(name)) yield { text: name === "Timeout" ? "a timer" : `a ${name}`, id: undefined };
+        // Most that are called a wrap have been shown as the handles that they are of.
+        const text =
+          name === "Timeout" ? "a timer" : (requestOf(name) ?? (/Wrap$|^Process$/.test(name) ? "" : `a ${name}`));
+        if (text !== "") yield { text, id: undefined };
       }
       return;
     }
@@ -111,7 +117,10 @@ export class Handles {
       const it = resource.deref() as { hasRef?(): boolean; _destroyed?: boolean; _idleTimeout?: number } | undefined;
       if (it === undefined || it._destroyed === true || it.hasRef?.() === false) continue;
       if (type === "Timeout") yield { text: `a timer of ${it._idleTimeout} ms`, id };
-      else if (REQUEST.test(type)) yield { text: `a request (${type})`, id };
+      else {
+        const text = requestOf(type);
+        if (text !== undefined) yield { text, id };
+      }
     }
   }
 
@@ -125,12 +134,12 @@ export class Handles {
       init: (id, type, _trigger, resource) => {
         const owner = this.#current ?? this.#owners.get(executionAsyncId());
         if (owner !== undefined) this.#owners.set(id, owner);
-        if (!HANDLE.test(type) && !REQUEST.test(type)) return;
+        if (!HANDLE.test(type) && requestOf(type) === undefined) return;
         const place = placeHere();
         if (place !== OWN) this.#opened.set(id, { type, place, resource: new WeakRef(resource) });
       },
       after: (id) => {
-        if (REQUEST.test(this.#opened.get(id)?.type ?? "")) forget(id);
+        if (requestOf(this.#opened.get(id)?.type ?? "") !== undefined) forget(id);
       },
       destroy: forget,
     }).enable();
