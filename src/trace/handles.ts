@@ -189,7 +189,7 @@ function placeHere(): string | typeof OWN | undefined {
     const frames = String(site.stack).split("\n").slice(1);
     const place = frames.find((frame) => /:\d+\)?$/.test(frame) && !FOREIGN.test(frame) && !frame.includes(PACKAGE));
     if (place === undefined && frames.some((frame) => frame.includes(PACKAGE))) return OWN;
-    return place?.trim().replace(/^at /, "");
+    return place?.trim().replace(/^at (?:async )?/, "");
   } catch {
     return undefined; // Error is frozen, or its prepareStackTrace throws
   }

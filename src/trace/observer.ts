@@ -153,7 +153,7 @@ class Observer {
     const shutdown = this.#id;
     const { n, name, id } = known;
     const records: TraceRecord[] = [];
-    if (outcome !== "ok" && outcome !== "failed") {
+    if (outcome !== "ok" && outcome !== "failed" && hadTime(cleanup)) {
       const waitingOn = hasReturned
         ? (handles ?? new Handles(false)).waitedFor(cleanup)
         : ["its own code, which did not return"];
@@ -196,6 +196,11 @@ class Observer {
     this.#toDisk?.(records);
     if (printsAll) for (const record of records) this.#stories.take(record);
   }
+}
+
+/** One that was called after the grace period has waited for nothing yet. */
+function hadTime({ startedAt = 0, deadline = Number.POSITIVE_INFINITY }: TracedCleanup): boolean {
+  return deadline - startedAt >= 1;
 }
 
 /** Prints what a shutdown remembers that has passed its deadline, unless all are printed anyway. */
