@@ -21,6 +21,8 @@ interface Open {
   readonly id: number | undefined;
 }
 
+const NOTHING = "nothing that Node knows of: no open handle, request or timer will settle it";
+
 /** So many are named. */
 const MOST = 8;
 
@@ -68,21 +70,24 @@ export class Handles {
     if (this.#current === cleanup) this.#current = undefined;
   }
 
-  /** What it waits for: what it has opened itself, or else whatever no cleanup has opened. */
+  /** What it waits for: what it has opened itself. Where that is nothing, or is not known, what else is open. */
   waitedFor(cleanup: object): string[] {
     const open = [...this.#open()];
     const ownerOf = ({ id }: Open) => (id === undefined ? undefined : this.#owners.get(id));
     const own = open.filter((each) => ownerOf(each) === cleanup);
-    return this.#said(own.length > 0 ? own : open.filter((each) => ownerOf(each) === undefined));
+    if (own.length > 0) return this.#said(own);
+    const others = open.filter((each) => ownerOf(each) === undefined);
+    if (others.length === 0) return [NOTHING];
+    return [`${this.#watches ? "nothing of its own; open besides" : "what is open"}: ${this.#said(others).join("; ")}`];
   }
 
   /** Whatever is open. */
   all(): string[] {
-    return this.#said([...this.#open()]);
+    const open = [...this.#open()];
+    return open.length === 0 ? [NOTHING] : this.#said(open);
   }
 
   #said(open: readonly Open[]): string[] {
-    if (open.length === 0) return ["nothing that Node knows of: no open handle, request or timer will settle it"];
     const texts = open.map(({ text, id }) => {
       const place = id === undefined ? undefined : this.#opened.get(id)?.place;
       return typeof place === "string" ? `${text}, opened at ${place}` : text;
