@@ -135,7 +135,7 @@ for (const { line, path } of nodes) {
         Object.defineProperty(server, "address", { get() { throw new Error("no address") } });
         register(() => new Promise(() => {}));
         process.exit(0);`;
-      for (const env of [{ ATEXIT_GRACE: "100" }, { ATEXIT_GRACE: "100", ATEXIT_REPORT: "1" }]) {
+      for (const env of [{ ATEXIT_GRACE: "100" }, { ATEXIT_GRACE: "100", ATEXIT_REPORT: "1", COLUMNS: "200" }]) {
         const ended = await run(source, env);
         assert.match(ended.stderr, /something that cannot be shown/);
         assert.equal(statusOf(ended), "1");
