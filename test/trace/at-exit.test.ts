@@ -124,8 +124,8 @@ for (const { line, path } of nodes) {
       assert.equal(statusOf(ended), "1");
       const report = ended.stderr.slice(ended.stderr.indexOf("program.mjs (pid"));
       assert.match(report, /given up after \d+ ms of a grace period of 300 ms; 3 cleanups \(2 given up\)/);
-      assert.match(report, /^ {2}quick +█+.? 5\d ms/m);
-      assert.match(report, /^ {2}hangs .*\b2\d\d ms given up\b.*█/m);
+      assert.match(report, /^ {2}quick .*█.* \d+ ms/m);
+      assert.match(report, /^ {2}hangs .*\b\d+ ms given up\b.*█/m);
       assert.match(report, /still open \(ATEXIT_REPORT=1.*\n {4}the child process \d+ \(sleep 1\)/);
     });
 

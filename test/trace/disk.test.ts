@@ -139,7 +139,7 @@ for (const { line, path } of nodes) {
           path,
           `import { exec } from "atexit/durable";
           exec("sh", ["-c", "[ -e $0 ] || { touch $0; exec sleep 30; }", process.env.WORK + "/begun"]);`,
-          { ATEXIT_GRACE: "300" },
+          { ATEXIT_GRACE: "1000" },
         );
         assert.equal(statusOf(ended), "1");
         const [story] = await storiesOf(place, traceOf(place));

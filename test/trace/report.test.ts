@@ -232,7 +232,7 @@ describe("for other programs", () => {
       await finished(out);
       for (const format of ["terminal", "html", "svg"]) {
         const file = join(place.work, `out.${format}`);
-        const args = ["--max-old-space-size=24", CLI, "report", traceOf(place), "--format", format, "-o", file];
+        const args = ["--max-old-space-size=32", CLI, "report", traceOf(place), "--format", format, "-o", file];
         const ended = await run(process.execPath, args, { env: environmentOf(place) });
         assert.equal(ended.code, 0, ended.stderr);
         const text = readFileSync(file, "utf8");
