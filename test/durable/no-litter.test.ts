@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { nodes } from "../support/nodes.js";
 import { printed } from "../support/run.js";
-import { inPlace } from "./support.js";
+import { inPlace, until } from "./support.js";
 
 for (const { line, path: node } of nodes) {
   describe(`Node ${line}`, () => {
@@ -177,7 +177,7 @@ test("a stopped program's guard waits with it", () =>
       async act(child) {
         await printed(child, "ready\n");
         child.kill("SIGSTOP");
-        assert.equal(place.guards().length, 1);
+        await until(() => place.waitingGuards().length === 1 && place.guards().length === 1);
         assert.deepEqual(readdirSync(place.work), ["scratch"]);
         child.kill("SIGKILL");
       },

@@ -101,12 +101,12 @@ for (const { line, path: node } of nodes) {
           async act(child) {
             await printed(child, "ready\n");
             for (let times = 0; times < 3; times += 1) {
-              await until(() => place.guards().some((pid) => !guards.includes(pid) && isWaiting(pid)));
-              const guard = place.guards().find((pid) => !guards.includes(pid) && isWaiting(pid)) as number;
+              await until(() => place.waitingGuards().some((pid) => !guards.includes(pid)));
+              const guard = place.waitingGuards().find((pid) => !guards.includes(pid)) as number;
               guards.push(guard);
               process.kill(guard, "SIGKILL");
             }
-            await until(() => place.guards().some((pid) => !guards.includes(pid) && isWaiting(pid)));
+            await until(() => place.waitingGuards().some((pid) => !guards.includes(pid)));
             assertNothingDone(place);
             child.kill("SIGKILL");
           },
@@ -133,16 +133,6 @@ for (const { line, path: node } of nodes) {
         assertDone(place);
       }));
   });
-}
-
-/** It has come to the end of its start: it has no children, and sleeps in a read. */
-function isWaiting(pid: number): boolean {
-  try {
-    const state = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "")[0];
-    return state === "S" && readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8") === "";
-  } catch {
-    return false;
-  }
 }
 
 test("after a start of the system with another boot id", { skip: process.getuid?.() !== 0 && "needs root" }, () =>
@@ -274,7 +264,7 @@ for (const { line, path: node } of withExecve) {
         stdio: ["pipe", "pipe", "pipe"],
         async act(child) {
           await printed(child, "another\n");
-          const [guard] = place.guards() as [number];
+          const [guard] = place.guards() as [number]; // the others are its children
           await until(() => descendantsOf(guard).some((pid) => commandIs(pid, "sleep")));
           assertNothingDone(place);
           child.stdin?.end();

@@ -25,6 +25,8 @@ export interface Place {
   quiet(): Promise<void>;
   /** The pids of its guards and replays. */
   guards(): number[];
+  /** Those guards that have started and only wait. A guard's start has children, which bear its name until they are programs of their own. */
+  waitingGuards(): number[];
 }
 
 /** A place of its own for a test, gone after it. */
@@ -66,6 +68,7 @@ function placeIn(root: string): Place {
     },
     quiet: () => until(() => guards().length === 0),
     guards,
+    waitingGuards: () => guards().filter(isWaiting),
   };
 }
 
@@ -105,5 +108,15 @@ export function isAlive(pid: number): boolean {
     return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return false;
+  }
+}
+
+/** Whether the process has no children, and sleeps. */
+function isWaiting(pid: number): boolean {
+  try {
+    const state = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "")[0];
+    return state === "S" && readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8") === "";
+  } catch {
+    return false; // it has ended
   }
 }
