@@ -2,7 +2,7 @@
 // the same package, built without all that tells of it.
 
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { bundle } from "../scripts/late.mjs";
 import { sincePrinted } from "./measure.mjs";
 
 const source = (path) => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
@@ -17,7 +17,8 @@ const BLIND = {
       end() {}
       giveUp() {}
     }
-    export const unfinished = () => "given up";`,
+    const blind = new Channels();
+    export const channelsOf = () => blind;`,
   "timeline.ts": "export class Timeline { steps = []; add() {} } export const SHORT = Infinity;",
   "observer.ts": "export const observer = () => undefined; export const isObserverWanted = () => false;",
 };
@@ -33,7 +34,7 @@ const blind = {
 
 /** Builds it as a package of its own: where a file lies and what is beside it takes time, too. */
 export async function buildBlind(directory) {
-  await build({
+  await bundle({
     entryPoints: [source("index.ts")],
     outfile: `${directory}/dist/index.js`,
     sourcemap: true,

@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { bundle } from "./late.mjs";
 
 /** What users import, and the programs that the package starts. */
 const ENTRIES = {
@@ -18,6 +18,9 @@ const ENTRIES = {
   doctor: "src/cli/doctor.ts",
   report: "src/cli/report.ts",
 };
+
+/** What the package starts, or loads, where ES modules take too long, or cannot be waited for. */
+const COMMONJS = { cli: "src/cli/main.ts", trace: "src/trace/observer.ts" };
 
 /** What `atexit tour` runs: it uses the package as its users do, by its name. */
 const TOUR = {
@@ -53,17 +56,11 @@ try {
   };
   // What V8 has to read is what a program waits for at its start; and Node shows the line that throws.
   const small = { minify: true, lineLimit: 120 };
-  await build({
-    ...options,
-    entryPoints: ENTRIES,
-    plugins: [facesAreExternal],
-    ...small,
-  });
+  await bundleAll(ENTRIES, { ...options, plugins: [facesAreExternal], ...small });
   // The command is one CommonJS file with all that it needs: Node has it running 8 ms sooner than four ES modules.
   // What writes traces is loaded in the middle of a shutdown, where nothing can be waited for.
-  await build({
+  await bundleAll(COMMONJS, {
     ...options,
-    entryPoints: { cli: "src/cli/main.ts", trace: "src/trace/observer.ts" },
     outExtension: { ".js": ".cjs" },
     format: "cjs",
     ignoreAnnotations: true,
@@ -71,10 +68,14 @@ try {
     banner: { js: 'const MODULE_URL = require("node:url").pathToFileURL(__filename).href;' },
     ...small,
   });
-  await build({ ...options, entryPoints: TOUR, packages: "external" });
+  await bundleAll(TOUR, { ...options, packages: "external" });
   chmodSync(join(fresh, "cli.cjs"), 0o755);
   rmSync("dist", { recursive: true, force: true });
   renameSync(fresh, "dist");
 } finally {
   rmSync(fresh, { recursive: true, force: true });
+}
+
+async function bundleAll(entries, options) {
+  for (const [name, path] of Object.entries(entries)) await bundle({ ...options, entryPoints: { [name]: path } });
 }

@@ -3,10 +3,10 @@
 // looks it is one question for a whole shutdown.
 // Source: https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel
 
-import { builtin, now } from "./builtin.js";
-import { placeOf } from "./call-site.js";
-import { type Exit, isFailure } from "./exit.js";
+import { builtin } from "./builtin.js";
+import type { Exit } from "./exit.js";
 import type { Registration, RegistrationStack } from "./registration.js";
+import telling, { type Telling } from "./telling.js" with { type: "late" };
 
 /**
  * What became of a cleanup: `timed out`: it had its time; `given up`: the
@@ -53,87 +53,56 @@ export interface TracedShutdown {
 
 type Channel<T extends object> = import("node:diagnostics_channel").TracingChannel<unknown, T>;
 
-const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
-
-/** How far the events of a cleanup have come. */
-interface Told {
-  readonly cleanup: TracedCleanup;
-  /** Whether its `end` was told, and an `asyncEnd` is next. */
-  returned: boolean;
+/** Both channels, once somebody may look. */
+export interface Open {
+  readonly shutdowns: Channel<TracedShutdown>;
+  readonly cleanups: Channel<TracedCleanup>;
 }
+
+const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
 
 /** The channels of one thread. */
 export class Channels {
   /** Whether anybody was there when it was last asked. */
   areWatched = false;
-  #shutdowns: Channel<TracedShutdown> | undefined;
-  #cleanups: Channel<TracedCleanup> | undefined;
-  #shutdown: TracedShutdown | undefined;
-  #shutdownReturned = false;
-  /** While somebody looks: those of the queue, and those that have begun. */
-  readonly #told = new Map<Registration, Told>();
+  #open: Open | undefined;
+  /** Who tells, once there was anybody to be told. */
+  #telling: Telling | undefined;
 
   /** Asks before a cleanup that the program runs itself: there may be a million. */
   look(): boolean {
-    this.#open();
-    this.areWatched = this.#cleanups?.hasSubscribers === true || this.#shutdown !== undefined;
+    this.#open ??= open();
+    this.areWatched = this.#open.cleanups.hasSubscribers || this.#telling?.isInShutdown === true;
+    if (this.areWatched) this.#telling ??= telling(this.#open);
     return this.areWatched;
   }
 
   /** Asks before a shutdown, by the names alone: to make the channels takes longer than most shutdowns. */
   #lookOnce(): boolean {
+    this.areWatched = false;
+    if (!areChannelsLoaded()) return false;
     const { hasSubscribers } = builtin("diagnostics_channel");
     this.areWatched = EVENTS.some(
       (event) =>
         hasSubscribers(`tracing:atexit:cleanup:${event}`) || hasSubscribers(`tracing:atexit:shutdown:${event}`),
     );
-    if (this.areWatched) this.#open();
     return this.areWatched;
-  }
-
-  #open(): void {
-    if (this.#cleanups !== undefined) return;
-    const { tracingChannel } = builtin("diagnostics_channel");
-    this.#shutdowns = tracingChannel("atexit:shutdown");
-    this.#cleanups = tracingChannel("atexit:cleanup");
   }
 
   /** Runs the first, synchronous part of a shutdown. */
   begin<T>(exit: Exit, deadline: number, grace: number, stack: RegistrationStack, body: () => T): T {
-    if (this.#shutdown !== undefined || !this.#lookOnce() || this.#shutdowns === undefined) return body();
-    const queue: TracedCleanup[] = [];
-    const shutdown: TracedShutdown = { exit, deadline: sinceEpoch(deadline), grace, queue, outcome: undefined };
-    this.#shutdown = shutdown;
-    this.#shutdownReturned = false;
-    for (let at = stack.newest; at !== undefined; at = at.older as Registration | undefined) {
-      const { cleanup } = this.#toldOf(at);
-      cleanup.shutdown = shutdown;
-      queue.push(cleanup);
-    }
-    try {
-      return this.#shutdowns.start.runStores(shutdown, body);
-    } finally {
-      if (this.#shutdown === shutdown) this.#shutdowns.end.publish(shutdown);
-      this.#shutdownReturned = true;
-    }
+    if (this.#telling?.isInShutdown === true || !this.#lookOnce()) return body();
+    this.#telling ??= telling((this.#open ??= open()));
+    return this.#telling.begin(exit, deadline, grace, stack, body);
   }
 
   /** The shutdown is over. */
   end(outcome: NonNullable<TracedShutdown["outcome"]>): void {
-    const shutdown = this.#shutdown;
-    if (shutdown === undefined) return;
-    for (const [registration, { cleanup }] of this.#told) {
-      if (cleanup.startedAt !== undefined) this.giveUp(registration, unfinished(registration));
-    }
-    this.#told.clear();
-    shutdown.outcome = outcome;
-    this.#shutdown = undefined;
-    if (this.#shutdownReturned) this.#shutdowns?.asyncStart.publish(shutdown);
-    this.#shutdowns?.[this.#shutdownReturned ? "asyncEnd" : "end"].publish(shutdown);
+    this.#telling?.end(outcome);
   }
 
   /**
-   * Calls a cleanup.
+   * Calls a cleanup, where anybody looks.
    *
    * @param limit how long it has, in milliseconds
    * @param outer the cleanup that runs it
@@ -144,91 +113,33 @@ export class Channels {
     outer: Registration | undefined,
     body: () => unknown,
   ): unknown {
-    const told = this.#toldOf(registration);
-    const { cleanup } = told;
-    if (outer !== undefined) cleanup.within = this.#told.get(outer)?.cleanup;
-    cleanup.startedAt = sinceEpoch(now());
-    if (limit !== undefined) cleanup.deadline = cleanup.startedAt + limit;
-    try {
-      return this.#cleanups?.start.runStores(cleanup, body);
-    } catch (error) {
-      this.#fail(cleanup, error);
-      throw error;
-    } finally {
-      told.returned = true;
-    }
+    return this.#telling === undefined ? body() : this.#telling.call(registration, limit, outer, body);
   }
 
   /** Its call has returned: with its end, or with a promise of it. */
   returned(registration: Registration, promise: Promise<unknown> | undefined): void {
-    const told = this.#told.get(registration);
-    if (told === undefined) return;
-    const { cleanup } = told;
-    if (promise === undefined) cleanup.outcome ??= "ok";
-    this.#cleanups?.end.publish(cleanup);
-    if (promise === undefined) {
-      this.#told.delete(registration);
-      return;
-    }
-    const settled = () => this.#settle(registration, told, "ok");
-    promise.then(settled, (error: unknown) => {
-      if (this.#told.get(registration) === told) this.#fail(cleanup, error);
-      settled();
-    });
+    this.#telling?.returned(registration, promise);
   }
 
   /** Nobody waits for it any longer, nor for its end. */
   giveUp(registration: Registration, outcome: Outcome): void {
-    const told = this.#told.get(registration);
-    if (told === undefined) return;
-    this.#settle(registration, told, outcome);
-  }
-
-  #settle(registration: Registration, told: Told, outcome: Outcome): void {
-    if (this.#told.get(registration) !== told) return;
-    this.#told.delete(registration);
-    told.cleanup.outcome ??= outcome;
-    if (told.returned) this.#cleanups?.asyncStart.publish(told.cleanup);
-    this.#cleanups?.[told.returned ? "asyncEnd" : "end"].publish(told.cleanup);
-  }
-
-  #fail(cleanup: TracedCleanup, error: unknown): void {
-    if (!isFailure(this.#shutdown?.exit, error)) return;
-    cleanup.outcome = "failed";
-    cleanup.error = error;
-    this.#cleanups?.error.publish(cleanup);
-  }
-
-  #toldOf(registration: Registration): Told {
-    let told = this.#told.get(registration);
-    if (told === undefined) {
-      told = { cleanup: describe(registration, this.#shutdown), returned: false };
-      this.#told.set(registration, told);
-    }
-    return told;
+    this.#telling?.giveUp(registration, outcome);
   }
 }
 
-function describe(registration: Registration, shutdown: TracedShutdown | undefined): TracedCleanup {
-  return {
-    name: registration.title,
-    site: placeOf(registration.site),
-    startedAt: undefined,
-    deadline: undefined,
-    durable: registration.durable,
-    within: undefined,
-    shutdown,
-    outcome: undefined,
-    error: undefined,
-  };
+/** Node 20 loads them when somebody asks for them: until then nobody has subscribed. */
+function areChannelsLoaded(): boolean {
+  const { moduleLoadList } = process as { moduleLoadList?: readonly string[] };
+  return moduleLoadList?.includes("NativeModule diagnostics_channel") !== false;
 }
 
-/** What becomes of a cleanup for which no time is left. */
-export function unfinished({ durable }: Pick<Registration, "durable">): Outcome {
-  return durable === undefined ? "given up" : "left to the guard";
+function open(): Open {
+  const { tracingChannel } = builtin("diagnostics_channel");
+  return { shutdowns: tracingChannel("atexit:shutdown"), cleanups: tracingChannel("atexit:cleanup") };
 }
 
-/** A reading of now(), in milliseconds since 1970. */
-export function sinceEpoch(at: number): number {
-  return Date.now() - now() + at;
+/** Those of the thread whose stack it is. */
+export function channelsOf(stack: RegistrationStack): Channels {
+  stack.channels ??= new Channels();
+  return stack.channels;
 }

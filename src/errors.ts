@@ -2,6 +2,7 @@
 // its code, and a message that says what to pass instead.
 
 import { inspect } from "./builtin.js";
+import { LONGEST_TIME } from "./time.js";
 
 const table = {
   ERR_ATEXIT_NOT_A_FUNCTION: {
@@ -44,9 +45,6 @@ const table = {
   },
 } as const;
 
-/** The longest time that a timer can wait: 2^31 - 1 milliseconds, 24.8 days. */
-export const LONGEST_TIME = 2 ** 31 - 1;
-
 /** The `code` of an error that this package throws at a wrong call. */
 export type ErrorCode = keyof typeof table;
 
@@ -61,7 +59,8 @@ export function failuresOf<T extends Table>(table: T) {
 }
 
 /** Makes the error of that code, with its message's parts. */
-export const failure = failuresOf(table);
+const failure = failuresOf(table);
+export default failure;
 
 /** A value, as a message shows it. */
 export function show(value: unknown): string {

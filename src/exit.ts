@@ -1,5 +1,6 @@
-// The way out that was taken, and the error that unwinds the caller of
-// process.exit() while cleanups are still running.
+// The way out that was taken.
+
+import { SystemExit } from "./system-exit.js";
 
 /** How a process can come to its end, where JavaScript can see it. */
 export type ExitKind = "end" | "exit" | "uncaughtException" | "unhandledRejection" | "signal" | "disconnect" | "parent";
@@ -22,23 +23,6 @@ export interface Exit {
  */
 export function describeExit(exit: Pick<Exit, "kind" | "code"> & Partial<Exit>): Exit {
   return { signal: undefined, error: undefined, ...exit };
-}
-
-/**
- * Thrown by `process.exit()` and `exit()` to unwind their caller while
- * asynchronous cleanups run, as Python's `sys.exit()` does. Swallowing it does
- * not cancel the exit. It reaches no `uncaughtException` listener and is never
- * printed.
- */
-export class SystemExit extends Error {
-  override readonly name = "SystemExit";
-
-  /** @param code the exit code that the process will end with */
-  constructor(readonly code: number) {
-    super(`The process is exiting with code ${code}. This error only unwinds the caller of exit(): let it pass.`);
-    // Nothing has gone wrong anywhere. A program that logs whatever it catches gets one line.
-    this.stack = `SystemExit: ${this.message}`;
-  }
 }
 
 /** Whether it is a {@link SystemExit}, also one from another copy of this package. */

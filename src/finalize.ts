@@ -1,11 +1,11 @@
 // Python's weakref.finalize: a cleanup for when an object is collected, or at
 // exit, whichever comes first, which does not keep the object alive itself.
 
+import ending from "./ending.js" with { type: "late" };
 import { settle } from "./call-site.js";
-import { failure } from "./errors.js";
-import { isSystemExit } from "./exit.js";
-import { isPromise, type Registration } from "./registration.js";
-import { reportFailure } from "./report.js";
+import failure from "./errors.js";
+import type { Registration } from "./registration.js";
+import said from "./said.js" with { type: "late" };
 import type { AnyFunction } from "./stack.js";
 import type { Thread } from "./thread.js";
 
@@ -13,7 +13,7 @@ import type { Thread } from "./thread.js";
 const registry = new FinalizationRegistry((registration: Registration) => {
   try {
     const result = registration.run();
-    if (isPromise(result)) result.then(undefined, (error) => reportUnlessExit(registration, error));
+    if (ending().isPromise(result)) result.then(undefined, (error) => reportUnlessExit(registration, error));
   } catch (error) {
     reportUnlessExit(registration, error);
   }
@@ -21,7 +21,7 @@ const registry = new FinalizationRegistry((registration: Registration) => {
 
 /** A cleanup that calls process.exit() is left by an error that is none. */
 function reportUnlessExit(registration: Registration, error: unknown): void {
-  if (!isSystemExit(error)) reportFailure(registration, error);
+  if (!ending().isSystemExit(error)) said().reportFailure(registration, error);
 }
 
 export function finalizeIn(
@@ -37,7 +37,7 @@ export function finalizeIn(
   if (typeof fn !== "function") throw failure("ERR_ATEXIT_NOT_A_FUNCTION", fn);
   if (fn === object || args.includes(object)) throw failure("ERR_ATEXIT_KEEPS_ALIVE");
   const registration = thread.register(callee, fn, args);
-  settle(registration.site);
+  settle(registration.about?.site);
   registry.register(object, registration);
   return registration;
 }

@@ -3,7 +3,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Exit } from "./exit.js";
-import { finalizeIn } from "./finalize.js";
 import type { CleanupOptions } from "./registration.js";
 import type { Settings } from "./settings.js";
 import { sharedThread } from "./shared.js";
@@ -11,7 +10,7 @@ import { sharedThread } from "./shared.js";
 export type { Outcome, TracedCleanup, TracedShutdown } from "./channels.js";
 export type { ErrorCode } from "./errors.js";
 export type { Exit, ExitKind } from "./exit.js";
-export { SystemExit } from "./exit.js";
+export { SystemExit } from "./system-exit.js";
 export type { CleanupOptions, Settings };
 
 const thread = sharedThread();
@@ -108,7 +107,7 @@ export function register(first: unknown, ...rest: unknown[]): Registration {
  * ```
  */
 export function unregister(fn: (...args: never[]) => unknown): void {
-  thread.unregister(fn);
+  thread.asked.unregister(fn);
 }
 
 /**
@@ -140,7 +139,7 @@ export function finalize<A extends readonly unknown[], R>(
   ...args: A
 ): Registration<R>;
 export function finalize(object: object, fn: unknown, ...args: unknown[]): Registration {
-  return finalizeIn(thread, finalize, object, fn, args);
+  return thread.asked.finalize(finalize, object, fn, args);
 }
 
 /**
@@ -161,7 +160,7 @@ export function finalize(object: object, fn: unknown, ...args: unknown[]): Regis
  * ```
  */
 export function exit(code?: number): never {
-  return thread.exit(code);
+  return thread.asked.exit(code);
 }
 
 /**
@@ -202,7 +201,7 @@ export interface ExitingSignal extends AbortSignal {
  * ```
  */
 export function run(): void | Promise<void> {
-  return thread.run();
+  return thread.asked.run();
 }
 
 /**
@@ -217,7 +216,7 @@ export function run(): void | Promise<void> {
  * ```
  */
 export function clear(): void {
-  thread.clear();
+  thread.asked.clear();
 }
 
 /**
@@ -233,7 +232,7 @@ export function clear(): void {
  * ```
  */
 export function count(): number {
-  return thread.count;
+  return thread.stack.size - thread.stack.running;
 }
 
 /**
@@ -252,5 +251,5 @@ export function count(): number {
  * ```
  */
 export function configure(settings: Partial<Settings>): Settings {
-  return thread.configure(settings);
+  return thread.asked.configure(settings);
 }

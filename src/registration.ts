@@ -2,11 +2,13 @@
 //
 //   registered --run(), end of scope, shutdown--> running --ends--> gone
 //   registered --cancel(), unregister(), clear()-----------------> gone
+//
+// How it runs is in running.ts, which is loaded when the first one does.
 
 import type { CallSite } from "./call-site.js";
-import type { Channels } from "./channels.js";
-import { endOf, innermost, insideOf, isInside, SHUTDOWN } from "./context.js";
-import { type AnyFunction, Entry, type Stack } from "./stack.js";
+import type { Channels, Outcome } from "./channels.js";
+import ending from "./ending.js" with { type: "late" };
+import type { AnyFunction, Entry, Stack } from "./stack.js";
 
 /** What may be said about a cleanup at its registration. */
 export interface CleanupOptions {
@@ -19,10 +21,11 @@ export interface CleanupOptions {
 }
 
 /** What is known of a cleanup beside its function, in one object: of most of a million nothing is. */
-interface About extends CleanupOptions {
+export interface About extends CleanupOptions {
   site?: CallSite;
   /** Of a durable cleanup: its journal's name and its number there. */
   durable?: string;
+  /** Settles when it has ended, and never rejects: once it runs, and is asynchronous. */
   ending?: Promise<void>;
 }
 
@@ -32,8 +35,8 @@ export interface RegistrationStack extends Stack<Registration> {
   running: number;
   /** The one that a shutdown is at. */
   current: Registration | undefined;
-  /** Where whoever looks is told of them. */
-  readonly channels: Channels;
+  /** Where whoever looks is told of them, once any has run. */
+  channels: Channels | undefined;
 }
 
 type State = "registered" | "running" | "gone";
@@ -42,77 +45,40 @@ type State = "registered" | "running" | "gone";
 const NO_ARGUMENTS: readonly unknown[] = Object.freeze([]);
 
 /** One cleanup on the stack. */
-export abstract class Registration extends Entry implements Disposable, AsyncDisposable {
-  /** The thread's, and so no field of each: what a million registrations cost is their bytes. */
-  protected abstract get stack(): RegistrationStack;
+export class Registration implements Entry, Disposable, AsyncDisposable {
+  /** That of the thread, and so no field of each: what a million registrations cost is their bytes. */
+  static stack: RegistrationStack;
 
-  #state: State = "registered";
-  readonly #args: readonly unknown[];
-  #about: About | undefined;
+  older: Entry | undefined;
+  newer: Entry | undefined;
+  readonly fn: AnyFunction;
+  readonly args: readonly unknown[];
+  state: State;
+  about: About | undefined;
 
-  constructor(
-    fn: AnyFunction,
-    args: readonly unknown[],
-    options: CleanupOptions | undefined,
-    site: CallSite | undefined,
-  ) {
-    super(fn);
-    this.#args = args.length === 0 ? NO_ARGUMENTS : args;
-    this.#about = site === undefined ? options : beside(options, { site });
-  }
-
-  get name(): string | undefined {
-    return this.#about?.name;
+  constructor(fn: AnyFunction, args: readonly unknown[], about: About | undefined) {
+    this.older = undefined;
+    this.newer = undefined;
+    this.fn = fn;
+    this.args = args.length === 0 ? NO_ARGUMENTS : args;
+    this.state = "registered";
+    this.about = about;
   }
 
   /** What reports and traces call it. */
   get title(): string {
-    return this.name ?? (this.fn.name || "(anonymous)");
-  }
-
-  get timeout(): number | undefined {
-    return this.#about?.timeout;
-  }
-
-  get site(): CallSite | undefined {
-    return this.#about?.site;
-  }
-
-  get durable(): string | undefined {
-    return this.#about?.durable;
-  }
-
-  /** Whether it is on the stack. */
-  get linked(): boolean {
-    return this.stack.has(this);
-  }
-
-  get state(): State {
-    return this.#state;
-  }
-
-  /** Settles when a running cleanup has ended, and never rejects; `undefined` while it is synchronous. */
-  get ending(): Promise<void> | undefined {
-    return this.#about?.ending;
+    return this.about?.name ?? (this.fn.name || "(anonymous)");
   }
 
   run(): unknown {
-    if (this.#state === "gone") return undefined;
-    if (this.#state === "running") return this.isRunningHere ? Promise.resolve() : this.ending;
-    const outer = this.stack.channels.look() ? this.#outer() : undefined;
-    try {
-      return insideOf(this, () => this.start(undefined, outer));
-    } finally {
-      if (this.ending === undefined) endOf();
-      else void this.ending.then(endOf);
-    }
+    return ending().run(this);
   }
 
   cancel(): boolean {
-    if (this.#state !== "registered") return false;
-    this.#state = "gone";
-    this.stack.remove(this);
-    this.#about?.onCancel?.();
+    if (this.state !== "registered") return false;
+    this.state = "gone";
+    Registration.stack.remove(this);
+    this.about?.onCancel?.();
     return true;
   }
 
@@ -126,80 +92,16 @@ export abstract class Registration extends Entry implements Disposable, AsyncDis
 
   /** What `console.log` shows: not the whole stack, which hangs on it. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `Registration { ${this.title}: ${this.#state} }`;
+    return `Registration { ${this.title}: ${this.state} }`;
   }
+}
 
-  /**
-   * Calls the cleanup, in whatever context this is. It leaves the stack when it
-   * has ended, its promise included.
-   *
-   * @param limit how long a shutdown gives it, in milliseconds
-   * @param outer the cleanup that runs it, for those who look
-   * @returns what the cleanup returns
-   * @throws what the cleanup throws
-   */
-  start(limit?: number, outer?: Registration): unknown {
-    this.#state = "running";
-    this.stack.running += 1;
-    const { channels } = this.stack;
-    const isWatched = channels.areWatched;
-    let result: unknown;
-    let promised: boolean;
-    try {
-      result = isWatched ? channels.call(this, limit, outer, () => this.#call()) : this.#call();
-      promised = isPromise(result);
-    } catch (error) {
-      if (isWatched) channels.returned(this, undefined);
-      this.abandon();
-      throw error;
-    }
-    if (!promised) {
-      if (isWatched) channels.returned(this, undefined);
-      this.abandon();
-      return result;
-    }
-    const promise = Promise.resolve(result);
-    if (isWatched) channels.returned(this, promise);
-    const ended = () => this.abandon();
-    this.#about = beside(this.#about, { ending: promise.then(ended, ended) });
-    // A promise of its own for the caller: a rejection that the caller ignores must not pass for handled.
-    return promise.then((value) => value);
-  }
-
-  /** The cleanup that this code is part of. */
-  #outer(): Registration | undefined {
-    const mark = innermost();
-    return mark === SHUTDOWN ? this.stack.current : (mark as Registration | undefined);
-  }
-
-  #call(): unknown {
-    const fn = this.fn as (...args: readonly unknown[]) => unknown;
-    return fn(...this.#args);
-  }
-
-  /** Takes it out of the stack: it has ended, or nobody waits for it any longer. */
-  abandon(): void {
-    if (this.#state === "running") this.stack.running -= 1;
-    this.#state = "gone";
-    this.stack.remove(this);
-  }
-
-  /** Whether this code is part of this very cleanup: to wait for its end here would be to wait for ever. */
-  get isRunningHere(): boolean {
-    return isInside(this) || (this.stack.current === this && isInside(SHUTDOWN));
-  }
+/** What becomes of a cleanup for which no time is left. */
+export function unfinished({ about }: Registration): Outcome {
+  return about?.durable === undefined ? "given up" : "left to the guard";
 }
 
 /** What is known, and more; options may be an object with getters and methods of its own. */
-function beside(known: About | undefined, more: About): About {
+export function beside(known: About | undefined, more: About): About {
   return known === undefined ? more : Object.assign(Object.create(known) as About, more);
-}
-
-/** Whether a cleanup's result has to be waited for. */
-export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value !== null &&
-    (typeof value === "object" || typeof value === "function") &&
-    typeof (value as { then?: unknown }).then === "function"
-  );
 }

@@ -67,7 +67,7 @@ function titled(cleanup: Registration): string {
 }
 
 function registeredAt(cleanup: Registration): string {
-  const place = placeOf(cleanup.site);
+  const place = placeOf(cleanup.about?.site);
   return place === undefined ? "" : `\n      registered at ${place}`;
 }
 

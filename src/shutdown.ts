@@ -2,16 +2,15 @@
 // process: order, deadlines and reports. How the process then ends is the
 // business of the way out that began it.
 
-import { clearTimeout, now, setTimeout } from "./builtin.js";
+import { builtin, clearTimeout, now, setTimeout } from "./builtin.js";
 import { insideOf, SHUTDOWN } from "./context.js";
 import { type Exit, isFailure } from "./exit.js";
-import { type Outcome, unfinished } from "./channels.js";
+import { type Channels, channelsOf, type Outcome } from "./channels.js";
 import { interruptible } from "./interruptible.js";
-import { observer } from "./observer.js";
 import { flushed } from "./output.js";
-import type { Registration, RegistrationStack } from "./registration.js";
-import { isPromise } from "./registration.js";
-import { reportFailure, reportGivenUp, reportNotAwaited, reportNotCalled, reportWaiting } from "./report.js";
+import { type Registration, type RegistrationStack, unfinished } from "./registration.js";
+import { abandon, isPromise, start } from "./running.js";
+import said from "./said.js" with { type: "late" };
 import type { Settings } from "./settings.js";
 import { SHORT, Timeline } from "./timeline.js";
 
@@ -46,9 +45,9 @@ export class Shutdown {
   deadline = 0;
 
   readonly #stack: RegistrationStack;
+  readonly #channels: Channels;
   readonly #settings: Settings;
   readonly #announce: (exit: Exit) => void;
-  readonly #isTerminal: () => boolean;
   #end: End = () => {};
   #timeline = new Timeline(0);
   /** The clock, as it was read between two cleanups. */
@@ -57,11 +56,11 @@ export class Shutdown {
   #hasFailed = false;
   #unawaited: Registration[] = [];
 
-  constructor(stack: RegistrationStack, settings: Settings, announce: (exit: Exit) => void, isTerminal: () => boolean) {
+  constructor(stack: RegistrationStack, settings: Settings, announce: (exit: Exit) => void) {
     this.#stack = stack;
     this.#settings = settings;
     this.#announce = announce;
-    this.#isTerminal = isTerminal;
+    this.#channels = channelsOf(stack);
   }
 
   /**
@@ -86,7 +85,7 @@ export class Shutdown {
 
   /** Forgets what is left: the user has asked a second time. */
   abandon(): void {
-    if (this.running) this.#stack.channels.end("given up");
+    if (this.running) this.#channels.end("given up");
     while (this.#stack.newest !== undefined) this.#forget(this.#stack.newest);
   }
 
@@ -109,7 +108,7 @@ export class Shutdown {
       this.deadline = this.#time + this.#settings.grace;
       this.exit = exit;
     }
-    return this.#stack.channels.begin(exit, this.deadline, this.#settings.grace, this.#stack, () => {
+    return this.#channels.begin(exit, this.deadline, this.#settings.grace, this.#stack, () => {
       if (isFirst) this.#announce(exit);
       return body();
     });
@@ -119,10 +118,10 @@ export class Shutdown {
   #over(outcome: "ok" | "failed"): void {
     const { exit } = this;
     const isOverdue = this.left < 1 && this.#settings.grace > 0; // a timer may fire so much too early
-    this.#stack.channels.end(isOverdue ? "given up" : outcome);
+    this.#channels.end(isOverdue ? "given up" : outcome);
     if (!isOverdue || exit === undefined) return;
     const isUnfinished = this.#timeline.steps.some((step) => step.outcome !== "ok" && step.outcome !== "failed");
-    if (isUnfinished) observer()?.printOverdue(exit, this.#timeline, this.#settings.grace);
+    if (isUnfinished) said().observer()?.printOverdue(exit, this.#timeline, this.#settings.grace);
   }
 
   #advance(): boolean {
@@ -185,7 +184,7 @@ export class Shutdown {
     const { size } = this.#stack;
     if (size === 0) return;
     this.failed = true;
-    reportNotCalled(size);
+    said().reportNotCalled(size);
     this.abandon();
   }
 
@@ -201,10 +200,11 @@ export class Shutdown {
     this.#stack.current = cleanup;
     const startedAt = this.#time;
     const left = Math.max(0, this.deadline - startedAt);
-    const limit = Math.min(cleanup.timeout ?? this.#settings.timeout ?? Number.POSITIVE_INFINITY, left);
+    const timeout = cleanup.about?.timeout;
+    const limit = Math.min(timeout ?? this.#settings.timeout ?? Number.POSITIVE_INFINITY, left);
     this.#hasFailed = false;
     // One that run() has begun already is waited for; its failure goes to the caller of run().
-    const promise = cleanup.state === "registered" ? this.#call(cleanup, limit) : cleanup.ending;
+    const promise = cleanup.state === "registered" ? this.#call(cleanup, limit) : cleanup.about?.ending;
     this.#time = now();
     if (promise === undefined) {
       // Where it was stopped, that is known already.
@@ -220,8 +220,8 @@ export class Shutdown {
     if (mayWait && limit > 0) return { cleanup, promise, limit, isOwnLimit: limit < left, startedAt };
     promise.then(undefined, (error) => this.#fail(cleanup, error));
     // With a timeout of its own of 0, not to wait for it is what was asked for.
-    if (cleanup.timeout !== 0) this.#unawaited.push(cleanup);
-    this.#timeline.add(cleanup, startedAt, this.#time, cleanup.timeout === 0 ? "ok" : unfinished(cleanup));
+    if (timeout !== 0) this.#unawaited.push(cleanup);
+    this.#timeline.add(cleanup, startedAt, this.#time, timeout === 0 ? "ok" : unfinished(cleanup));
     this.#forget(cleanup);
     return undefined;
   }
@@ -231,7 +231,7 @@ export class Shutdown {
     let result: unknown;
     const call = () => {
       try {
-        result = cleanup.start(limit);
+        result = start(cleanup, limit);
       } catch (error) {
         this.#fail(cleanup, error);
       }
@@ -256,12 +256,12 @@ export class Shutdown {
       const deadline = setTimeout(() => {
         this.failed = true;
         clearTimeout(deadline); // or else it would pass for something that is waited for
-        reportGivenUp(cleanup, limit, false);
+        said().reportGivenUp(cleanup, limit, false);
         over(this.#giveUp(cleanup, isOwnLimit));
       }, limit);
       const impatience =
-        limit > PATIENCE && this.#isTerminal()
-          ? setTimeout(() => reportWaiting(cleanup, limit - PATIENCE), PATIENCE)
+        limit > PATIENCE && builtin("tty").isatty(2)
+          ? setTimeout(() => said().reportWaiting(cleanup, limit - PATIENCE), PATIENCE)
           : undefined;
       promise.then(
         () => settled || over("ok"),
@@ -278,7 +278,7 @@ export class Shutdown {
   /** By its own timeout, or for the sake of the whole. */
   #giveUp(cleanup: Registration, isOwnLimit: boolean): Outcome {
     const outcome = isOwnLimit ? "timed out" : unfinished(cleanup);
-    this.#stack.channels.giveUp(cleanup, outcome);
+    this.#channels.giveUp(cleanup, outcome);
     return outcome;
   }
 
@@ -286,7 +286,7 @@ export class Shutdown {
     const cleanup = this.#stack.current;
     if (cleanup === undefined) return;
     this.failed = true;
-    reportGivenUp(cleanup, elapsed, true);
+    said().reportGivenUp(cleanup, elapsed, true);
     const at = now();
     this.#timeline.add(cleanup, at - elapsed, at, this.#giveUp(cleanup, isOwnLimit));
     this.#forget(cleanup);
@@ -296,18 +296,18 @@ export class Shutdown {
     if (!isFailure(this.exit, error)) return;
     this.failed = true;
     this.#hasFailed = true;
-    reportFailure(cleanup, error);
+    said().reportFailure(cleanup, error);
   }
 
   #forget(cleanup: Registration): void {
-    cleanup.abandon();
+    abandon(cleanup);
     if (this.#stack.current === cleanup) this.#stack.current = undefined;
   }
 
   #reportNotAwaited(why: string): void {
     if (this.#unawaited.length === 0) return;
     this.failed = true;
-    reportNotAwaited(this.#unawaited, why);
+    said().reportNotAwaited(this.#unawaited, why);
     this.#unawaited = [];
   }
 }

@@ -53,9 +53,20 @@ const REFUSED = new Set<string>(["SIGKILL", "SIGSTOP"]);
 /** How close together the same key press can arrive twice, from the terminal and from a package manager. */
 export const DOUBLED_SIGNAL_WINDOW = 500;
 
+/** The numbers that POSIX gives, by which node:os need not be loaded. Source: POSIX.1-2024, the kill utility. */
+const POSIX_NUMBERS: ReadonlyMap<string, number> = new Map([
+  ["SIGHUP", 1],
+  ["SIGINT", 2],
+  ["SIGQUIT", 3],
+  ["SIGABRT", 6],
+  ["SIGALRM", 14],
+  ["SIGTERM", 15],
+]);
+
 /** The number of a signal on this system, or `undefined` where it has none. */
 export function signalNumber(signal: string): number | undefined {
-  return (builtin("os").constants.signals as Record<string, number>)[signal];
+  const known = process.platform === "win32" ? undefined : POSIX_NUMBERS.get(signal);
+  return known ?? (builtin("os").constants.signals as Record<string, number>)[signal];
 }
 
 /** Whether a listener for the signal can be added on this system. */

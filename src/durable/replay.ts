@@ -6,7 +6,7 @@ import type { Claim } from "./claim.js";
 import { appendToLog } from "./log.js";
 import { type Owner, thisProcess } from "./owner.js";
 import { durableId, journalOf } from "./names.js";
-import { type Pending } from "./reader.js";
+import type { Pending } from "./reader.js";
 import { carryOut, type Circumstances, type Recipe, titleOf } from "./recipes/recipe.js";
 import { told } from "./told.js";
 

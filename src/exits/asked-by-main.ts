@@ -3,7 +3,7 @@
 // own, since the port of a worker is the program's.
 
 import { describeExit } from "../exit.js";
-import type { Leaving, WayOut } from "./way-out.js";
+import type { Leaving, Standing } from "./way-out.js";
 
 /** The name of the channel. */
 export const CHANNEL = "atexit.workers.1";
@@ -23,7 +23,7 @@ export interface Answer {
   readonly is: "filled" | "empty" | "clean";
 }
 
-export function askedByMain(leaving: Leaving): WayOut {
+export function askedByMain(leaving: Leaving): Standing {
   const { stack, shutdown } = leaving;
   const { BroadcastChannel, threadId } = process.getBuiltinModule("worker_threads");
   type Channel = InstanceType<typeof BroadcastChannel>;

@@ -6,81 +6,86 @@
 // is an accessor, which looks at whatever is put there: where that does not
 // lead to us any more, we stand in front of it again.
 
-import type { Hook } from "./way-out.js";
+import type { Hook, HookedEvent } from "./way-out.js";
 
 type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boolean;
 
 const PROBE = Symbol("atexit.probe");
 
+/** What is looked at. To look up the others would load all that happens on a way out. */
+const WATCHED: ReadonlySet<string | symbol> = new Set([
+  "beforeExit",
+  "disconnect",
+  "exit",
+  "rejectionHandled",
+  "uncaughtException",
+  "uncaughtExceptionMonitor",
+  "unhandledRejection",
+  "warning",
+] satisfies HookedEvent[]);
+
 export class EmitHooks {
-  readonly #makeHooks: () => ReadonlyMap<string | symbol, Hook>;
-  #hooks: ReadonlyMap<string | symbol, Hook> | undefined;
-  #found: PropertyDescriptor | undefined;
+  readonly makeHooks: () => ReadonlyMap<string | symbol, Hook>;
+  hooks: ReadonlyMap<string | symbol, Hook> | undefined;
+  found: PropertyDescriptor | undefined;
   /** What `process.emit` is: ours, or that of somebody who stands in front of us. */
-  #current: Emit | undefined;
+  current: Emit | undefined;
   /** The one of ours that counts. Earlier ones, which somebody may still lead to, only pass on. */
-  #ours: Emit | undefined;
+  ours: Emit | undefined;
   /** What ours passes on to. */
-  #below: Emit | undefined;
-  #probed = false;
+  below: Emit | undefined;
+  probed: boolean;
 
   /** @param makeHooks called when the first event comes */
   constructor(makeHooks: () => ReadonlyMap<string | symbol, Hook>) {
-    this.#makeHooks = makeHooks;
+    this.makeHooks = makeHooks;
+    this.hooks = undefined;
+    this.found = undefined;
+    this.current = undefined;
+    this.ours = undefined;
+    this.below = undefined;
+    this.probed = false;
   }
 
   watch(): void {
-    this.#found = Object.getOwnPropertyDescriptor(process, "emit");
-    this.#put(process.emit as Emit);
+    this.found = Object.getOwnPropertyDescriptor(process, "emit");
+    this.current = this.inFrontOf(process.emit as Emit);
     Object.defineProperty(process, "emit", {
       configurable: true,
-      enumerable: this.#found?.enumerable ?? false,
-      get: () => this.#current,
-      set: (emit: Emit) => this.#put(emit),
+      enumerable: this.found?.enumerable ?? false,
+      get: () => this.current,
+      set: (emit: Emit) => {
+        this.current = this.leadsToUs(emit) ? emit : this.inFrontOf(emit);
+      },
     });
   }
 
-  unwatch(): void {
-    const left = this.#current === this.#ours ? this.#below : this.#current;
-    this.#ours = undefined;
-    const inherited = Object.getPrototypeOf(process).emit;
-    if (this.#found === undefined && left === inherited) delete (process as { emit?: unknown }).emit;
-    else {
-      const { enumerable = true } = this.#found ?? {};
-      Object.defineProperty(process, "emit", { configurable: true, enumerable, writable: true, value: left });
-    }
-  }
-
-  #put(emit: Emit): void {
-    this.#current = this.#leadsToUs(emit) ? emit : this.#inFrontOf(emit);
-  }
-
-  #leadsToUs(emit: Emit): boolean {
-    if (this.#ours === undefined) return false;
-    this.#probed = false;
+  leadsToUs(emit: Emit): boolean {
+    this.probed = false;
     try {
       Reflect.apply(emit, process, [PROBE]);
     } catch {
       // No function: whoever put it there will see it fail.
     }
-    return this.#probed;
+    return this.probed;
   }
 
-  #inFrontOf(below: Emit): Emit {
+  inFrontOf(below: Emit): Emit {
     const watcher = this;
     const ours: Emit = function emit(this: unknown, event, ...args) {
       const pass = () => Reflect.apply(below, this, [event, ...args]);
-      if (watcher.#ours !== ours) return pass();
+      if (watcher.ours !== ours) return pass();
       if (event === PROBE) {
-        watcher.#probed = true;
+        watcher.probed = true;
         return true;
       }
-      watcher.#hooks ??= watcher.#makeHooks();
-      const hook = watcher.#hooks.get(event);
+      if (!WATCHED.has(event)) return pass();
+      watcher.hooks ??= watcher.makeHooks();
+      const hook = watcher.hooks.get(event);
       return hook === undefined ? pass() : hook(pass, args);
     };
-    this.#below = below;
-    this.#ours = ours;
+    this.below = below;
+    this.ours = ours;
     return ours;
   }
 }

@@ -4,7 +4,8 @@
 // from before, or that somebody has wrapped, comes by here as well.
 
 import { isInside } from "../context.js";
-import { describeExit, SystemExit } from "../exit.js";
+import { describeExit } from "../exit.js";
+import { SystemExit } from "../system-exit.js";
 import { isCalledByReporter } from "./neighbours.js";
 import { isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-process.js";
 import { endBySignal } from "./signals.js";

@@ -6,7 +6,7 @@
 
 import { describeExit } from "../exit.js";
 import { decidesOnShutdownMessage } from "./neighbours.js";
-import type { Leaving, WayOut } from "./way-out.js";
+import type { Leaving, Standing } from "./way-out.js";
 
 /** What Node has on `process.channel` beyond its documentation; without it, nothing is listened to. */
 interface Channel {
@@ -17,7 +17,7 @@ interface Channel {
 
 type Listener = (message: unknown, handle: unknown) => void;
 
-export function shutdownMessage(leaving: Leaving): WayOut {
+export function shutdownMessage(leaving: Leaving): Standing {
   const { stack, shutdown } = leaving;
   let channel: Channel | undefined;
   let pending: symbol | undefined;

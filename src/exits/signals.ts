@@ -1,44 +1,34 @@
-// The signals that ask a process to end. A real listener for each, in front of
-// all others: behind them, a `once` listener of the program would already be
-// gone, and the signal would look like nobody's.
+// The signals that ask a process to end, as they arrive.
 
 import { now } from "../builtin.js";
-import { describeExit, isSystemExit, SystemExit } from "../exit.js";
-import { writeError } from "../report.js";
+import { describeExit, isSystemExit } from "../exit.js";
+import said from "../said.js" with { type: "late" };
 import { DOUBLED_SIGNAL_WINDOW, signalNumber } from "../signals.js";
 import { exitsForSignal, waitingListeners } from "./neighbours.js";
+import { SystemExit } from "../system-exit.js";
 import { nodeProcess } from "./node-process.js";
-import { reportOf } from "./uncaught-report.js";
-import type { Leaving, WayOut } from "./way-out.js";
+import type { Leaving } from "./way-out.js";
 
 /** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
 const CONTROL_C_EXIT = 0xc000013a;
 
-export class Signals implements WayOut {
+export class Signals {
   readonly #leaving: Leaving;
-  #watched: readonly NodeJS.Signals[] = [];
+  readonly #listener: NodeJS.SignalsListener;
   /** When the first signal of this shutdown came, on the clock of now(). */
   #firstAt: number | undefined;
 
-  constructor(leaving: Leaving) {
+  /** @param listener that of ours */
+  constructor(leaving: Leaving, listener: NodeJS.SignalsListener) {
     this.#leaving = leaving;
+    this.#listener = listener;
   }
 
-  watch(): void {
-    this.#watched = this.#leaving.settings.signals;
-    for (const signal of this.#watched) process.prependListener(signal, this.#onSignal);
-  }
-
-  unwatch(): void {
-    for (const signal of this.#watched) process.removeListener(signal, this.#onSignal);
-    this.#watched = [];
-  }
-
-  readonly #onSignal = (signal: NodeJS.Signals): void => {
+  on(signal: NodeJS.Signals): void {
     const { shutdown } = this.#leaving;
     if (shutdown.running) this.#again(signal);
     else if (this.#isOurs(signal)) this.#begin(signal);
-  };
+  }
 
   #begin(signal: NodeJS.Signals): void {
     this.#firstAt = now();
@@ -57,7 +47,7 @@ export class Signals implements WayOut {
 
   /** Whether nobody else decides what this signal means. */
   #isOurs(signal: NodeJS.Signals): boolean {
-    const others = process.listeners(signal).filter((listener) => listener !== this.#onSignal);
+    const others = process.listeners(signal).filter((listener) => listener !== this.#listener);
     if (others.length <= waitingListeners(signal)) return true;
     const deciding = others.filter((listener) => !exitsForSignal(listener));
     if (deciding.length <= waitingListeners(signal)) {
@@ -89,7 +79,7 @@ export function endBySignal(signal: NodeJS.Signals, leaving: Leaving): never {
     try {
       process.emit("exit", code);
     } catch (error) {
-      if (!isSystemExit(error)) writeError(reportOf(error, "uncaughtException"));
+      if (!isSystemExit(error)) said().writeError(said().reportOf(error, "uncaughtException"));
     } finally {
       nodeProcess.reallyExit = reallyExit;
     }

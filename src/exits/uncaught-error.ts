@@ -3,8 +3,7 @@
 
 import { isMainThread, setImmediate } from "../builtin.js";
 import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../exit.js";
-import { writeError } from "../report.js";
-import { reportOf } from "./uncaught-report.js";
+import said from "../said.js" with { type: "late" };
 import { nodeProcess } from "./node-process.js";
 import type { Leaving, WayOut } from "./way-out.js";
 
@@ -17,7 +16,7 @@ export function uncaughtError(leaving: Leaving): WayOut {
   let released: { error: unknown } | undefined;
 
   const leave = (error: unknown, kind: "uncaughtException" | "unhandledRejection", code: number): void => {
-    writeError(reportOf(error, kind));
+    said().writeError(said().reportOf(error, kind));
     const end = () => {
       try {
         leaving.exitNow(shutdown.code ?? code);
@@ -76,7 +75,7 @@ export function uncaughtError(leaving: Leaving): WayOut {
         // A second error while cleanups run: reported, and they go on.
         if (!isAbortedBy(shutdown.exit, error) && !isClosedOutput(error)) {
           shutdown.failed = true;
-          writeError(reportOf(error, kind));
+          said().writeError(said().reportOf(error, kind));
         }
         return true;
       },

@@ -28,9 +28,24 @@ export interface Leaving {
  */
 export type Hook = (emit: () => boolean, args: readonly unknown[]) => boolean;
 
-/** One way out of a process. It stands in its place only while something is registered. */
+/** The events of `process` that tell of a way out. */
+export type HookedEvent =
+  | "beforeExit"
+  | "disconnect"
+  | "exit"
+  | "rejectionHandled"
+  | "uncaughtException"
+  | "uncaughtExceptionMonitor"
+  | "unhandledRejection"
+  | "warning";
+
+/** One way out of a process, by the events of `process` that tell of it. */
 export interface WayOut {
-  readonly hooks?: Readonly<Record<string, Hook>>;
-  watch?(): void;
-  unwatch?(): void;
+  readonly hooks: Readonly<Partial<Record<HookedEvent, Hook>>>;
+}
+
+/** One that has something of its own to listen to, while anything is registered. */
+export interface Standing {
+  watch(): void;
+  unwatch(): void;
 }

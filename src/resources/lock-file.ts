@@ -10,7 +10,7 @@ import type { Life } from "../durable/owner.js";
 import { type JsonValue, refuseBeyondJson } from "../durable/recipes/json.js";
 import { recoverIn } from "../durable/recovery.js";
 import type { Registration } from "../index.js";
-import { checkTime } from "../settings.js";
+import { checkTime } from "../time.js";
 import { failure, LockHeldError } from "./errors.js";
 import { type Callee, registerFor } from "./registering.js";
 

@@ -5,7 +5,7 @@ import { builtin, clearTimeout, setTimeout } from "../builtin.js";
 import { lifeOfProcess, statOf } from "../durable/owner.js";
 import { KEY } from "../key.js";
 import type { Thread } from "../thread.js";
-import { checkTime } from "../settings.js";
+import { checkTime } from "../time.js";
 import { failure } from "./errors.js";
 
 /** How it is noticed that the parent is gone. */
@@ -28,7 +28,7 @@ export function watchParent(options: ParentOptions): Disposable & { stop(): void
   let timer: NodeJS.Timeout | undefined;
   const gone = () => {
     stop();
-    thread.exitWithParent();
+    thread.asked.exitWithParent();
   };
   const look = () => {
     // The system gives an orphan another parent; on Windows its number stays.

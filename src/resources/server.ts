@@ -10,7 +10,7 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Server as NetServer, Socket } from "node:net";
 import { clearTimeout, now, setImmediate, setTimeout } from "../builtin.js";
 import { configure, exiting } from "../index.js";
-import { checkTime } from "../settings.js";
+import { checkTime } from "../time.js";
 import { type Callee, registerFor } from "./registering.js";
 import { type Closing, closingHandle } from "./worker.js";
 

@@ -6,7 +6,7 @@ import type { Worker } from "node:worker_threads";
 import { builtin, clearTimeout, setTimeout } from "../builtin.js";
 import { type Answer, CHANNEL, type Question } from "../exits/asked-by-main.js";
 import { exiting, type Registration } from "../index.js";
-import { checkTime } from "../settings.js";
+import { checkTime } from "../time.js";
 import { failure } from "./errors.js";
 import { type Callee, registerFor } from "./registering.js";
 

@@ -5,7 +5,7 @@
 import { threadId, isMainThread } from "node:worker_threads";
 import { builtin, now } from "../builtin.js";
 import { placeOf } from "../call-site.js";
-import { type TracedCleanup, type TracedShutdown } from "../channels.js";
+import type { TracedCleanup, TracedShutdown } from "../channels.js";
 import type { Exit } from "../exit.js";
 import { isOn } from "../observer.js";
 import { describeError, report, writeError } from "../report.js";
@@ -224,7 +224,7 @@ function printTimeline(exit: Exit, { steps, others, beganAt }: Timeline, grace: 
   stories.take(lane.at(at(beganAt), "b", id, titleOf(exit), began));
   steps.forEach(({ cleanup, startedAt, endedAt, outcome }, n) => {
     const { title: name } = cleanup;
-    const site = placeOf(cleanup.site);
+    const site = placeOf(cleanup.about?.site);
     stories.take(lane.at(at(startedAt), "b", id, name, { shutdown: id, n, name, site }));
     stories.take(lane.at(at(endedAt), "e", id, name, { shutdown: id, n, outcome }));
   });

@@ -2,7 +2,7 @@
 // a process of its own: one that fails, hangs or crashes stops nothing else.
 
 import { builtin } from "../../builtin.js";
-import { checkTime } from "../../settings.js";
+import { checkTime } from "../../time.js";
 import { failure } from "../errors.js";
 import { ownNodeArguments, withNodeOptions } from "../node-options.js";
 import { runCommand } from "./command.js";

@@ -1,6 +1,6 @@
 // exec: a command, without a shell.
 
-import { checkTime } from "../../settings.js";
+import { checkTime } from "../../time.js";
 import { failure } from "../errors.js";
 import { runCommand } from "./command.js";
 import type { RecipeKind, Success } from "./recipe.js";

@@ -2,8 +2,8 @@
 
 import type { ChildProcess } from "node:child_process";
 import { now, setTimeout } from "../../builtin.js";
-import { failure as coreFailure } from "../../errors.js";
-import { checkTime } from "../../settings.js";
+import coreFailure from "../../errors.js";
+import { checkTime } from "../../time.js";
 import { canListen } from "../../signals.js";
 import { failure } from "../errors.js";
 import { childOf, MARK, markOf, type Process, processOf, treeOf } from "../processes.js";

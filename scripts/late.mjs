@@ -1,0 +1,170 @@
+// Bundles an entry point into one file, and what it imports `with { type: "late" }`
+// as text in that file (see src/late.ts).
+
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const LATE = fileURLToPath(new URL("../src/late.ts", import.meta.url));
+
+/**
+ * As esbuild's `build`, for one entry point.
+ *
+ * @param {import("esbuild").BuildOptions} options
+ */
+export async function bundle(options) {
+  const { plugins = [] } = options;
+  const own = await inputsOf(options);
+  const partOf = new Map();
+  const asText = {
+    name: "late-parts",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^[./]/ }, ({ path, resolveDir, with: attributes }) =>
+        isLate(attributes) ? { path: source(resolveDir, path), namespace: "late" } : undefined,
+      );
+      onLoad({ filter: /./, namespace: "late" }, async ({ path }) => {
+        const resolveDir = dirname(path);
+        // What is code from the start for another reason is not text as well.
+        if (own.has(path)) return { contents: `export { default } from ${JSON.stringify(path)};`, resolveDir };
+        const part = await partFrom(path, options, own);
+        for (const input of part.inputs) {
+          const other = partOf.get(input) ?? path;
+          if (other !== path) throw new Error(`${input} would be in two parts, ${name(other)} and ${name(path)}`);
+          partOf.set(input, path);
+        }
+        return { contents: wrapper(part), resolveDir };
+      });
+    },
+  };
+  await build({ ...options, plugins: [asText, ...plugins] });
+}
+
+const leaveOutLate = {
+  name: "late-left-out",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\./ }, ({ path, with: attributes }) =>
+      isLate(attributes) ? { path, external: true } : undefined,
+    );
+  },
+};
+
+/** The modules of an entry point that are code from the start: what its late parts share with it. */
+async function inputsOf(options) {
+  const { metafile } = await build({
+    ...options,
+    plugins: [leaveOutLate, ...(options.plugins ?? [])],
+    write: false,
+    metafile: true,
+    sourcemap: false,
+  });
+  return inputsIn(metafile);
+}
+
+/** One part, as the body of a function that is given what it shares. */
+async function partFrom(path, options, own) {
+  const { define, lineLimit, target, minify, ignoreAnnotations, logLevel, plugins = [] } = options;
+  /** What it imports from the file that it is in, or from beside it. */
+  const shared = [];
+  const share = (from, late = false) => {
+    const known = shared.findIndex((other) => other.from === from && other.late === late);
+    const index = known === -1 ? shared.push({ from, late }) - 1 : known;
+    return { path: String(index), namespace: "shared" };
+  };
+  const fromShared = {
+    name: "late-shared",
+    setup({ onResolve, onLoad, resolve: resolveOther }) {
+      onResolve({ filter: /^\./ }, async ({ path, resolveDir, with: attributes, kind, pluginData }) => {
+        if (kind === "entry-point" || pluginData === "asked") return undefined;
+        const from = source(resolveDir, path);
+        if (isLate(attributes)) return share(from, true);
+        if (own.has(from)) return share(from);
+        const face = await resolveOther(path, { resolveDir, kind, with: attributes, pluginData: "asked" });
+        return face.external ? share(face.path) : undefined;
+      });
+      // What is not used of this is left out by esbuild.
+      onLoad({ filter: /./, namespace: "shared" }, async ({ path: index }) => {
+        const { from, late } = shared[index];
+        const names = late ? ["default"] : await exportsOf(from, plugins);
+        const taken = (name) => `/* @__PURE__ */ SHARED(${index}, ${JSON.stringify(name)})`;
+        const statement = (name) => `export ${name === "default" ? name : `const ${name} =`} ${taken(name)};`;
+        return { contents: names.map(statement).join("\n") };
+      });
+    },
+  };
+  const { outputFiles, metafile } = await build({
+    entryPoints: [path],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "node",
+    ...{ lineLimit, target, minify, ignoreAnnotations, logLevel },
+    define: { ...define, "import.meta.url": "MODULE_URL" },
+    plugins: [fromShared, ...plugins],
+  });
+  const { text } = outputFiles[0];
+  const [statement, names] = /export\s*\{([^}]*)\};?\s*$/.exec(text) ?? [];
+  const result = /([\w$]+)\s+as\s+default\b/.exec(names ?? "")?.[1];
+  if (result === undefined) throw new Error(`${name(path)} has no default export, and is no part`);
+  const whole = text.replaceAll("\\\n", ""); // a string may have been broken at the end of a line
+  const taken = [...whole.matchAll(/\bSHARED\(\s*(\d+)\s*,\s*"([\w$]+)"\s*\)/g)];
+  const modules = shared.map((module, index) => ({
+    ...module,
+    names: taken.filter(([, of]) => Number(of) === index).map(([, , name]) => name),
+  }));
+  return {
+    name: name(path),
+    body: `"use strict";${text.slice(0, -statement.length)}return ${result}`,
+    modules,
+    inputs: inputsIn(metafile),
+  };
+}
+
+/** The names that a module exports. */
+async function exportsOf(path, plugins) {
+  const { metafile } = await build({
+    entryPoints: [path.startsWith("./") ? `src/${path.replace(/\.js$/, ".ts")}` : path],
+    bundle: true,
+    write: false,
+    metafile: true,
+    outdir: "unwritten",
+    format: "esm",
+    platform: "node",
+    plugins: [leaveOutLate, ...plugins],
+  });
+  return Object.values(metafile.outputs)[0].exports;
+}
+
+/** The module in whose place the text stands. */
+function wrapper({ name, body, modules }) {
+  const local = (name, index) => `${name}_${index}`;
+  const list = (write, names, index) => names.map((name) => write(name, local(name, index))).join(", ");
+  const imports = modules.map(({ from, late, names }, index) => {
+    const bindings = list((name, as) => `${name} as ${as}`, names, index);
+    return `import { ${bindings} } from ${JSON.stringify(from)}${late ? ' with { type: "late" }' : ""};`;
+  });
+  const shared = modules.map(({ names }, index) => `{ ${list((name, as) => `${name}: ${as}`, names, index)} }`);
+  return [
+    `import { late } from ${JSON.stringify(LATE)};`,
+    ...imports,
+    `export default late(${JSON.stringify(body)}, ${JSON.stringify(name)}, import.meta.url, () => [${shared.join(", ")}]);`,
+  ].join("\n");
+}
+
+function isLate({ type }) {
+  return type === "late";
+}
+
+function inputsIn({ inputs }) {
+  const files = Object.keys(inputs).filter((path) => !/^(?:shared|late):/.test(path));
+  return new Set(files.map((path) => resolve(path)));
+}
+
+/** The source of what an import names. */
+function source(directory, path) {
+  return resolve(directory, path.replace(/\.js$/, ".ts"));
+}
+
+function name(path) {
+  return relative("src", path).replace(/\.ts$/, "");
+}
