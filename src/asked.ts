@@ -84,13 +84,13 @@ export class Asked {
       throw failure("ERR_ATEXIT_EXIT_CODE", code);
     }
     this.#thread.filled();
-    return this.#thread.exits.exit(Number(code ?? process.exitCode ?? 0));
+    return this.#thread.exits.processExit.exit(Number(code ?? process.exitCode ?? 0));
   }
 
   /** What `exit()` does, for the sake of a parent that is gone. */
   exitWithParent(): never {
     this.#thread.filled();
-    return this.#thread.exits.exit(Number(process.exitCode ?? 0), "parent");
+    return this.#thread.exits.processExit.exit(Number(process.exitCode ?? 0), "parent");
   }
 
   /** Nothing is registered any more. */

@@ -12,7 +12,7 @@ type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boole
 
 const PROBE = Symbol("atexit.probe");
 
-/** What is looked at. To look up the others would load all that happens on a way out. */
+/** What is looked at, and no other event: that would load what is done on a way out. */
 const WATCHED: ReadonlySet<string | symbol> = new Set([
   "beforeExit",
   "disconnect",
@@ -25,8 +25,7 @@ const WATCHED: ReadonlySet<string | symbol> = new Set([
 ] satisfies HookedEvent[]);
 
 export class EmitHooks {
-  readonly makeHooks: () => ReadonlyMap<string | symbol, Hook>;
-  hooks: ReadonlyMap<string | symbol, Hook> | undefined;
+  readonly hookOf: (event: HookedEvent) => Hook;
   found: PropertyDescriptor | undefined;
   /** What `process.emit` is: ours, or that of somebody who stands in front of us. */
   current: Emit | undefined;
@@ -36,10 +35,9 @@ export class EmitHooks {
   below: Emit | undefined;
   probed: boolean;
 
-  /** @param makeHooks called when the first event comes */
-  constructor(makeHooks: () => ReadonlyMap<string | symbol, Hook>) {
-    this.makeHooks = makeHooks;
-    this.hooks = undefined;
+  /** @param hookOf asked when such an event comes */
+  constructor(hookOf: (event: HookedEvent) => Hook) {
+    this.hookOf = hookOf;
     this.found = undefined;
     this.current = undefined;
     this.ours = undefined;
@@ -79,10 +77,7 @@ export class EmitHooks {
         watcher.probed = true;
         return true;
       }
-      if (!WATCHED.has(event)) return pass();
-      watcher.hooks ??= watcher.makeHooks();
-      const hook = watcher.hooks.get(event);
-      return hook === undefined ? pass() : hook(pass, args);
+      return WATCHED.has(event) ? watcher.hookOf(event as HookedEvent)(pass, args) : pass();
     };
     this.below = below;
     this.ours = ours;

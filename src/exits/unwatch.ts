@@ -7,8 +7,8 @@ import type { Watch } from "./watch.js";
 export function unwatch(watch: Watch): void {
   watch.isOn = false;
   putBack(watch.emit);
-  for (const way of watch.standing) way.unwatch();
-  watch.standing = [];
+  watch.standing?.unwatch();
+  watch.standing = undefined;
   listenNoMore(watch);
 }
 

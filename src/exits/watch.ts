@@ -16,7 +16,7 @@ export class Watch {
   readonly onSignal: NodeJS.SignalsListener;
   readonly emit: EmitHooks;
   signals: readonly NodeJS.Signals[];
-  standing: readonly Standing[];
+  standing: Standing | undefined;
 
   /** @param exits what takes the events */
   constructor(settings: Settings, exits: () => Exits) {
@@ -24,9 +24,9 @@ export class Watch {
     this.settings = settings;
     this.exits = exits;
     this.onSignal = (signal) => exits().signals.on(signal);
-    this.emit = new EmitHooks(() => exits().hooks());
+    this.emit = new EmitHooks((event) => exits().hook(event));
     this.signals = [];
-    this.standing = [];
+    this.standing = undefined;
   }
 
   begin(): void {
@@ -35,7 +35,7 @@ export class Watch {
     // Whether somebody can ask this thread to end by a message.
     if (!isMainThread || process.channel !== undefined) {
       this.standing = this.exits().standing;
-      for (const way of this.standing) way.watch();
+      this.standing.watch();
     }
     this.emit.watch(); // after the listeners above, whose arrival is an event too
   }
