@@ -64,8 +64,8 @@ try {
     outExtension: { ".js": ".cjs" },
     format: "cjs",
     ignoreAnnotations: true,
-    define: { "import.meta.url": "MODULE_URL" },
-    banner: { js: 'const MODULE_URL = require("node:url").pathToFileURL(__filename).href;' },
+    define: { "import.meta.url": "MODULE.url" },
+    banner: { js: 'const MODULE = { get url() { return require("node:url").pathToFileURL(__filename).href; } };' },
     ...small,
   });
   await bundleAll(TOUR, { ...options, packages: "external" });

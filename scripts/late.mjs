@@ -1,6 +1,7 @@
 // Bundles an entry point into one file, and what it imports `with { type: "late" }`
 // as text in that file (see src/late.ts).
 
+import { readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -23,16 +24,16 @@ export async function bundle(options) {
         isLate(attributes) ? { path: source(resolveDir, path), namespace: "late" } : undefined,
       );
       onLoad({ filter: /./, namespace: "late" }, async ({ path }) => {
-        const resolveDir = dirname(path);
         // What is code from the start for another reason is not text as well.
-        if (own.has(path)) return { contents: `export { default } from ${JSON.stringify(path)};`, resolveDir };
+        if (own.has(path)) return reExport(path);
         const part = await partFrom(path, options, own);
         for (const input of part.inputs) {
           const other = partOf.get(input) ?? path;
-          if (other !== path) throw new Error(`${input} would be in two parts, ${name(other)} and ${name(path)}`);
+          if (other !== path && hasState(input))
+            throw new Error(`${input} would be in two parts, ${name(other)} and ${name(path)}`);
           partOf.set(input, path);
         }
-        return { contents: wrapper(part), resolveDir };
+        return { contents: wrapper(part), resolveDir: dirname(path) };
       });
     },
   };
@@ -65,26 +66,30 @@ async function partFrom(path, options, own) {
   const { define, lineLimit, target, minify, ignoreAnnotations, logLevel, plugins = [] } = options;
   /** What it imports from the file that it is in, or from beside it. */
   const shared = [];
-  const share = (from, late = false) => {
+  const share = ({ from, source = from, late = false }) => {
     const known = shared.findIndex((other) => other.from === from && other.late === late);
-    const index = known === -1 ? shared.push({ from, late }) - 1 : known;
+    const index = known === -1 ? shared.push({ from, source, late }) - 1 : known;
     return { path: String(index), namespace: "shared" };
   };
+  const within = await inputsOf({ ...options, entryPoints: [path] });
   const fromShared = {
     name: "late-shared",
     setup({ onResolve, onLoad, resolve: resolveOther }) {
       onResolve({ filter: /^\./ }, async ({ path, resolveDir, with: attributes, kind, pluginData }) => {
         if (kind === "entry-point" || pluginData === "asked") return undefined;
         const from = source(resolveDir, path);
-        if (isLate(attributes)) return share(from, true);
-        if (own.has(from)) return share(from);
+        if (own.has(from)) return share({ from });
+        // What is code in the part for another reason is not a part of its own.
+        if (isLate(attributes))
+          return within.has(from) ? { path: from, namespace: "late" } : share({ from, late: true });
         const face = await resolveOther(path, { resolveDir, kind, with: attributes, pluginData: "asked" });
-        return face.external ? share(face.path) : undefined;
+        return face.external ? share({ from: face.path, source: from }) : undefined;
       });
+      onLoad({ filter: /./, namespace: "late" }, ({ path }) => reExport(path));
       // What is not used of this is left out by esbuild.
       onLoad({ filter: /./, namespace: "shared" }, async ({ path: index }) => {
-        const { from, late } = shared[index];
-        const names = late ? ["default"] : await exportsOf(from, plugins);
+        const { source, late } = shared[index];
+        const names = late ? ["default"] : await exportsOf(source, plugins);
         const taken = (name) => `/* @__PURE__ */ SHARED(${index}, ${JSON.stringify(name)})`;
         const statement = (name) => `export ${name === "default" ? name : `const ${name} =`} ${taken(name)};`;
         return { contents: names.map(statement).join("\n") };
@@ -103,6 +108,8 @@ async function partFrom(path, options, own) {
     plugins: [fromShared, ...plugins],
   });
   const { text } = outputFiles[0];
+  const [foreign] = Object.values(metafile.outputs)[0].imports;
+  if (foreign !== undefined) throw new Error(`${name(path)} imports ${foreign.path}, which a part cannot`);
   const [statement, names] = /export\s*\{([^}]*)\};?\s*$/.exec(text) ?? [];
   const result = /([\w$]+)\s+as\s+default\b/.exec(names ?? "")?.[1];
   if (result === undefined) throw new Error(`${name(path)} has no default export, and is no part`);
@@ -120,10 +127,19 @@ async function partFrom(path, options, own) {
   };
 }
 
+/** Whether there would be two of something, where the module were in two parts: it has more than functions. */
+function hasState(path) {
+  return /^(?:export )?(?:const|let|class)\b/m.test(readFileSync(path, "utf8"));
+}
+
+function reExport(path) {
+  return { contents: `export { default } from ${JSON.stringify(path)};`, resolveDir: dirname(path) };
+}
+
 /** The names that a module exports. */
 async function exportsOf(path, plugins) {
   const { metafile } = await build({
-    entryPoints: [path.startsWith("./") ? `src/${path.replace(/\.js$/, ".ts")}` : path],
+    entryPoints: [path],
     bundle: true,
     write: false,
     metafile: true,
@@ -147,7 +163,7 @@ function wrapper({ name, body, modules }) {
   return [
     `import { late } from ${JSON.stringify(LATE)};`,
     ...imports,
-    `export default late(${JSON.stringify(body)}, ${JSON.stringify(name)}, import.meta.url, () => [${shared.join(", ")}]);`,
+    `export default late(${JSON.stringify(body)}, ${JSON.stringify(name)}, () => [import.meta.url, [${shared.join(", ")}]]);`,
   ].join("\n");
 }
 

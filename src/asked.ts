@@ -1,12 +1,11 @@
 // What a program can ask of its thread beyond a registration: loaded with the
 // first that it asks.
 
-import { setTimeout } from "./builtin.js";
 import { ByFunction } from "./by-function.js";
 import { configure, readEnvironment } from "./configuration.js";
 import ending from "./ending.js" with { type: "late" };
-import failure from "./errors.js";
-import { signalsChanged, unwatch } from "./exits/unwatch.js";
+import failure from "./errors.js" with { type: "late" };
+import unwatch from "./exits/unwatch.js" with { type: "late" };
 import { finalizeIn } from "./finalize.js";
 import type { CleanupOptions, Registration } from "./registration.js";
 import said from "./said.js" with { type: "late" };
@@ -15,19 +14,12 @@ import type { AnyFunction } from "./stack.js";
 import type { Thread } from "./thread.js";
 import { checkTime } from "./time.js";
 
-/** Watching costs some hundred microseconds to begin: after so many beginnings in a row it lingers. */
-const BEGINNINGS = 16;
-
-/** How long it lingers, in milliseconds, when nothing is registered any more. */
-const LINGER = 20;
-
 export default function asked(thread: Thread): Asked {
   return new Asked(thread);
 }
 
 export class Asked {
   readonly #thread: Thread;
-  #lingering: NodeJS.Timeout | undefined;
 
   constructor(thread: Thread) {
     this.#thread = thread;
@@ -67,7 +59,10 @@ export class Asked {
     const { settings, watch } = this.#thread;
     this.readEnvironment();
     configure(settings, given);
-    if (given.signals !== undefined) signalsChanged(watch);
+    if (given.signals !== undefined && watch.isOn) {
+      unwatch().signals(watch);
+      watch.listen();
+    }
     return { ...settings };
   }
 
@@ -91,21 +86,6 @@ export class Asked {
   exitWithParent(): never {
     this.#thread.filled();
     return this.#thread.exits.processExit.exit(Number(process.exitCode ?? 0), "parent");
-  }
-
-  /** Nothing is registered any more. */
-  emptied(): void {
-    const { watch, beginnings } = this.#thread;
-    if (beginnings < BEGINNINGS) {
-      unwatch(watch);
-      return;
-    }
-    this.#lingering ??= setTimeout(() => {
-      this.#lingering = undefined;
-      if (this.#thread.stack.size > 0 || this.#thread.isEnding) return;
-      this.#thread.beginnings = 0;
-      unwatch(watch);
-    }, LINGER).unref();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { isMainThread } from "./builtin.js";
 import { OF_SETTINGS } from "./environment.js";
-import failure from "./errors.js";
+import failure from "./errors.js" with { type: "late" };
 import said from "./said.js" with { type: "late" };
 import { defaultSettings, type Settings } from "./settings.js";
 import { canListen } from "./signals.js";

@@ -1,8 +1,7 @@
 // Every error that a wrong call of this package gets, as a table: its class,
 // its code, and a message that says what to pass instead.
 
-import { inspect } from "./builtin.js";
-import { LONGEST_TIME } from "./time.js";
+import { failuresOf, show } from "./failures.js";
 
 const table = {
   ERR_ATEXIT_NOT_A_FUNCTION: {
@@ -17,8 +16,8 @@ const table = {
   },
   ERR_ATEXIT_TIME: {
     Class: RangeError,
-    message: (what: string, given: unknown) =>
-      `${what} must be a number of milliseconds from 0 to ${LONGEST_TIME}, and ${show(given)} was given. 0 calls without waiting.`,
+    message: (what: string, given: unknown, longest: number) =>
+      `${what} must be a number of milliseconds from 0 to ${longest}, and ${show(given)} was given. 0 calls without waiting.`,
   },
   ERR_ATEXIT_EXIT_CODE: {
     Class: RangeError,
@@ -48,21 +47,6 @@ const table = {
 /** The `code` of an error that this package throws at a wrong call. */
 export type ErrorCode = keyof typeof table;
 
-type Table = Record<string, { Class: ErrorConstructor; message(...parts: never[]): string }>;
-
-/** A function that makes the errors of a table: given a code and its message's parts. */
-export function failuresOf<T extends Table>(table: T) {
-  return <C extends keyof T & string>(code: C, ...parts: Parameters<T[C]["message"]>): Error & { code: C } => {
-    const { Class, message } = table[code] as T[C];
-    return Object.assign(new Class(message(...(parts as never[]))), { code });
-  };
-}
-
 /** Makes the error of that code, with its message's parts. */
 const failure = failuresOf(table);
 export default failure;
-
-/** A value, as a message shows it. */
-export function show(value: unknown): string {
-  return inspect(value, { customInspect: true, depth: 0, breakLength: Number.POSITIVE_INFINITY });
-}

@@ -3,7 +3,7 @@
 
 import ending from "./ending.js" with { type: "late" };
 import { settle } from "./call-site.js";
-import failure from "./errors.js";
+import failure from "./errors.js" with { type: "late" };
 import type { Registration } from "./registration.js";
 import said from "./said.js" with { type: "late" };
 import type { AnyFunction } from "./stack.js";

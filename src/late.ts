@@ -24,13 +24,12 @@ const { Function: FunctionHere } = globalThis;
 /**
  * @param body of a function that returns the part
  * @param name of its module, for stack traces
- * @param url of the file that the text is in
- * @param shared what it imports from that file
+ * @param surroundings the URL of the file that the text is in, and what it imports from that
  */
-export function late(body: string, name: string, url: string, shared: () => readonly Module[]): Part {
+export function late(body: string, name: string, surroundings: () => readonly [string, readonly Module[]]): Part {
   let part: Part | undefined;
   const load = () => {
-    const modules = shared();
+    const [url, modules] = surroundings();
     return compile(`${body}\n//# sourceURL=${url}?${name}`)((index, of) => modules[index]?.[of], url);
   };
   return (...args) => {

@@ -10,6 +10,7 @@ import { callSite } from "./call-site.js";
 import ending from "./ending.js" with { type: "late" };
 import { isOperated } from "./environment.js";
 import type { Exits } from "./exits/exits.js";
+import unwatch from "./exits/unwatch.js" with { type: "late" };
 import { Watch } from "./exits/watch.js";
 import { type About, beside, Registration, type RegistrationStack } from "./registration.js";
 import { defaultSettings, type Settings } from "./settings.js";
@@ -84,6 +85,6 @@ export class Thread implements StackWatcher {
   }
 
   emptied(): void {
-    if (!this.isEnding) this.asked.emptied();
+    if (!this.isEnding) unwatch().emptied(this);
   }
 }

@@ -17,7 +17,7 @@ import {
   logFile,
   server as leavingServer,
 } from "../resources/index.js";
-import { failure } from "./errors.js";
+import failure from "./errors.js" with { type: "late" };
 import { begin, end, type LostRun } from "./last-run.js";
 import { type Places, placesOf } from "./places.js";
 import { answer, type Health, type ProbeOptions, probeServer } from "./probes.js";

@@ -1,6 +1,6 @@
 // The errors of this part, as a table.
 
-import { failuresOf, show } from "../errors.js";
+import { failuresOf, show } from "../failures.js";
 
 const table = {
   ERR_ATEXIT_NAME: {
@@ -18,4 +18,5 @@ const table = {
 export type AppErrorCode = keyof typeof table;
 
 /** Makes the error of that code, with its message's parts. */
-export const failure = failuresOf(table);
+const failure = failuresOf(table);
+export default failure;

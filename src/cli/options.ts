@@ -1,5 +1,14 @@
-// The options of the commands that are loaded only when they are asked for:
-// completions know them without loading those.
+// The options of all commands: completions know them without loading those.
+
+export const runOptions = {
+  rm: { type: "string", multiple: true },
+  "on-exit": { type: "string", multiple: true },
+  lock: { type: "string", multiple: true },
+  wait: { type: "string" },
+  "temp-dir": { type: "string", multiple: true },
+  grace: { type: "string" },
+  "end-with-parent": { type: "boolean" },
+} as const;
 
 export const psOptions = { json: { type: "boolean" } } as const;
 export const recoverOptions = { "dry-run": { type: "boolean", short: "n" }, json: { type: "boolean" } } as const;

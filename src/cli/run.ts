@@ -10,20 +10,11 @@ import { builtin, now } from "../builtin.js";
 import { ENDING_SIGNALS, signalNumber } from "../signals.js";
 import { exec, remove } from "../durable/index.js";
 import { statOf } from "../durable/owner.js";
-import { configure, count, exit, register } from "../index.js";
+import { configure, count, register } from "../index.js";
 import { childEnvironment, endsWithThis } from "../resources/child.js";
 import { beside } from "./beside.js";
+import { runOptions } from "./options.js";
 import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./usage.js";
-
-export const runOptions = {
-  rm: { type: "string", multiple: true },
-  "on-exit": { type: "string", multiple: true },
-  lock: { type: "string", multiple: true },
-  wait: { type: "string" },
-  "temp-dir": { type: "string", multiple: true },
-  grace: { type: "string" },
-  "end-with-parent": { type: "boolean" },
-} as const;
 
 /** Loaded where an option asks for it: what is not needed would make each start longer. */
 const resources = () => import(beside("resources.js")) as Promise<typeof import("../resources/index.js")>;
@@ -54,8 +45,8 @@ export async function runCommand(args: readonly string[]): Promise<void> {
     if (!/^[A-Za-z_]\w*$/.test(name)) throw new UsageError(`--temp-dir takes the name of a variable, and not ${name}`);
   }
 
-  // What is to be waited for at the end, and some time for the rest.
-  configure({ grace: Math.max(configure({}).grace, 2 * (grace ?? DEFAULT_GRACE)) });
+  // What is to be waited for at the end, and some time for the rest: by default that is what the package has.
+  if (grace !== undefined) configure({ grace: Math.max(configure({}).grace, 2 * grace) });
   if (values["end-with-parent"] === true) (await resources()).endWithParent({ stdin: false });
   const env = childEnvironment(process.env);
   // Before all others, wherever they stand: who does not have the lock has nothing to clean up.
@@ -94,7 +85,7 @@ async function take(path: string, wait: number): Promise<void> {
     process.stderr.write(
       `atexit: ${life === "unknown" ? message : `${state} Stop that process, or wait for it with --wait 30s.`}\n`,
     );
-    exit(EXIT.held);
+    process.exit(EXIT.held);
   }
 }
 
@@ -115,7 +106,7 @@ function runToItsEnd(
   command.once("error", (error: NodeJS.ErrnoException) => {
     stop();
     process.stderr.write(`atexit: ${program}: ${startError(error)}\n`);
-    exit(error.code === "ENOENT" ? EXIT.notFound : error.code === "EACCES" ? EXIT.cannotExecute : EXIT.itself);
+    process.exit(error.code === "ENOENT" ? EXIT.notFound : error.code === "EACCES" ? EXIT.cannotExecute : EXIT.itself);
   });
   if (command.pid === undefined) return;
   // A command that is over in a moment needs no guard.
@@ -123,7 +114,7 @@ function runToItsEnd(
   command.once("exit", (code, signal) => {
     // Where nothing is left to clean up, this is the end.
     if (signal !== null || count() > 0) stop();
-    if (signal === null) exit(code as number);
+    if (signal === null) process.exit(code as number);
     else endBy(signal);
   });
 }
@@ -197,5 +188,5 @@ function endBy(signal: NodeJS.Signals): void {
       process.kill(process.pid, signal);
     });
   }
-  exit(128 + (signalNumber(signal) ?? 0));
+  process.exit(128 + (signalNumber(signal) ?? 0));
 }

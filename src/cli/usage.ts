@@ -1,6 +1,7 @@
 // Options, as the commands read them, and what is said of a wrong one.
 
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { parseArgs, ParseArgsConfig } from "node:util";
+import { builtin } from "../builtin.js";
 
 /** How this command ends where the command that it runs does not decide. */
 export const EXIT = {
@@ -21,6 +22,27 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** By its name: each file of the package has a copy of the class. */
+export function isUsageError(error: unknown): error is UsageError {
+  return (error as UsageError).name === "UsageError";
+}
+
+/** Runs a subcommand, and says of a command line that makes no sense where to read more. */
+export async function withHint(name: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    if (isUsageError(error)) error.message += `\nTry: atexit ${name} --help`;
+    throw error;
+  }
+}
+
+/** Whether help is asked for, and not by what follows `--` or by the command that is run. */
+export function asksForHelp(args: readonly string[]): boolean {
+  const first = args.findIndex((arg) => arg === "--" || !arg.startsWith("-"));
+  return (first === -1 ? args : args.slice(0, first)).some((arg) => arg === "--help" || arg === "-h");
+}
+
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
 type Parsed<T extends Options> = ReturnType<
@@ -32,7 +54,7 @@ export function optionsIn<T extends Options>(args: readonly string[], options: T
   // The most frequent one, without loading the parser.
   if (args.length === 0) return { values: {}, positionals: [], tokens: [] } as unknown as Parsed<T>;
   try {
-    return parseArgs({ args: [...args], options, tokens: true, strict: true, allowPositionals: true });
+    return builtin("util").parseArgs({ args: [...args], options, tokens: true, strict: true, allowPositionals: true });
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
@@ -49,7 +71,13 @@ export function splitAtCommand<T extends Options>(
   options: T,
 ): readonly [own: string[], command: string[]] {
   if (args[0] === "--") return [[], args.slice(1)];
-  const { tokens } = parseArgs({ args: [...args], options, tokens: true, strict: false, allowPositionals: true });
+  const { tokens } = builtin("util").parseArgs({
+    args: [...args],
+    options,
+    tokens: true,
+    strict: false,
+    allowPositionals: true,
+  });
   const first = tokens.find(({ kind }) => kind !== "option");
   if (first === undefined) return [[...args], []];
   return [args.slice(0, first.index), args.slice(first.index + (first.kind === "option-terminator" ? 1 : 0))];

@@ -2,7 +2,7 @@
 // commands, so it counts only in a directory that nobody else can write into.
 
 import { builtin } from "../builtin.js";
-import { failure } from "./errors.js";
+import failure from "./errors.js" with { type: "late" };
 
 const fs = builtin("fs");
 const isWindows = process.platform === "win32";

@@ -7,12 +7,12 @@ import type { CleanupOptions, Registration } from "../index.js";
 import type { AnyFunction } from "../stack.js";
 import { type Core, theThread } from "./core.js";
 import { journalDirectory } from "./directory.js";
-import { Guard } from "./guard.js";
+import startGuard, { type Guard } from "./guard.js" with { type: "late" };
 import { Journal, recipeIn, VERSION } from "./journal.js";
 import { durableId, newJournalName } from "./names.js";
 import { thisOwner } from "./owner.js";
 import { carryOut, type Circumstances, type Recipe, titleOf } from "./recipes/recipe.js";
-import { recoverIn } from "./recovery.js";
+import recoverIn from "./recovery.js" with { type: "late" };
 import { traceFile } from "../trace/place.js";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.js";
 
@@ -71,7 +71,7 @@ export class Durable {
 
   #guardIt(journal: Journal): void {
     if (this.#settings.guard) {
-      if (this.#guard === undefined) this.#guard = new Guard(journal, () => journal.pending > 0);
+      if (this.#guard === undefined) this.#guard = startGuard(journal, () => journal.pending > 0);
       else this.#guard.ensure();
     } else if (!this.#recovered) {
       // The guard would look for what dead processes have left.

@@ -1,6 +1,6 @@
 // Every error that a wrong call of this part gets, as a table.
 
-import { failuresOf, show } from "../errors.js";
+import { failuresOf, show } from "../failures.js";
 
 const table = {
   ERR_ATEXIT_PATH: {
@@ -75,4 +75,5 @@ const table = {
 export type DurableErrorCode = keyof typeof table;
 
 /** Makes the error of that code, with its message's parts. */
-export const failure = failuresOf(table);
+const failure = failuresOf(table);
+export default failure;

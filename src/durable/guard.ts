@@ -16,6 +16,11 @@ const SHORT_LIFE = 1_000;
 /** How many short-lived guards are replaced at once; later ones after a pause. */
 const REPLACEMENTS = 3;
 
+/** @param isNeeded whether anything is pending */
+export default function startGuard(journal: Journal, isNeeded: () => boolean): Guard {
+  return new Guard(journal, isNeeded);
+}
+
 export class Guard {
   readonly #journal: Journal;
   readonly #isNeeded: () => boolean;
@@ -23,7 +28,6 @@ export class Guard {
   #shortLives = 0;
   #ended = false;
 
-  /** @param isNeeded whether anything is pending */
   constructor(journal: Journal, isNeeded: () => boolean) {
     this.#journal = journal;
     this.#isNeeded = isNeeded;

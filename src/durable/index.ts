@@ -13,7 +13,7 @@ import type { JsonValue } from "./recipes/json.js";
 import { describeKill, type KillOptions } from "./recipes/kill.js";
 import { describeRemove } from "./recipes/remove.js";
 import type { Recipe } from "./recipes/recipe.js";
-import { recoverIn } from "./recovery.js";
+import recoverIn from "./recovery.js" with { type: "late" };
 import type { Replayed } from "./replay.js";
 import type { DurableSettings } from "./settings.js";
 

@@ -9,7 +9,7 @@
 // While nothing is pending the file is empty, and then it goes away.
 
 import { builtin } from "../builtin.js";
-import { failure } from "./errors.js";
+import failure from "./errors.js" with { type: "late" };
 import type { Owner } from "./owner.js";
 import { jsonOf, type Recipe } from "./recipes/recipe.js";
 

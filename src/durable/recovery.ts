@@ -24,7 +24,7 @@ export interface RecoveryOptions {
 }
 
 /** Every journal whose owner is dead is claimed and carried out; those of live owners, and what is not sure, are left. */
-export async function recoverIn(directory: string, options: RecoveryOptions = {}): Promise<Replayed[]> {
+export default async function recoverIn(directory: string, options: RecoveryOptions = {}): Promise<Replayed[]> {
   const { dryRun = false, only = () => true } = options;
   const replayed: Replayed[] = [];
   let looked = 0;

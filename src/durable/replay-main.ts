@@ -10,7 +10,7 @@ import { claim, lifeOfHolder } from "./claim.js";
 import { whyNotTrusted } from "./directory.js";
 import { OWNER_IS_ALIVE } from "./guard-script.js";
 import { parseName } from "./names.js";
-import { recoverIn } from "./recovery.js";
+import recoverIn from "./recovery.js";
 import { replay } from "./replay.js";
 
 /** How long a dying owner may take to be dead, in milliseconds: its descriptors are closed first. */

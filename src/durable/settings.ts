@@ -1,7 +1,7 @@
 // What configure() of this part sets, and what an operator's environment sets over it.
 
 import { report } from "../report.js";
-import { failure } from "./errors.js";
+import failure from "./errors.js" with { type: "late" };
 
 /** What {@link configure} takes; what is left out stays as it is. */
 export interface DurableSettings {

@@ -1,25 +1,48 @@
 // How the package goes away again, where nothing is registered any more.
 
+import { setTimeout } from "../builtin.js";
+import type { Thread } from "../thread.js";
 import type { EmitHooks } from "./emit.js";
 import type { Watch } from "./watch.js";
 
-/** Listener counts, and `process.emit`, are what they were. */
-export function unwatch(watch: Watch): void {
+/** Watching costs some hundred microseconds to begin: after so many beginnings in a row it lingers. */
+const BEGINNINGS = 16;
+
+/** How long it lingers, in milliseconds, when nothing is registered any more. */
+const LINGER = 20;
+
+const all = { emptied, signals };
+
+export default function unwatch(): typeof all {
+  return all;
+}
+
+let lingering: NodeJS.Timeout | undefined;
+
+/** Nothing is registered any more: listener counts, and `process.emit`, become what they were. */
+function emptied(thread: Thread): void {
+  if (thread.beginnings < BEGINNINGS) {
+    end(thread.watch);
+    return;
+  }
+  lingering ??= setTimeout(() => {
+    lingering = undefined;
+    if (thread.stack.size > 0 || thread.isEnding) return;
+    thread.beginnings = 0;
+    end(thread.watch);
+  }, LINGER).unref();
+}
+
+function end(watch: Watch): void {
   watch.isOn = false;
   putBack(watch.emit);
   watch.standing?.unwatch();
   watch.standing = undefined;
-  listenNoMore(watch);
+  signals(watch);
 }
 
-/** Listens to the signals of the settings, and to no others. */
-export function signalsChanged(watch: Watch): void {
-  if (!watch.isOn) return;
-  listenNoMore(watch);
-  watch.listen();
-}
-
-function listenNoMore(watch: Watch): void {
+/** Listens to none of them any more. */
+function signals(watch: Watch): void {
   for (const signal of watch.signals) process.removeListener(signal, watch.onSignal);
   watch.signals = [];
 }

@@ -1,7 +1,7 @@
 // The errors of this part, as a table, and the one that says who holds a lock.
 
 import type { Life } from "../durable/owner.js";
-import { failuresOf, show } from "../errors.js";
+import { failuresOf, show } from "../failures.js";
 
 const table = {
   ERR_ATEXIT_OPTION: {

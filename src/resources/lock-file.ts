@@ -8,7 +8,7 @@ import { lifeOfHolder as lifeOfJournal } from "../durable/claim.js";
 import { newToken, parseName, processPart } from "../durable/names.js";
 import type { Life } from "../durable/owner.js";
 import { type JsonValue, refuseBeyondJson } from "../durable/recipes/json.js";
-import { recoverIn } from "../durable/recovery.js";
+import recoverIn from "../durable/recovery.js" with { type: "late" };
 import type { Registration } from "../index.js";
 import { checkTime } from "../time.js";
 import { failure, LockHeldError } from "./errors.js";

@@ -3,9 +3,9 @@
 
 import { builtin } from "../../builtin.js";
 import { checkTime } from "../../time.js";
-import { failure } from "../errors.js";
+import failure from "../errors.js" with { type: "late" };
 import { ownNodeArguments, withNodeOptions } from "../node-options.js";
-import { runCommand } from "./command.js";
+import runCommand from "./command.js" with { type: "late" };
 import { DEFAULT_TIMEOUT, isStrings } from "./exec.js";
 import { type JsonValue, refuseBeyondJson } from "./json.js";
 import type { RecipeKind, Success } from "./recipe.js";

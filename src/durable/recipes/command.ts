@@ -1,7 +1,7 @@
 // Runs one command to its end, or to its time limit, and says how it failed.
 
 import { builtin, clearTimeout, setTimeout } from "../../builtin.js";
-import { failure } from "../errors.js";
+import failure from "../errors.js" with { type: "late" };
 
 interface CommandOptions {
   cwd: string;
@@ -27,7 +27,7 @@ const LISTEN_ON = 100;
  * @returns a promise of its end with status 0
  * @throws an error with the code `ERR_ATEXIT_COMMAND_FAILED`
  */
-export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
+export default function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
   const { cwd, env, timeout, title, input } = options;
   return new Promise((resolve, reject) => {
     const child = builtin("child_process").spawn(command, args, {

@@ -1,8 +1,8 @@
 // exec: a command, without a shell.
 
 import { checkTime } from "../../time.js";
-import { failure } from "../errors.js";
-import { runCommand } from "./command.js";
+import failure from "../errors.js" with { type: "late" };
+import runCommand from "./command.js" with { type: "late" };
 import type { RecipeKind, Success } from "./recipe.js";
 
 /** How a command is run. */

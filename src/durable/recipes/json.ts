@@ -1,6 +1,6 @@
 // What JSON can carry and give back as it was.
 
-import { failure } from "../errors.js";
+import failure from "../errors.js" with { type: "late" };
 
 export type JsonValue =
   null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue };

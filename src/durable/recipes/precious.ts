@@ -3,7 +3,7 @@
 // identity, since a path has many spellings.
 
 import { builtin } from "../../builtin.js";
-import { failure } from "../errors.js";
+import failure from "../errors.js" with { type: "late" };
 
 type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
 

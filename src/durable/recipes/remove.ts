@@ -2,10 +2,10 @@
 // very one. It never follows a link, and leaves what is mounted from elsewhere.
 
 import { builtin } from "../../builtin.js";
-import { failure } from "../errors.js";
+import failure from "../errors.js" with { type: "late" };
 import { refusePrecious } from "./precious.js";
 import type { RecipeKind } from "./recipe.js";
-import { removeTree } from "./tree.js";
+import removeTree from "./tree.js" with { type: "late" };
 
 /** Which file it is, whatever its path says: device, inode, and birth time in milliseconds. */
 export type Identity = readonly [dev: number, ino: number, birth: number];

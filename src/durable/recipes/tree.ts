@@ -3,7 +3,7 @@
 // place of a directory meanwhile leads nobody out of the tree.
 
 import { builtin } from "../../builtin.js";
-import { failure } from "../errors.js";
+import failure from "../errors.js" with { type: "late" };
 
 type Stats = import("node:fs").Stats;
 
@@ -21,7 +21,7 @@ const canReachByDescriptor = process.platform === "linux" && fs.existsSync("/pro
  * @throws an error with the code `ERR_ATEXIT_REPLACED` where it is another one,
  *   or something is mounted inside
  */
-export function removeTree(path: string, stats: Stats): void {
+export default function removeTree(path: string, stats: Stats): void {
   const mount = mountInside(path);
   if (mount !== undefined) throw failure("ERR_ATEXIT_REPLACED", path, `${mount} is mounted inside`);
   removeDirectory(Buffer.from(path), stats.dev, stats.ino);

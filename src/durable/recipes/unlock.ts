@@ -1,10 +1,9 @@
 // unlock: the lock of an owner, if it still holds it, and its owner file.
 
-import { builtin, setTimeout } from "../../builtin.js";
-import { holderOf, newToken, OwnerFile, ownerPath } from "../locks/owner-file.js";
-import { breakLock, letGo, sweep } from "../locks/protocol.js";
+import { builtin } from "../../builtin.js";
 import { parseToken } from "../names.js";
-import type { RecipeKind, Success } from "./recipe.js";
+import type { RecipeKind } from "./recipe.js";
+import unlock from "./unlocking.js" with { type: "late" };
 
 export interface UnlockRecipe {
   readonly do: "unlock";
@@ -13,8 +12,6 @@ export interface UnlockRecipe {
   /** Whose lock it is. */
   readonly token: string;
 }
-
-const fs = builtin("fs");
 
 export const unlockRecipe: RecipeKind<UnlockRecipe> = {
   matches: ({ path, token }) =>
@@ -26,30 +23,5 @@ export const unlockRecipe: RecipeKind<UnlockRecipe> = {
 
   title: ({ path }) => `unlock ${path}`,
 
-  carryOut({ path, token }, { isOwner }) {
-    if (!isOwner) return takeFromTheDead(path, token);
-    const own = ownerPath(path, token);
-    const stats = fs.lstatSync(own, { throwIfNoEntry: false });
-    if (stats === undefined) return "gone";
-    letGo(path, stats);
-    fs.rmSync(own, { force: true });
-    return "done";
-  },
+  carryOut: unlock,
 };
-
-/** Beside contenders for the lock, who do the same. */
-async function takeFromTheDead(lock: string, token: string): Promise<Success> {
-  if (!fs.existsSync(builtin("path").dirname(lock))) return "gone";
-  const theirs = fs.lstatSync(ownerPath(lock, token), { throwIfNoEntry: false });
-  if (theirs === undefined && holderOf(lock)?.token !== token) return "gone";
-  const own = new OwnerFile(lock, newToken(), "");
-  try {
-    own.prove(true);
-    while (breakLock(lock, token, own) === "busy") await new Promise((resolve) => setTimeout(resolve, 5));
-  } finally {
-    own.remove();
-  }
-  fs.rmSync(ownerPath(lock, token), { force: true });
-  sweep(lock);
-  return "done";
-}
