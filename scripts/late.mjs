@@ -37,7 +37,8 @@ export async function bundle(options) {
       });
     },
   };
-  await build({ ...options, plugins: [asText, ...plugins] });
+  // V8 reads a string in quotes in a fifth of the time that a template takes, which esbuild would choose.
+  await build({ ...options, supported: { "template-literal": false }, plugins: [asText, ...plugins] });
 }
 
 const leaveOutLate = {
