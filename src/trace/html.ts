@@ -167,12 +167,12 @@ function comparison({ program, shutdowns, median, worst, latest, unwell, cleanup
     .slice(0, LISTED)
     .map(
       (of) =>
-        `<tr><th scope="row">${escaped(of.name)}</th><td class="number">${duration(of.median)}</td><td class="number">${duration(of.worst)}</td><td class="number">${of.latest === undefined ? "" : duration(of.latest)}</td><td>${changeOf(of)}</td><td class="number">${of.shutdowns} of ${shutdowns}</td></tr>`,
+        `<tr><th scope="row">${escaped(of.name)}</th><td class="number">${duration(of.median)}</td><td class="number">${duration(of.worst)}</td><td class="number">${of.latest === undefined ? "" : duration(of.latest)}</td><td class="number">${changeOf(of)}</td><td class="number">${of.shutdowns} of ${shutdowns}</td></tr>`,
     );
   return `<section><h2>${shutdowns} shutdowns of ${escaped(program)}</h2>
 <p class="summary">median ${duration(median)}, worst ${duration(worst)}, latest ${duration(latest)}; ${unwell} did not end well</p>
 <table class="list"><caption>What changed, beside the median of those before the latest</caption>
-<thead><tr><th scope="col">Cleanup</th><th scope="col" class="number">Median</th><th scope="col" class="number">Worst</th><th scope="col" class="number">Latest</th><th scope="col">Change</th><th scope="col" class="number">Ran in</th></tr></thead>
+<thead><tr><th scope="col">Cleanup</th><th scope="col" class="number">Median</th><th scope="col" class="number">Worst</th><th scope="col" class="number">Latest</th><th scope="col" class="number">Change</th><th scope="col" class="number">Ran in</th></tr></thead>
 <tbody>${rows.join("\n")}</tbody></table></section>`;
 }
 
