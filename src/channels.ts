@@ -5,7 +5,7 @@
 
 import { builtin } from "./builtin.js";
 import type { Exit } from "./exit.js";
-import type { Registration, RegistrationStack } from "./registration.js";
+import type { RegistrationStack } from "./registration.js";
 import telling, { type Telling } from "./telling.js" with { type: "late" };
 
 /**
@@ -63,30 +63,34 @@ const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
 
 /** The channels of one thread. */
 export class Channels {
-  /** Whether anybody was there when it was last asked. */
-  areWatched = false;
   #open: Open | undefined;
-  /** Who tells, once there was anybody to be told. */
   #telling: Telling | undefined;
+  /** Whether anybody was there when it was last asked. */
+  #areWatched = false;
+
+  /** Who tells, where there is anybody to be told. */
+  get telling(): Telling | undefined {
+    return this.#areWatched ? this.#telling : undefined;
+  }
 
   /** Asks before a cleanup that the program runs itself: there may be a million. */
   look(): boolean {
     this.#open ??= open();
-    this.areWatched = this.#open.cleanups.hasSubscribers || this.#telling?.isInShutdown === true;
-    if (this.areWatched) this.#telling ??= telling(this.#open);
-    return this.areWatched;
+    this.#areWatched = this.#open.cleanups.hasSubscribers || this.#telling?.isInShutdown === true;
+    if (this.#areWatched) this.#telling ??= telling(this.#open);
+    return this.#areWatched;
   }
 
   /** Asks before a shutdown, by the names alone: to make the channels takes longer than most shutdowns. */
   #lookOnce(): boolean {
-    this.areWatched = false;
+    this.#areWatched = false;
     if (!areChannelsLoaded()) return false;
     const { hasSubscribers } = builtin("diagnostics_channel");
-    this.areWatched = EVENTS.some(
+    this.#areWatched = EVENTS.some(
       (event) =>
         hasSubscribers(`tracing:atexit:cleanup:${event}`) || hasSubscribers(`tracing:atexit:shutdown:${event}`),
     );
-    return this.areWatched;
+    return this.#areWatched;
   }
 
   /** Runs the first, synchronous part of a shutdown. */
@@ -94,36 +98,6 @@ export class Channels {
     if (this.#telling?.isInShutdown === true || !this.#lookOnce()) return body();
     this.#telling ??= telling((this.#open ??= open()));
     return this.#telling.begin(exit, deadline, grace, stack, body);
-  }
-
-  /** The shutdown is over. */
-  end(outcome: NonNullable<TracedShutdown["outcome"]>): void {
-    this.#telling?.end(outcome);
-  }
-
-  /**
-   * Calls a cleanup, where anybody looks.
-   *
-   * @param limit how long it has, in milliseconds
-   * @param outer the cleanup that runs it
-   */
-  call(
-    registration: Registration,
-    limit: number | undefined,
-    outer: Registration | undefined,
-    body: () => unknown,
-  ): unknown {
-    return this.#telling === undefined ? body() : this.#telling.call(registration, limit, outer, body);
-  }
-
-  /** Its call has returned: with its end, or with a promise of it. */
-  returned(registration: Registration, promise: Promise<unknown> | undefined): void {
-    this.#telling?.returned(registration, promise);
-  }
-
-  /** Nobody waits for it any longer, nor for its end. */
-  giveUp(registration: Registration, outcome: Outcome): void {
-    this.#telling?.giveUp(registration, outcome);
   }
 }
 

@@ -34,25 +34,25 @@ export function start(registration: Registration, limit?: number, outer?: Regist
   const { stack } = Registration;
   registration.state = "running";
   stack.running += 1;
-  const channels = channelsOf(stack);
-  const isWatched = channels.areWatched;
+  const { telling } = channelsOf(stack);
   let result: unknown;
   let promised: boolean;
   try {
-    result = isWatched ? channels.call(registration, limit, outer, () => call(registration)) : call(registration);
+    const isWatched = telling !== undefined;
+    result = isWatched ? telling.call(registration, limit, outer, () => call(registration)) : call(registration);
     promised = isPromise(result);
   } catch (error) {
-    if (isWatched) channels.returned(registration, undefined);
+    telling?.returned(registration, undefined);
     abandon(registration);
     throw error;
   }
   if (!promised) {
-    if (isWatched) channels.returned(registration, undefined);
+    telling?.returned(registration, undefined);
     abandon(registration);
     return result;
   }
   const promise = Promise.resolve(result);
-  if (isWatched) channels.returned(registration, promise);
+  telling?.returned(registration, promise);
   const ended = () => abandon(registration);
   registration.about = beside(registration.about, { ending: promise.then(ended, ended) });
   // A promise of its own for the caller: a rejection that the caller ignores must not pass for handled.

@@ -85,7 +85,7 @@ export class Shutdown {
 
   /** Forgets what is left: the user has asked a second time. */
   abandon(): void {
-    if (this.running) this.#channels.end("given up");
+    if (this.running) this.#channels.telling?.end("given up");
     while (this.#stack.newest !== undefined) this.#forget(this.#stack.newest);
   }
 
@@ -118,7 +118,7 @@ export class Shutdown {
   #over(outcome: "ok" | "failed"): void {
     const { exit } = this;
     const isOverdue = this.left < 1 && this.#settings.grace > 0; // a timer may fire so much too early
-    this.#channels.end(isOverdue ? "given up" : outcome);
+    this.#channels.telling?.end(isOverdue ? "given up" : outcome);
     if (!isOverdue || exit === undefined) return;
     const isUnfinished = this.#timeline.steps.some((step) => step.outcome !== "ok" && step.outcome !== "failed");
     if (isUnfinished) said().observer()?.printOverdue(exit, this.#timeline, this.#settings.grace);
@@ -278,7 +278,7 @@ export class Shutdown {
   /** By its own timeout, or for the sake of the whole. */
   #giveUp(cleanup: Registration, isOwnLimit: boolean): Outcome {
     const outcome = isOwnLimit ? "timed out" : unfinished(cleanup);
-    this.#channels.giveUp(cleanup, outcome);
+    this.#channels.telling?.giveUp(cleanup, outcome);
     return outcome;
   }
 
