@@ -1,7 +1,7 @@
 // Makes the pictures of the documentation: of real shutdowns, as they are now.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -16,6 +16,8 @@ try {
     });
     // What the guard does after a kill is part of the picture.
     while (spawnSync("pgrep", ["-f", directory]).status === 0);
+    // Where the repository is on this machine is nobody's business.
+    writeFileSync(trace, readFileSync(trace, "utf8").replaceAll(process.cwd(), "/app"));
     execNode("dist/cli.cjs", "report", trace, "-o", `docs/pictures/${how}.svg`);
   }
 } finally {
