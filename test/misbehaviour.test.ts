@@ -290,3 +290,18 @@ describe("cleanups that misbehave", { concurrency: 3 }, () => {
     }
   }
 });
+
+for (const { line, path } of nodes) {
+  test(`what a cleanup begins after it has returned has the rest of the grace period, and no more (Node ${line})`, async () => {
+    const source = `
+      import { configure, register } from "atexit";
+      import { writeSync } from "node:fs";
+      configure({ grace: 300 });
+      register(() => {
+        writeSync(1, "cleanup\\n"); // to open process.stdout would be something that is left
+        void Promise.resolve().then(() => setInterval(() => {}, 1_000));
+      });`;
+    const ended = await runProgram(source, { node: path, limit: 8_000 });
+    assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["cleanup\n", "", "0"]);
+  });
+}

@@ -24,8 +24,7 @@ export function naturalEnd(leaving: Leaving): WayOut {
       if (shutdown.code !== undefined) process.exitCode = shutdown.code;
       shutdown.rest();
       // What a cleanup has left running has the rest of the grace period; the loop does not wait for this timer.
-      const isAnythingLeft = process.getActiveResourcesInfo().length > 0;
-      if (isAnythingLeft) setTimeout(() => leaving.exitNow(Number(process.exitCode ?? 0)), shutdown.left).unref();
+      setTimeout(() => leaving.exitNow(Number(process.exitCode ?? 0)), shutdown.left).unref();
     };
     if (shutdown.begin(exit, end)) end();
   };
