@@ -60,7 +60,7 @@ export class Asked {
     this.readEnvironment();
     configure(settings, given);
     if (given.signals !== undefined && watch.isOn) {
-      unwatch().signals(watch);
+      unwatch().listenNoMore(watch);
       watch.listen();
     }
     return { ...settings };

@@ -6,23 +6,14 @@
 // is an accessor, which looks at whatever is put there: where that does not
 // lead to us any more, we stand in front of it again.
 
-import type { Hook, HookedEvent } from "./way-out.js";
+import { type Hook, HOOKED_EVENTS, type HookedEvent } from "./way-out.js";
 
 type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boolean;
 
 const PROBE = Symbol("atexit.probe");
 
 /** What is looked at, and no other event: that would load what is done on a way out. */
-const WATCHED: ReadonlySet<string | symbol> = new Set([
-  "beforeExit",
-  "disconnect",
-  "exit",
-  "rejectionHandled",
-  "uncaughtException",
-  "uncaughtExceptionMonitor",
-  "unhandledRejection",
-  "warning",
-] satisfies HookedEvent[]);
+const WATCHED: ReadonlySet<string | symbol> = new Set(HOOKED_EVENTS);
 
 export class EmitHooks {
   readonly hookOf: (event: HookedEvent) => Hook;

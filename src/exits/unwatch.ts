@@ -11,25 +11,24 @@ const BEGINNINGS = 16;
 /** How long it lingers, in milliseconds, when nothing is registered any more. */
 const LINGER = 20;
 
-const all = { emptied, signals };
+const all = { emptied, listenNoMore };
 
 export default function unwatch(): typeof all {
   return all;
 }
 
-let lingering: NodeJS.Timeout | undefined;
-
 /** Nothing is registered any more: listener counts, and `process.emit`, become what they were. */
 function emptied(thread: Thread): void {
+  const { watch } = thread;
   if (thread.beginnings < BEGINNINGS) {
-    end(thread.watch);
+    end(watch);
     return;
   }
-  lingering ??= setTimeout(() => {
-    lingering = undefined;
+  watch.lingering ??= setTimeout(() => {
+    watch.lingering = undefined;
     if (thread.stack.size > 0 || thread.isEnding) return;
     thread.beginnings = 0;
-    end(thread.watch);
+    end(watch);
   }, LINGER).unref();
 }
 
@@ -38,11 +37,11 @@ function end(watch: Watch): void {
   putBack(watch.emit);
   watch.standing?.unwatch();
   watch.standing = undefined;
-  signals(watch);
+  listenNoMore(watch);
 }
 
-/** Listens to none of them any more. */
-function signals(watch: Watch): void {
+/** To no signal any more. */
+function listenNoMore(watch: Watch): void {
   for (const signal of watch.signals) process.removeListener(signal, watch.onSignal);
   watch.signals = [];
 }

@@ -17,6 +17,8 @@ export class Watch {
   readonly emit: EmitHooks;
   signals: readonly NodeJS.Signals[];
   standing: Standing | undefined;
+  /** Where it is about to end. */
+  lingering: NodeJS.Timeout | undefined;
 
   /** @param exits what takes the events */
   constructor(settings: Settings, exits: () => Exits) {
@@ -27,6 +29,7 @@ export class Watch {
     this.emit = new EmitHooks((event) => exits().hook(event));
     this.signals = [];
     this.standing = undefined;
+    this.lingering = undefined;
   }
 
   begin(): void {

@@ -1,4 +1,4 @@
-// The shape that all ways out have in common.
+// What all ways out have in common.
 
 import type { RegistrationStack } from "../registration.js";
 import type { Settings } from "../settings.js";
@@ -29,15 +29,18 @@ export interface Leaving {
 export type Hook = (emit: () => boolean, args: readonly unknown[]) => boolean;
 
 /** The events of `process` that tell of a way out. */
-export type HookedEvent =
-  | "beforeExit"
-  | "disconnect"
-  | "exit"
-  | "rejectionHandled"
-  | "uncaughtException"
-  | "uncaughtExceptionMonitor"
-  | "unhandledRejection"
-  | "warning";
+export const HOOKED_EVENTS = [
+  "beforeExit",
+  "disconnect",
+  "exit",
+  "rejectionHandled",
+  "uncaughtException",
+  "uncaughtExceptionMonitor",
+  "unhandledRejection",
+  "warning",
+] as const;
+
+export type HookedEvent = (typeof HOOKED_EVENTS)[number];
 
 /** One way out of a process, by the events of `process` that tell of it. */
 export interface WayOut {
