@@ -1,81 +1,123 @@
-// Builds what is published: one JavaScript file for each entry point, since
-// each file that a program loads costs it half a millisecond, and the types.
+// Builds what is published: one JavaScript file for each entry point, since each
+// file that a program loads costs it half a millisecond, and the types.
+//
+// The files are as readable as the sources: names are kept, nothing is minified,
+// and so there are no source maps.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { bundle } from "./late.mjs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { build } from "esbuild";
 
-/** What users import, and the programs that the package starts. */
+/** What users import, and the programs that the package starts; src/platform/package-files.ts knows them as well. */
 const ENTRIES = {
   index: "src/index.ts",
   durable: "src/durable/index.ts",
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
-  replay: "src/durable/replay-main.ts",
-  call: "src/durable/call-main.ts",
-  look: "src/cli/look.ts",
+  replay: "src/durable/replay/main.ts",
+  call: "src/durable/recipes/call-main.ts",
+  commands: "src/cli/commands.ts",
+  inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
   report: "src/cli/report.ts",
+  tour: "src/tour/tour.ts",
+  "tour-program": "src/tour/program.ts",
+  "tour-host": "src/tour/host.ts",
 };
 
-/** What the package starts, or loads, where ES modules take too long, or cannot be waited for. */
-const COMMONJS = { cli: "src/cli/main.ts", trace: "src/trace/observer.ts" };
+/**
+ * The command, with all that `atexit run` needs: Node has one CommonJS file
+ * running 8 ms sooner than four ES modules. And what writes traces: it is loaded
+ * in the middle of a shutdown, where nothing can be waited for.
+ */
+const COMMONJS = { cli: "src/cli/main.ts", trace: "src/trace/writer.ts" };
 
-/** What `atexit tour` runs: it uses the package as its users do, by its name. */
-const TOUR = {
-  "tour/tour": "examples/tour/tour.ts",
-  "tour/program": "examples/tour/program.ts",
-  "tour/host": "examples/tour/host.ts",
-};
+const ASSETS = ["src/trace/page.js", "src/trace/page.css", "src/trace/colours.css"];
 
-/** An entry point stands on the faces of the others, and holds no second copy of them. */
-const facesAreExternal = {
-  name: "faces-are-external",
+/** An entry point stands on the public modules of the others, and holds no second copy of them. */
+const publicModulesAreExternal = {
+  name: "public-modules-are-external",
   setup({ onResolve }) {
-    const faces = new Map(["index", "durable", "resources"].map((name) => [resolve(ENTRIES[name]), `./${name}.js`]));
-    onResolve({ filter: /\/index\.js$/ }, ({ path, resolveDir, kind }) => {
-      const face = kind === "entry-point" ? undefined : faces.get(resolve(resolveDir, path.replace(/\.js$/, ".ts")));
-      return face === undefined ? undefined : { path: face, external: true };
+    const modules = new Map(["index", "durable", "resources"].map((name) => [resolve(ENTRIES[name]), `./${name}.js`]));
+    onResolve({ filter: /\/index\.ts$/ }, ({ path, resolveDir, kind }) => {
+      const module = kind === "entry-point" ? undefined : modules.get(resolve(resolveDir, path));
+      return module === undefined ? undefined : { path: module, external: true };
     });
   },
 };
 
-// Beside the old build until it is complete: a program that runs meanwhile finds one or the other.
-const fresh = mkdtempSync("dist-");
-try {
-  execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", fresh], { stdio: "inherit" });
-  const options = {
-    outdir: fresh,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    sourcemap: true,
-    logLevel: "warning",
-  };
-  // What V8 has to read is what a program waits for at its start; and Node shows the line that throws.
-  const small = { minify: true, lineLimit: 120 };
-  await bundleAll(ENTRIES, { ...options, plugins: [facesAreExternal], ...small });
-  // The command is one CommonJS file with all that it needs: Node has it running 8 ms sooner than four ES modules.
-  // What writes traces is loaded in the middle of a shutdown, where nothing can be waited for.
-  await bundleAll(COMMONJS, {
-    ...options,
-    outExtension: { ".js": ".cjs" },
-    format: "cjs",
-    ignoreAnnotations: true,
-    define: { "import.meta.url": "MODULE.url" },
-    banner: { js: 'const MODULE = { get url() { return require("node:url").pathToFileURL(__filename).href; } };' },
-    ...small,
-  });
-  await bundleAll(TOUR, { ...options, packages: "external" });
-  chmodSync(join(fresh, "cli.cjs"), 0o755);
-  rmSync("dist", { recursive: true, force: true });
-  renameSync(fresh, "dist");
-} finally {
-  rmSync(fresh, { recursive: true, force: true });
+/** @type {import("esbuild").BuildOptions} */
+export const OPTIONS = {
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  packages: "external",
+  logLevel: "warning",
+};
+
+if (import.meta.filename === process.argv[1]) {
+  // Beside the old build until it is complete: a program that runs meanwhile finds one or the other.
+  const fresh = mkdtempSync("dist-");
+  try {
+    await buildInto(fresh);
+    rmSync("dist", { recursive: true, force: true });
+    renameSync(fresh, "dist");
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
 }
 
-async function bundleAll(entries, options) {
-  for (const [name, path] of Object.entries(entries)) await bundle({ ...options, entryPoints: { [name]: path } });
+/** @param {string} outdir */
+async function buildInto(outdir) {
+  await build({ ...OPTIONS, entryPoints: ENTRIES, outdir, plugins: [publicModulesAreExternal] });
+  await build({
+    ...OPTIONS,
+    entryPoints: COMMONJS,
+    outdir,
+    outExtension: { ".js": ".cjs" },
+    format: "cjs",
+    define: { "import.meta.url": "MODULE.url" },
+    banner: { js: 'const MODULE = { get url() { return require("node:url").pathToFileURL(__filename).href; } };' },
+  });
+  chmodSync(join(outdir, "cli.cjs"), 0o755);
+  for (const asset of ASSETS) copyFileSync(asset, join(outdir, basename(asset)));
+  const types = join(outdir, "types");
+  execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", types], { stdio: "inherit" });
+  const copied = new Set();
+  for (const entry of ["index", "durable/index", "resources/index", "app/index"]) {
+    copyTypes(join(types, `${entry}.d.ts`), types, outdir, copied);
+  }
+  rmSync(types, { recursive: true });
+}
+
+/**
+ * Copies a declaration file and those that it imports: what users can reach, and
+ * not the types of what is inside. Imports get the names of JavaScript files,
+ * which every version of TypeScript understands.
+ */
+function copyTypes(file, from, to, copied) {
+  if (copied.has(file)) return;
+  copied.add(file);
+  const text = readFileSync(file, "utf8");
+  const target = join(to, relative(from, file));
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(
+    target,
+    text.replaceAll(/((?:from|import\()\s*"\.[^"]*)\.ts"/g, (_, specifier) => {
+      const imported = resolve(dirname(file), specifier.slice(specifier.indexOf('"') + 1));
+      copyTypes(relative("", `${imported}.d.ts`), from, to, copied);
+      return `${specifier}.js"`;
+    }),
+  );
 }

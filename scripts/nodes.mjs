@@ -1,42 +1,51 @@
-// Provides the versions of Node that the tests run programs on: the one that
-// runs this, and the newest of each other supported line, from the registry.
+// Provides the versions of Node that the tests run on: the one that runs this,
+// and from the npm registry the newest of each other supported line, and the
+// oldest that the manifest allows. They are kept in .cache/nodes.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
+/** The supported lines, oldest first. */
 const LINES = ["20", "22", "24", "26"];
-const cache = new URL("../.cache/nodes/", import.meta.url).pathname;
 
-/** @returns {{ line: string, path: string }[]} an executable for each supported line, oldest first */
+const cache = fileURLToPath(new URL("../.cache/nodes/", import.meta.url));
+
+/** @returns {string[]} an executable for each supported line, oldest first */
 export function provideNodes() {
   const own = process.versions.node.split(".")[0];
-  const missing = LINES.filter((line) => line !== own && !existsSync(executable(line)));
-  if (missing.length > 0) {
-    console.error(`Installing Node ${missing.join(", ")} for the tests …`);
-    mkdirSync(cache, { recursive: true });
-    const names = missing.map((line) => `node-${line}@npm:node@${line}`);
-    execFileSync(
-      "npm",
-      ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", cache, ...names, ...present()],
-      {
-        stdio: ["ignore", "ignore", "inherit"],
-      },
-    );
-  }
-  return LINES.map((line) => ({ line, path: line === own ? process.execPath : executable(line) }));
+  install(LINES.filter((line) => line !== own));
+  return LINES.map((line) => (line === own ? process.execPath : executable(line)));
 }
 
-/** `npm install --no-save` takes away what it is not told of. */
-function present() {
-  return LINES.filter((line) => existsSync(executable(line))).map((line) => `node-${line}@npm:node@${line}`);
+/** @returns {string} the executable of the very version in the manifest's `engines` */
+export function provideOldestNode() {
+  const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const version = /\d+\.\d+\.\d+/.exec(engines.node)[0];
+  if (version === process.versions.node) return process.execPath;
+  install([version]);
+  return executable(version);
 }
 
-function executable(line) {
-  return join(cache, "node_modules", `node-${line}`, "bin", "node");
+/** @param {string[]} versions - what is there already is left alone */
+function install(versions) {
+  const missing = versions.filter((version) => !existsSync(executable(version)));
+  if (missing.length === 0) return;
+  console.error(`Installing Node ${missing.join(", ")} for the tests …`);
+  mkdirSync(cache, { recursive: true });
+  // `npm install --no-save` takes away what it is not told of.
+  const names = [...installed(), ...missing].map((version) => `node-${version}@npm:node@${version}`);
+  const options = ["--no-save", "--no-audit", "--no-fund", "--prefix", cache];
+  execFileSync("npm", ["install", ...options, ...names], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
-  for (const { line, path } of provideNodes())
-    console.log(line, path, execFileSync(path, ["--version"], { encoding: "utf8" }).trim());
+function installed() {
+  const modules = join(cache, "node_modules");
+  const names = existsSync(modules) ? readdirSync(modules) : [];
+  return names.flatMap((name) => /^node-(\d[\d.]*)$/.exec(name)?.[1] ?? []);
+}
+
+function executable(version) {
+  return join(cache, "node_modules", `node-${version}`, "bin", "node");
 }

@@ -1,42 +1,84 @@
-// Builds everything and runs all tests, or those whose path contains one of
-// the arguments.
+// Builds everything, checks all types, and runs all tests, or those whose path
+// contains one of the arguments, on the Node that runs this. With --all on each
+// Node that is supported, and with what takes minutes.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { provideNodes } from "./nodes.mjs";
-import { provideChromium, provideInits, providePostgres, provideRedis } from "./servers.mjs";
+import { provideNodes, provideOldestNode } from "./nodes.mjs";
+
+/** Files, most of which wait for processes: so many keep two cores busy, and more make none of them faster. */
+const FILES_AT_ONCE = process.env.ATEXIT_TEST_CONCURRENCY ?? "4";
+
+/** What leaves nothing of two cores to others runs when they have ended. */
+const ALONE = ["resources/lock-stress"];
+
+/** What is tested on the very oldest Node. */
+const ON_OLDEST = ["package/installed"];
+
+/** How long the lock is fought for with --all, once, in seconds. */
+const STRESS = "60";
+
+const isEverywhere = process.argv.includes("--all");
+const wanted = process.argv.slice(2).filter((argument) => argument !== "--all");
 
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
 rmSync("build", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.json"], { stdio: "inherit" });
-provideNodes();
-provideChromium(); // once, and not by several tests at a time
 
-const wanted = process.argv.slice(2);
-const files = readdirSync("build/test", { recursive: true })
-  .map((file) => `build/test/${file}`)
-  .filter((file) => file.endsWith(".test.js") && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
-  .sort();
+const scratch = mkdtempSync(join(tmpdir(), "atexit-tests-"));
+const environment = {
+  ...process.env,
+  // Recipes of the test processes themselves: their journals stay out of the user's own directory.
+  ATEXIT_DIR: join(scratch, "journals"),
+  // Where test/support/missing.ts notes what could not be had.
+  ATEXIT_TESTS_MISSING: join(scratch, "missing"),
+};
 
-// Recipes of the test processes themselves: their journals stay out of the user's own directory.
-const journals = mkdtempSync(join(tmpdir(), "atexit-journals-"));
-const { status } = spawnSync(process.execPath, ["--test", "--test-reporter=spec", ...files], {
-  stdio: "inherit",
-  env: { ...process.env, ATEXIT_DIR: journals },
-});
-rmSync(journals, { recursive: true, force: true });
-process.exitCode = status ?? 1;
+if (isEverywhere) {
+  for (const node of provideNodes()) runTests(node, wanted);
+  if (wanted.length === 0) {
+    runTests(provideOldestNode(), ON_OLDEST);
+    runTests(process.execPath, ALONE, { ATEXIT_TEST_LOCK_SECONDS: STRESS });
+  }
+} else {
+  runTests(process.execPath, wanted);
+}
+tellWhatIsMissing();
+rmSync(scratch, { recursive: true, force: true });
 
-// Where one cannot be had, its tests do not run. That is the last that is said, and in CI a failure.
-for (const [name, { missing }] of [
-  ["PostgreSQL", providePostgres()],
-  ["Redis", provideRedis()],
-  ["tini and dumb-init", provideInits()],
-  ["the report's page", provideChromium()],
-]) {
-  if (missing === undefined) continue;
-  console.error(`\nThe tests of ${name} did NOT run: ${missing}`);
-  if (process.env.CI !== undefined) process.exitCode ||= 1;
+/** Runs the tests whose path contains one of the parts, or all. */
+function runTests(node, parts, variables = {}) {
+  const contains = (path, some) => some.some((part) => path.includes(part));
+  const files = readdirSync("build/test", { recursive: true })
+    .filter((path) => path.endsWith(".test.js") && (parts.length === 0 || contains(path, parts)))
+    .sort();
+  if (files.length === 0) throw new Error(`There is no test whose path contains ${parts.join(" or ")}.`);
+  const alone = files.filter((path) => contains(path, ALONE));
+  const others = files.filter((path) => !alone.includes(path));
+  for (const [some, atOnce] of [
+    [others, FILES_AT_ONCE],
+    [alone, 1],
+  ]) {
+    if (some.length === 0) continue;
+    const options = ["--test", `--test-concurrency=${atOnce}`, "--test-reporter=./scripts/test-reporter.mjs"];
+    const paths = some.map((path) => join("build/test", path));
+    const { status } = spawnSync(node, [...options, "--test-reporter-destination=stdout", ...paths], {
+      stdio: "inherit",
+      env: { ...environment, ...variables },
+    });
+    if (status !== 0) process.exitCode = status ?? 1;
+  }
+}
+
+/** Where something cannot be had, its tests do not run. That is the last that is said, and in CI a failure. */
+function tellWhatIsMissing() {
+  const notes = environment.ATEXIT_TESTS_MISSING;
+  const lines = existsSync(notes) ? readFileSync(notes, "utf8").trim().split("\n") : [];
+  for (const line of new Set(lines)) {
+    const { what, reason } = JSON.parse(line);
+    console.error(`\nThe tests of ${what} did NOT run: ${reason}`);
+    if (process.env.CI !== undefined) process.exitCode ||= 1;
+  }
 }

@@ -2,18 +2,25 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Exit } from "./exit.js";
-import type { CleanupOptions } from "./registration.js";
-import type { Settings } from "./settings.js";
-import { sharedThread } from "./shared.js";
+import type { Exit } from "./registry/exit-reason.ts";
+import type { CleanupOptions } from "./registry/registration.ts";
+import type { Settings } from "./settings/settings.ts";
+import { type SharedThreadV1, sharedThread } from "./thread/shared-state.ts";
+import { ThreadState } from "./thread/thread-state.ts";
 
-export type { Outcome, TracedCleanup, TracedShutdown } from "./channels.js";
-export type { ErrorCode } from "./errors.js";
-export type { Exit, ExitKind } from "./exit.js";
-export { SystemExit } from "./system-exit.js";
+export type { TracedCleanup, TracedShutdown } from "./diagnostics/trace-types.ts";
+export type { Outcome } from "./registry/outcome.ts";
+export type { ErrorCode } from "./errors/core.ts";
+export type { Exit, ExitKind } from "./registry/exit-reason.ts";
+export { SystemExit } from "./registry/system-exit.ts";
 export type { CleanupOptions, Settings };
 
-const thread = sharedThread();
+/**
+ * This thread's state, on which the other entry points stand.
+ *
+ * @internal
+ */
+export const thread: SharedThreadV1 = sharedThread(() => new ThreadState());
 
 /**
  * The handle of a registered cleanup. It is disposable: `await using` runs the
@@ -107,7 +114,7 @@ export function register(first: unknown, ...rest: unknown[]): Registration {
  * ```
  */
 export function unregister(fn: (...args: never[]) => unknown): void {
-  thread.asked.unregister(fn);
+  thread.unregister(unregister, fn);
 }
 
 /**
@@ -139,7 +146,7 @@ export function finalize<A extends readonly unknown[], R>(
   ...args: A
 ): Registration<R>;
 export function finalize(object: object, fn: unknown, ...args: unknown[]): Registration {
-  return thread.asked.finalize(finalize, object, fn, args);
+  return thread.finalize(finalize, object, fn, args);
 }
 
 /**
@@ -160,7 +167,7 @@ export function finalize(object: object, fn: unknown, ...args: unknown[]): Regis
  * ```
  */
 export function exit(code?: number): never {
-  return thread.asked.exit(code);
+  return thread.exit(exit, code);
 }
 
 /**
@@ -201,7 +208,7 @@ export interface ExitingSignal extends AbortSignal {
  * ```
  */
 export function run(): void | Promise<void> {
-  return thread.asked.run();
+  return thread.run();
 }
 
 /**
@@ -216,7 +223,7 @@ export function run(): void | Promise<void> {
  * ```
  */
 export function clear(): void {
-  thread.asked.clear();
+  thread.clear();
 }
 
 /**
@@ -232,7 +239,7 @@ export function clear(): void {
  * ```
  */
 export function count(): number {
-  return thread.stack.size - thread.stack.running;
+  return thread.count;
 }
 
 /**
@@ -251,5 +258,5 @@ export function count(): number {
  * ```
  */
 export function configure(settings: Partial<Settings>): Settings {
-  return thread.asked.configure(settings);
+  return thread.configure(configure, settings);
 }

@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Server } from "node:net";
-import { configure, count, exit, exiting, register } from "../index.js";
+import { configure, count, exit, exiting, register } from "../index.ts";
 import {
   closing,
   type Closing,
@@ -16,12 +16,12 @@ import {
   type LogFile,
   logFile,
   server as leavingServer,
-} from "../resources/index.js";
-import failure from "./errors.js" with { type: "late" };
-import { begin, end, type LostRun } from "./last-run.js";
-import { type Places, placesOf } from "./places.js";
-import { answer, type Health, type ProbeOptions, probeServer } from "./probes.js";
-import { ServiceManager, watchdogOf } from "./systemd.js";
+} from "../resources/index.ts";
+import { appError } from "../errors/app.ts";
+import { begin, end, type LostRun } from "./previous-run.ts";
+import { type Places, placesOf } from "./files.ts";
+import { answer, type Health, type ProbeOptions, probeServer } from "./probes.ts";
+import { ServiceManager, watchdogOf } from "./systemd-notify.ts";
 
 /** How an application starts. */
 export interface StartOptions {
@@ -103,7 +103,7 @@ const EXTEND_BY = 5_000;
 const marginOf = (patience: number) => Math.min(5_000, Math.max(1_000, patience / 10));
 
 export async function startApp(name: unknown, options: StartOptions): Promise<App> {
-  if (typeof name !== "string" || !/^[\w-][\w.-]*$/.test(name)) throw failure("ERR_ATEXIT_NAME", name);
+  if (typeof name !== "string" || !/^[\w-][\w.-]*$/.test(name)) throw appError("ERR_ATEXIT_NAME", name);
   keepWithin(process.env["TERMINATION_GRACE_PERIOD_SECONDS"]);
   const places = placesOf(name, {
     dir: options.dir,
@@ -295,7 +295,7 @@ class StartedApp implements App, Health {
   };
 
   #refuseIfLeaving(): void {
-    if (this.isLeaving) throw failure("ERR_ATEXIT_ALREADY_LEAVING", this.name);
+    if (this.isLeaving) throw appError("ERR_ATEXIT_ALREADY_LEAVING", this.name);
   }
 
   #add(options: { name: string; timeout?: number }, fn: () => unknown): void {

@@ -2,11 +2,11 @@
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type App, type ServeOptions, startApp, type StartOptions } from "./app.js";
+import { type App, type ServeOptions, startApp, type StartOptions } from "./app.ts";
 
-export type { AppErrorCode } from "./errors.js";
-export type { LostRun } from "./last-run.js";
-export type { ProbeOptions } from "./probes.js";
+export type { AppErrorCode } from "../errors/app.ts";
+export type { LostRun } from "./previous-run.ts";
+export type { ProbeOptions } from "./probes.ts";
 export type { App, ServeOptions, StartOptions };
 
 /**

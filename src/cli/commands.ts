@@ -1,30 +1,28 @@
 // All that is asked of the command but to run a program.
 
-import { builtin } from "../builtin.js";
-import { completionCommand } from "./completion.js";
-import { help } from "./help.js";
-import { doctorOptions, logOptions, psOptions, recoverOptions, reportOptions, runOptions } from "./options.js";
-import { asksForHelp, EXIT, UsageError, withHint } from "./usage.js";
+import { builtin } from "../platform/node-builtins.ts";
+import { manifestFile, packageFile } from "../platform/package-files.ts";
+import { completionCommand } from "./completion.ts";
+import { help } from "./help.ts";
+import { doctorOptions, logOptions, psOptions, recoverOptions, reportOptions, runOptions } from "./options.ts";
+import { asksForHelp, EXIT, UsageError, withHint } from "./arguments.ts";
 
-/** Imports a file of the package, by its name. */
-type Load = (file: string) => Promise<unknown>;
+type Command = (args: readonly string[]) => void | Promise<void>;
 
-type Command = (args: readonly string[], load: Load) => void | Promise<void>;
-
-const look = (load: Load) => load("look.js") as Promise<typeof import("./look.js")>;
-const doctor = (load: Load) => load("doctor.js") as Promise<typeof import("./doctor.js")>;
-const report = (load: Load) => load("report.js") as Promise<typeof import("./report.js")>;
+const inspect = () => import(packageFile("inspect").href) as Promise<typeof import("./inspect.ts")>;
+const doctor = () => import(packageFile("doctor").href) as Promise<typeof import("./doctor.ts")>;
+const report = () => import(packageFile("report").href) as Promise<typeof import("./report.ts")>;
 
 const commands: Readonly<Record<string, Command>> = {
-  ps: async (args, load) => (await look(load)).psCommand(args),
-  recover: async (args, load) => (await look(load)).recoverCommand(args),
-  log: async (args, load) => (await look(load)).logCommand(args),
-  report: async (args, load) => (await report(load)).reportCommand(args),
-  doctor: async (args, load) => (await doctor(load)).doctorCommand(args),
-  tour: async ([part, ...rest], load) => {
+  ps: async (args) => (await inspect()).psCommand(args),
+  recover: async (args) => (await inspect()).recoverCommand(args),
+  log: async (args) => (await inspect()).logCommand(args),
+  report: async (args) => (await report()).reportCommand(args),
+  doctor: async (args) => (await doctor()).doctorCommand(args),
+  tour: async ([part, ...rest]) => {
     if (rest.length > 0) throw new UsageError("atexit tour takes one part of a name");
     process.argv.splice(2, Infinity, part ?? "");
-    await load("tour/tour.js");
+    await import(packageFile("tour").href);
   },
   completion: (args) => completionCommand(args, optionNames),
 };
@@ -40,18 +38,14 @@ const optionNames: Readonly<Record<string, readonly string[]>> = {
   completion: [],
 };
 
-export default async function otherCommand(
-  name: string | undefined,
-  args: readonly string[],
-  load: Load,
-): Promise<void> {
+export async function otherCommand(name: string | undefined, args: readonly string[]): Promise<void> {
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     process.stdout.write(help[args[0] ?? ""] ?? (help[""] as string));
     if (name === undefined) process.exitCode = EXIT.usage;
     return;
   }
   if (name === "--version" || name === "-V") {
-    const manifest = builtin("fs").readFileSync(new URL("../package.json", import.meta.url), "utf8");
+    const manifest = builtin("fs").readFileSync(manifestFile(), "utf8");
     process.stdout.write(`${(JSON.parse(manifest) as { version: string }).version}\n`);
     return;
   }
@@ -59,5 +53,5 @@ export default async function otherCommand(
     throw new UsageError(`There is no command ${name}: ${Object.keys(optionNames).join(", ")}`);
   }
   if (asksForHelp(args)) process.stdout.write(help[name] as string);
-  else await withHint(name, async () => commands[name]?.(args, load));
+  else await withHint(name, async () => commands[name]?.(args));
 }

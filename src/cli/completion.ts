@@ -1,8 +1,8 @@
 // atexit completion: what shells offer after `atexit`, made of the same tables
 // that the commands read.
 
-import { say } from "./terminal.js";
-import { UsageError } from "./usage.js";
+import { say } from "./terminal.ts";
+import { UsageError } from "./arguments.ts";
 
 /** Each command, and its options' names. */
 export type Commands = Readonly<Record<string, readonly string[]>>;

@@ -6,13 +6,13 @@ import { once } from "node:events";
 import { existsSync, linkSync, mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { configure as configureDurable, forResources, recover } from "../durable/index.js";
-import { contentOf } from "../durable/owner.js";
-import { configure } from "../index.js";
-import { doctorOptions } from "./options.js";
-import { painter, plain, progress, say } from "./terminal.js";
-import { EXIT, optionsIn, refuseOperands } from "./usage.js";
+import { configure as configureDurable, forResources, recover } from "../durable/index.ts";
+import { packageFile } from "../platform/package-files.ts";
+import { contentOf } from "../platform/process-identity.ts";
+import { configure } from "../index.ts";
+import { doctorOptions } from "./options.ts";
+import { painter, plain, progress, say } from "./terminal.ts";
+import { EXIT, optionsIn, refuseOperands } from "./arguments.ts";
 
 interface Finding {
   /** `ok`; `note`: works, with a limit to know of; `problem`: something is not covered. */
@@ -180,7 +180,7 @@ async function tryGuard(): Promise<Finding> {
   const path = join(directory, "file");
   try {
     writeFileSync(path, "");
-    const durable = fileURLToPath(new URL("./durable.js", import.meta.url));
+    const durable = packageFile("durable").href;
     const source = `
       import { remove } from ${JSON.stringify(durable)};
       remove(${JSON.stringify(path)});

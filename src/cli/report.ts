@@ -6,17 +6,17 @@ import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
-import { compare, type Comparison } from "../trace/compare.js";
-import { changeOf, htmlOf } from "../trace/html.js";
-import { duration } from "../trace/layout.js";
-import { fitted } from "../trace/paint.js";
-import type { TraceRecord } from "../trace/records.js";
-import { Stories, type Story } from "../trace/story.js";
-import { svgOf } from "../trace/svg.js";
-import { forTerminal, inTerminal, type Terminal } from "../trace/terminal.js";
-import { plain, progress } from "./terminal.js";
-import { EXIT, optionsIn, UsageError } from "./usage.js";
-import { reportOptions } from "./options.js";
+import { compare, type Comparison } from "../trace/compare-shutdowns.ts";
+import { changeOf, htmlOf } from "../trace/html-report.ts";
+import { duration } from "../trace/chart-layout.ts";
+import { fitted } from "../trace/paint.ts";
+import type { TraceRecord } from "../trace/trace-event.ts";
+import { ShutdownHistories, type ShutdownHistory } from "../trace/shutdown-history.ts";
+import { svgOf } from "../trace/svg-chart.ts";
+import { forTerminal, inTerminal, type Terminal } from "../trace/text-report.ts";
+import { plain, progress } from "./terminal.ts";
+import { EXIT, optionsIn, UsageError } from "./arguments.ts";
+import { reportOptions } from "./options.ts";
 
 const FORMATS = ["terminal", "html", "svg", "trace", "json"] as const;
 type Format = (typeof FORMATS)[number];
@@ -75,47 +75,47 @@ function filesIn(path: string): string[] {
 }
 
 async function writePicture(files: string[], out: Writable, format: Format, limit: number | undefined): Promise<void> {
-  const stories: Story[] = [];
+  const histories: ShutdownHistory[] = [];
   for (const file of files) {
-    const told = new Stories(limit);
+    const told = new ShutdownHistories(limit);
     let unread = 0;
     for await (const record of recordsIn(file, () => (unread += 1))) told.take(record);
     if (unread > 0) process.stderr.write(`atexit: ${file}: ${unread} lines cannot be read, and were left out\n`);
-    stories.push(...told.all());
+    histories.push(...told.all());
   }
-  if (stories.length === 0) {
+  if (histories.length === 0) {
     process.stderr.write(`atexit: there is no shutdown in ${files.join(", ")}\n`);
     process.exitCode = EXIT.failed;
     return;
   }
-  if (format === "json") await write(out, `${JSON.stringify(stories, null, 2)}\n`);
-  else if (format === "html") await write(out, htmlOf(stories, limit));
-  else if (format === "svg") await write(out, svgOf(worstOf(stories), limit));
+  if (format === "json") await write(out, `${JSON.stringify(histories, null, 2)}\n`);
+  else if (format === "html") await write(out, htmlOf(histories, limit));
+  else if (format === "svg") await write(out, svgOf(worstOf(histories), limit));
   else {
     const isTerminal = out === process.stdout && process.stdout.isTTY === true;
     await write(
       out,
-      inText(stories, forTerminal(process.env, isTerminal, isTerminal ? process.stdout.columns : undefined), limit),
+      inText(histories, forTerminal(process.env, isTerminal, isTerminal ? process.stdout.columns : undefined), limit),
     );
   }
 }
 
 /** One is shown whole; of several the comparison, and the worst. */
-function inText(stories: readonly Story[], terminal: Terminal, rows: number | undefined): string {
+function inText(histories: readonly ShutdownHistory[], terminal: Terminal, rows: number | undefined): string {
   const options = rows === undefined ? {} : { rows };
-  const [only] = stories;
-  if (stories.length === 1 && only !== undefined) return inTerminal(only, terminal, options);
+  const [only] = histories;
+  if (histories.length === 1 && only !== undefined) return inTerminal(only, terminal, options);
   const { paint } = terminal;
-  const compared = compare(stories).map((each) => comparison(each, terminal));
-  const worst = paint("bold", `The longest of ${stories.length} shutdowns`);
-  return [...compared, `${worst}\n\n${inTerminal(worstOf(stories), terminal, options)}`].join("\n");
+  const compared = compare(histories).map((each) => comparison(each, terminal));
+  const worst = paint("bold", `The longest of ${histories.length} shutdowns`);
+  return [...compared, `${worst}\n\n${inTerminal(worstOf(histories), terminal, options)}`].join("\n");
 }
 
 /** How many cleanups a comparison has on a terminal. */
 const COMPARED = 15;
 
 function comparison(
-  { program, shutdowns, median, worst, latest, unwell, cleanups }: Comparison,
+  { program, shutdowns, median, worst, latest, failed, cleanups }: Comparison,
   { paint, width }: Terminal,
 ): string {
   const nameWidth = Math.min(36, width - 44);
@@ -129,7 +129,7 @@ function comparison(
   const more = cleanups.length - COMPARED;
   return [
     paint("bold", `${shutdowns} shutdowns of ${plain(program)}`),
-    `median ${duration(median)}, worst ${duration(worst)}, latest ${duration(latest)}; ${unwell} did not end well`,
+    `median ${duration(median)}, worst ${duration(worst)}, latest ${duration(latest)}; ${failed} did not end well`,
     "",
     paint(
       "gray",
@@ -141,8 +141,8 @@ function comparison(
   ].join("\n");
 }
 
-function worstOf(stories: readonly Story[]): Story {
-  return [...stories].sort((a, b) => b.endedAt - b.beganAt - (a.endedAt - a.beganAt))[0] as Story;
+function worstOf(histories: readonly ShutdownHistory[]): ShutdownHistory {
+  return [...histories].sort((a, b) => b.endedAt - b.beganAt - (a.endedAt - a.beganAt))[0] as ShutdownHistory;
 }
 
 /** All records as one whole JSON document, in little memory. */

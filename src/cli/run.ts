@@ -6,18 +6,18 @@
 //   the command, with its descendants: the last, so the first to go
 
 import type { ChildProcess } from "node:child_process";
-import { builtin, now } from "../builtin.js";
-import { ENDING_SIGNALS, signalNumber } from "../signals.js";
-import { exec, remove } from "../durable/index.js";
-import { statOf } from "../durable/owner.js";
-import { configure, count, register } from "../index.js";
-import { childEnvironment, endsWithThis } from "../resources/child.js";
-import { beside } from "./beside.js";
-import { runOptions } from "./options.js";
-import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./usage.js";
+import { builtin, now } from "../platform/node-builtins.ts";
+import { packageFile } from "../platform/package-files.ts";
+import { ENDING_SIGNALS, signalNumber } from "../platform/signal-list.ts";
+import { exec, remove } from "../durable/index.ts";
+import { statOf } from "../platform/process-identity.ts";
+import { configure, count, register } from "../index.ts";
+import { childEnvironment, killAtExit } from "../resources/child-process.ts";
+import { runOptions } from "./options.ts";
+import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./arguments.ts";
 
 /** Loaded where an option asks for it: what is not needed would make each start longer. */
-const resources = () => import(beside("resources.js")) as Promise<typeof import("../resources/index.js")>;
+const resources = () => import(packageFile("resources").href) as Promise<typeof import("../resources/index.ts")>;
 
 /** What ends a process or asks something of it, and is handed on. Not SIGCHLD, nor what the terminal's driver alone sends. */
 const HANDED_ON: readonly NodeJS.Signals[] = [
@@ -110,7 +110,7 @@ function runToItsEnd(
   });
   if (command.pid === undefined) return;
   // A command that is over in a moment needs no guard.
-  endsWithThis(runCommand, command, { grace: grace ?? DEFAULT_GRACE }, true);
+  killAtExit(runCommand, command, { grace: grace ?? DEFAULT_GRACE, env }, true);
   command.once("exit", (code, signal) => {
     // Where nothing is left to clean up, this is the end.
     if (signal !== null || count() > 0) stop();

@@ -1,8 +1,8 @@
 // What is shown on a terminal, and what of it elsewhere.
 
-import { type Paint, painterFor } from "../trace/paint.js";
+import { type Paint, painterFor } from "../trace/paint.ts";
 
-export { plain } from "../trace/paint.js";
+export { plain } from "../trace/paint.ts";
 
 export function painter(stream: NodeJS.WriteStream): Paint {
   return painterFor(stream.isTTY === true, process.env);

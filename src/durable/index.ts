@@ -4,23 +4,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { ChildProcess } from "node:child_process";
-import type { Registration } from "../index.js";
-import { Durable } from "./durable.js";
-import { readLog } from "./log.js";
-import { describeCall } from "./recipes/call.js";
-import { describeExec, type ExecOptions } from "./recipes/exec.js";
-import type { JsonValue } from "./recipes/json.js";
-import { describeKill, type KillOptions } from "./recipes/kill.js";
-import { describeRemove } from "./recipes/remove.js";
-import type { Recipe } from "./recipes/recipe.js";
-import recoverIn from "./recovery.js" with { type: "late" };
-import type { Replayed } from "./replay.js";
-import type { DurableSettings } from "./settings.js";
+import { blameCaller } from "../errors/define-errors.ts";
+import type { Registration } from "../index.ts";
+import { ThreadJournal } from "./thread-journal.ts";
+import { readLog } from "./replay/replay-log.ts";
+import { describeCall } from "./recipes/call.ts";
+import { describeExec, type ExecOptions } from "./recipes/exec.ts";
+import type { JsonValue } from "./json-value.ts";
+import { describeKill, type KillOptions } from "./recipes/kill.ts";
+import { describeRemove } from "./recipes/remove.ts";
+import type { Recipe } from "./recipes/recipe.ts";
+import { recoverIn } from "./replay/recover.ts";
+import type { Replayed } from "./replay/replayed.ts";
+import type { DurableSettings } from "./settings.ts";
 
-export type { DurableErrorCode } from "./errors.js";
+export type { DurableErrorCode } from "../errors/durable.ts";
 export type { DurableSettings, ExecOptions, JsonValue, KillOptions, Replayed };
 
-const durable = sharedDurable();
+const durable = sharedJournal();
 
 /**
  * Registers the removal of a file, a symbolic link, or a directory with all
@@ -34,7 +35,7 @@ const durable = sharedDurable();
  * @param path a path, or a `file:` URL; a relative path is resolved now
  * @returns a handle, as `register` does
  * @throws a `TypeError` with the code `ERR_ATEXIT_PATH`; a `RangeError` with the
- *   code `ERR_ATEXIT_PRECIOUS` for the root, the home and the working directory,
+ *   code `ERR_ATEXIT_PROTECTED_PATH` for the root, the home and the working directory,
  *   and what these are in; an `Error` with the code `ERR_ATEXIT_DIRECTORY` or
  *   `ERR_ATEXIT_JOURNAL` where it cannot be written down
  * @example
@@ -47,7 +48,7 @@ const durable = sharedDurable();
  * ```
  */
 export function remove(path: string | URL): Registration<void> {
-  return durable.add(remove, describeRemove(path));
+  return durable.add(remove, () => describeRemove(path));
 }
 
 /**
@@ -73,7 +74,7 @@ export function remove(path: string | URL): Registration<void> {
  * ```
  */
 export function kill(target: ChildProcess | number, options: KillOptions = {}): Registration<Promise<void>> {
-  return durable.add(kill, describeKill(target, options));
+  return durable.add(kill, () => describeKill(target, options));
 }
 
 /**
@@ -98,7 +99,7 @@ export function exec(
   args: readonly string[] = [],
   options: ExecOptions = {},
 ): Registration<Promise<void>> {
-  return durable.add(exec, describeExec(command, args, options));
+  return durable.add(exec, () => describeExec(command, args, options));
 }
 
 /**
@@ -119,7 +120,7 @@ export function exec(
  * ```
  */
 export function call(module: string | URL, exportName: string, ...args: JsonValue[]): Registration<Promise<void>> {
-  return durable.add(call, describeCall(module, exportName, args));
+  return durable.add(call, () => describeCall(module, exportName, args));
 }
 
 /**
@@ -172,7 +173,7 @@ export function replays(): Replayed[] {
  * ```
  */
 export function configure(settings: Partial<DurableSettings>): DurableSettings {
-  return durable.configure(settings);
+  return blameCaller(configure, () => durable.configure(settings));
 }
 
 /**
@@ -183,17 +184,17 @@ export function configure(settings: Partial<DurableSettings>): DurableSettings {
  */
 export const forResources = {
   /** @param guardLater whether the guard may come in the next turn of the event loop: the recipe may be over then */
-  add: <R>(callee: (...args: never[]) => unknown, recipe: Recipe, guardLater = false): Registration<R> =>
-    durable.add(callee, recipe, guardLater),
+  add: <R>(callee: (...args: never[]) => unknown, describe: () => Recipe, guardLater = false): Registration<R> =>
+    durable.add(callee, describe, guardLater),
   get directory(): string {
     return durable.directory;
   },
 };
 
 /** This thread's, made by the first copy of this package that is loaded: one journal has one order. */
-function sharedDurable(): Durable {
+function sharedJournal(): ThreadJournal {
   const KEY = Symbol.for("atexit.durable.1");
-  const holder = process as { [KEY]?: Durable };
-  if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { value: new Durable() });
-  return holder[KEY] as Durable;
+  const holder = process as { [KEY]?: ThreadJournal };
+  if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { value: new ThreadJournal() });
+  return holder[KEY] as ThreadJournal;
 }

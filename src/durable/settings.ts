@@ -1,7 +1,7 @@
 // What configure() of this part sets, and what an operator's environment sets over it.
 
-import { report } from "../report.js";
-import failure from "./errors.js" with { type: "late" };
+import { report } from "../diagnostics/stderr.ts";
+import { durableError } from "../errors/durable.ts";
 
 /** What {@link configure} takes; what is left out stays as it is. */
 export interface DurableSettings {
@@ -23,17 +23,17 @@ export function defaultSettings(): DurableSettings {
 /** @throws a `TypeError` with the code `ERR_ATEXIT_SETTINGS` */
 export function checkSettings(given: unknown): Partial<DurableSettings> {
   if (typeof given !== "object" || given === null) {
-    throw failure("ERR_ATEXIT_SETTINGS", "The settings", given, "an object such as { fsync: true }");
+    throw durableError("ERR_ATEXIT_SETTINGS", "The settings", given, "an object such as { fsync: true }");
   }
   const known = defaultSettings();
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(known, name)) {
-      throw failure("ERR_ATEXIT_SETTINGS", "A setting's name", name, `one of ${Object.keys(known).join(", ")}`);
+      throw durableError("ERR_ATEXIT_SETTINGS", "A setting's name", name, `one of ${Object.keys(known).join(", ")}`);
     }
     const isRight =
       name === "journalDir" ? value === undefined || (typeof value === "string" && value !== "") : isFlag(value);
     if (!isRight) {
-      throw failure("ERR_ATEXIT_SETTINGS", name, value, name === "journalDir" ? "a path" : "true or false");
+      throw durableError("ERR_ATEXIT_SETTINGS", name, value, name === "journalDir" ? "a path" : "true or false");
     }
   }
   return { ...given };

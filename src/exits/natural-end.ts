@@ -1,52 +1,48 @@
 // The event loop is empty. The end stays Node's own: status 13 of a top-level
 // await that never settles is decided after `beforeExit`, and only there.
 
-import { setTimeout } from "../builtin.js";
-import { describeExit } from "../exit.js";
-import { EmptyTurn } from "./empty-turn.js";
-import type { Leaving, WayOut } from "./way-out.js";
+import { setTimeout } from "../platform/node-builtins.ts";
+import { describeExit } from "../registry/exit-reason.ts";
+import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { IdleTurn } from "./idle-turn.ts";
+import type { IpcDisconnect } from "./ipc-disconnect.ts";
 
-export function naturalEnd(leaving: Leaving): WayOut {
-  const { stack, shutdown } = leaving;
+export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: IpcDisconnect): ExitHandler {
   /** Set while a turn of the loop tells whether other listeners have begun new work. */
-  let turn: EmptyTurn | undefined;
+  let turn: IdleTurn | undefined;
   /** Whether cleanups have run: this `beforeExit` is only the echo of theirs, and others have heard it. */
   let cleanedUp = false;
 
   const begin = (): void => {
-    leaving.exitCode = process.exitCode;
-    const exit = describeExit({
-      kind: leaving.parent === "connected" ? "end" : "disconnect",
-      code: Number(process.exitCode ?? 0),
-    });
+    const exit = describeExit({ kind: ipc.isConnected ? "end" : "disconnect", code: Number(process.exitCode ?? 0) });
     const end = () => {
       cleanedUp = true;
-      if (shutdown.code !== undefined) process.exitCode = shutdown.code;
-      shutdown.rest();
+      if (shutdown.requestedCode !== undefined) process.exitCode = shutdown.requestedCode;
+      shutdown.finish();
       // What a cleanup has left running has the rest of the grace period; the loop does not wait for this timer.
-      setTimeout(() => leaving.exitNow(Number(process.exitCode ?? 0)), shutdown.left).unref();
+      setTimeout(() => endProcess(Number(process.exitCode ?? 0)), shutdown.timeLeft).unref();
     };
     if (shutdown.begin(exit, end)) end();
   };
 
   return {
-    hooks: {
+    intercepts: {
       beforeExit(emit) {
-        if (shutdown.running) return true;
-        const echo = cleanedUp || turn?.wasEmpty === true;
+        if (shutdown.isRunning) return true;
+        const isEcho = cleanedUp || turn?.wasEmpty === true;
         turn?.end();
         turn = undefined;
-        if (echo) {
+        if (isEcho) {
           if (stack.size > 0) begin();
           return true;
         }
         if (stack.size === 0) return emit();
         // A signal may be on its way, and others may start new work now, which
         // cleanups wait for: one more turn of the loop tells.
-        turn = new EmptyTurn(process.listenerCount("beforeExit") > 0);
-        const heard = emit();
+        turn = new IdleTurn(process.listenerCount("beforeExit") > 0);
+        const hadListeners = emit();
         turn.watch();
-        return heard;
+        return hadListeners;
       },
     },
   };

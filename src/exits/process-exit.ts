@@ -3,77 +3,70 @@
 // throws ends process.exit() there. So a function of process.exit that was kept
 // from before, or that somebody has wrapped, comes by here as well.
 
-import { isInside } from "../context.js";
-import { describeExit } from "../exit.js";
-import { SystemExit } from "../system-exit.js";
-import { isCalledByReporter } from "./neighbours.js";
-import { isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-process.js";
-import { endBySignal } from "./signals.js";
-import type { Leaving, WayOut } from "./way-out.js";
+import { isInside } from "../execution/cleanup-context.ts";
+import { describeExit, type Exit } from "../registry/exit-reason.ts";
+import { SystemExit } from "../registry/system-exit.ts";
+import { endBySignal } from "./end-by-signal.ts";
+import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import type { IpcDisconnect } from "./ipc-disconnect.ts";
+import { isCalledByReporter } from "./known-libraries.ts";
+import { isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
+import type { Signals } from "./signals.ts";
 
-export class ProcessExit implements WayOut {
-  readonly #leaving: Leaving;
+/** How a call of process.exit() comes to its end. */
+interface Plan {
+  readonly exit: Exit;
+  readonly end: () => void;
+  /** Whether it ends by the signal for whose sake the call was made. */
+  readonly isBySignal: boolean;
+}
+
+export class ProcessExit implements ExitHandler {
+  readonly #context: ExitContext;
+  readonly #ipc: IpcDisconnect;
+  readonly #signals: Signals | undefined;
   /** Whether the process ends now: listeners of `exit` have the word. */
-  #ending = false;
+  #isEnding = false;
 
-  constructor(leaving: Leaving) {
-    this.#leaving = leaving;
+  constructor(context: ExitContext, ipc: IpcDisconnect, signals: Signals | undefined) {
+    this.#context = context;
+    this.#ipc = ipc;
+    this.#signals = signals;
   }
 
-  readonly hooks = {
+  readonly intercepts = {
     exit: (emit: () => boolean, [given]: readonly unknown[]): boolean => {
-      const { stack, shutdown } = this.#leaving;
+      const { stack, shutdown } = this.#context;
       const code = Number(given ?? 0);
-      const isLast = this.#ending || (stack.size === 0 && !shutdown.running) || !isInProcessExit();
-      if (isLast) return this.#last(emit, code);
+      const isLast = this.#isEnding || (stack.size === 0 && !shutdown.isRunning) || !isInProcessExit();
+      if (isLast) return this.#emitLast(emit, code);
       nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
-      if (this.#leave(code)) {
+      const plan = this.#plan(code);
+      if (plan !== undefined && shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) {
+        if (plan.isBySignal) plan.end();
+        process.exitCode = shutdown.requestedCode ?? code;
         nodeProcess._exiting = true;
-        return this.#last(emit, code);
+        return this.#emitLast(emit, code);
       }
       // The caller is left, and the process goes on until its cleanups have ended.
-      if (!isCalledByReporter(new Error().stack)) throw new SystemExit(code);
+      if (!isCalledByReporter()) throw new SystemExit(code);
       returnFromProcessExit();
       return true;
     },
   };
 
-  /** What `exit()` of this package does. */
-  exit(code: number, kind?: "parent"): never {
-    if (!this.#leave(code, kind)) throw new SystemExit(code);
-    return this.exitNow(Number(process.exitCode));
-  }
-
-  /**
-   * Runs the stack.
-   *
-   * @returns whether the process is to end now; if not, there is something to wait for
-   */
-  #leave(code: number, kind?: "parent"): boolean {
-    const { shutdown, settings, announcedSignal, parent } = this.#leaving;
-    if (shutdown.running) {
-      // Inside a cleanup it changes the code; anywhere else the first one stands.
-      if (isInside()) shutdown.code = code;
-      process.exitCode = this.#leaving.exitCode;
-      return false;
-    }
-    this.#leaving.exitCode = code;
-    if (announcedSignal?.code === code) {
-      const { signal } = announcedSignal;
-      const end = () => endBySignal(signal, this.#leaving);
-      if (shutdown.begin(describeExit({ kind: "signal", code, signal }), end)) end();
-      return false;
-    }
-    const exit = describeExit({ kind: kind ?? (parent === "disconnecting" ? "disconnect" : "exit"), code });
-    if (settings.processExit === "sync") shutdown.runWithoutWaiting(exit, 'processExit is "sync"');
-    else if (!shutdown.begin(exit, () => this.exitNow(shutdown.code ?? code))) return false;
-    process.exitCode = shutdown.code ?? code;
-    return true;
+  /** Does what `exit()` of this package promises. */
+  exit(code: number, kind: "exit" | "parent" = "exit"): never {
+    const { shutdown } = this.#context;
+    const plan = this.#plan(code, kind);
+    if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) throw new SystemExit(code);
+    plan.end();
+    throw new SystemExit(code); // never reached: the process has ended
   }
 
   /** Ends the process, past whatever somebody has put in the place of process.exit. */
-  exitNow(code: number): never {
-    this.#ending = true;
+  endProcess(code: number): never {
+    this.#isEnding = true;
     process.exitCode = code;
     if (nodeProcess._exiting !== true) {
       nodeProcess._exiting = true;
@@ -82,17 +75,41 @@ export class ProcessExit implements WayOut {
     return nodeProcess.reallyExit(Number(process.exitCode ?? 0));
   }
 
+  get #whyNotAwaited(): string | undefined {
+    return this.#context.settings.processExit === "sync" ? 'processExit is "sync"' : undefined;
+  }
+
+  /** Returns `undefined` while a shutdown is running, which goes on. */
+  #plan(code: number, kind: "exit" | "parent" = "exit"): Plan | undefined {
+    const { shutdown } = this.#context;
+    if (shutdown.isRunning) {
+      // Inside a cleanup it changes the code; anywhere else the first one stands.
+      if (isInside()) shutdown.requestExitCode(code);
+      process.exitCode = shutdown.exitCodeAtStart;
+      return undefined;
+    }
+    const signal = this.#signals?.announcedBy(code);
+    if (signal !== undefined) {
+      const end = () => endBySignal(signal, shutdown);
+      return { exit: describeExit({ kind: "signal", code, signal }), end, isBySignal: true };
+    }
+    const exit = describeExit({ kind: kind === "exit" && this.#ipc.isDisconnecting ? "disconnect" : kind, code });
+    return { exit, end: () => this.endProcess(shutdown.requestedCode ?? code), isBySignal: false };
+  }
+
   /** The last moment of JavaScript. What was registered this late is called, and can no longer be awaited. */
-  #last(emit: () => boolean, code: number): boolean {
-    const { stack, shutdown } = this.#leaving;
-    this.#ending = true;
+  #emitLast(emit: () => boolean, code: number): boolean {
+    const { stack, shutdown } = this.#context;
+    this.#isEnding = true;
     try {
       return emit();
     } finally {
-      if (stack.size > 0)
-        shutdown.runWithoutWaiting(describeExit({ kind: "exit", code }), "the process ended without waiting");
+      if (stack.size > 0) {
+        const exit = describeExit({ kind: "exit", code });
+        shutdown.begin(exit, () => {}, "the process ended without waiting");
+      }
       // The exit listeners have had the last word; a failed cleanup turns 0 into 1, and only 0.
-      if (shutdown.failed && code === 0 && Number(process.exitCode ?? 0) === 0) process.exitCode = 1;
+      if (shutdown.hasFailed && code === 0 && Number(process.exitCode ?? 0) === 0) process.exitCode = 1;
     }
   }
 }

@@ -1,25 +1,27 @@
 // An error that nobody caught: its report first, as Python does it, then the
 // cleanups, then Node's own status.
 
-import { isMainThread, setImmediate } from "../builtin.js";
-import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../exit.js";
-import said from "../said.js" with { type: "late" };
-import { nodeProcess } from "./node-process.js";
-import type { Leaving, WayOut } from "./way-out.js";
+import { writeError } from "../diagnostics/stderr.ts";
+import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
+import { isMainThread, setImmediate } from "../platform/node-builtins.ts";
+import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../registry/exit-reason.ts";
+import { nodeProcess } from "./node-internals.ts";
+import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 
 /** The status of a process whose `uncaughtException` listener threw. Source: https://nodejs.org/api/process.html#exit-codes */
 const HANDLER_THREW = 7;
 
-export function uncaughtError(leaving: Leaving): WayOut {
-  const { stack, shutdown } = leaving;
+type Kind = "uncaughtException" | "unhandledRejection";
+
+export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): ExitHandler {
   /** An error that a worker throws once more, after its cleanups, to end as Node ends it. */
   let released: { error: unknown } | undefined;
 
-  const leave = (error: unknown, kind: "uncaughtException" | "unhandledRejection", code: number): void => {
-    said().writeError(said().reportOf(error, kind));
+  const leave = (error: unknown, kind: Kind, code: number): void => {
+    writeError(uncaughtErrorReport(error, kind));
     const end = () => {
       try {
-        leaving.exitNow(shutdown.code ?? code);
+        endProcess(shutdown.requestedCode ?? code);
       } catch {
         // An `exit` listener threw. One error is on its way out already, and Node takes no notice of a second.
         nodeProcess.reallyExit(Number(process.exitCode));
@@ -29,11 +31,7 @@ export function uncaughtError(leaving: Leaving): WayOut {
   };
 
   /** Node tells the worker's parent, by itself, if it sees the error with nobody to handle it. */
-  const leaveWorker = (
-    emit: () => boolean,
-    error: unknown,
-    kind: "uncaughtException" | "unhandledRejection",
-  ): boolean => {
+  const leaveWorker = (emit: () => boolean, error: unknown, kind: Kind): boolean => {
     const end = () => {
       released = { error };
       setImmediate(() => {
@@ -44,11 +42,11 @@ export function uncaughtError(leaving: Leaving): WayOut {
   };
 
   return {
-    hooks: {
+    intercepts: {
       // Work that `exiting` aborted, and which nobody waits for any more.
       unhandledRejection(emit, [reason]) {
         // And, with --unhandled-rejections=strict, what was reported as an uncaught exception just now.
-        const isKnown = shutdown.running && (isAbortedBy(shutdown.exit, reason) || isReasonOf(shutdown.exit, reason));
+        const isKnown = shutdown.isRunning && (isAbortedBy(shutdown.exit, reason) || isReasonOf(shutdown.exit, reason));
         return isKnown && process.listenerCount("unhandledRejection") === 0 ? true : emit();
       },
       uncaughtExceptionMonitor: (emit) => (released === undefined ? emit() : true),
@@ -56,26 +54,26 @@ export function uncaughtError(leaving: Leaving): WayOut {
         const kind = origin === "unhandledRejection" ? origin : "uncaughtException";
         // An error in an `exit` listener: Node ends the process by itself.
         if (nodeProcess._exiting === true) return emit();
-        if (released !== undefined || (stack.size === 0 && !shutdown.running)) return emit();
+        if (released !== undefined || (stack.size === 0 && !shutdown.isRunning)) return emit();
         if (process.listenerCount("uncaughtException") > 0) {
           try {
             return emit();
           } catch (thrown) {
             if (isSystemExit(thrown)) return true;
-            if (shutdown.running || !isMainThread) throw thrown;
+            if (shutdown.isRunning || !isMainThread) throw thrown;
             leave(thrown, "uncaughtException", HANDLER_THREW);
             return true;
           }
         }
-        if (!shutdown.running) {
+        if (!shutdown.isRunning) {
           if (!isMainThread) return leaveWorker(emit, error, kind);
           leave(error, kind, 1);
           return true;
         }
         // A second error while cleanups run: reported, and they go on.
         if (!isAbortedBy(shutdown.exit, error) && !isClosedOutput(error)) {
-          shutdown.failed = true;
-          said().writeError(said().reportOf(error, kind));
+          shutdown.markFailed();
+          writeError(uncaughtErrorReport(error, kind));
         }
         return true;
       },

@@ -6,27 +6,29 @@
 import type { ChildProcess } from "node:child_process";
 import type { Server } from "node:net";
 import type { Worker } from "node:worker_threads";
-import type { KillOptions } from "../durable/index.js";
-import { type Child, childEnvironment as markedEnvironment, endsWithThis } from "./child.js";
-import { closesAtExit, type WayToClose, waysToClose as ways } from "./closing.js";
-import { acquire, acquireSync, type LockFile, type LockOptions } from "./lock-file.js";
-import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.js";
-import { type ParentOptions, watchParent } from "./parent.js";
-import { leavesWell, type ServerOptions } from "./server.js";
-import { makeTempDir, makeTempFile, type Temp, type TempOptions } from "./temp.js";
+import type { KillOptions } from "../durable/index.ts";
+import { blameCaller } from "../errors/define-errors.ts";
+import { type Child, type ChildOptions, childEnvironment as markedEnvironment, killAtExit } from "./child-process.ts";
+import { closeAtExit, type WayToClose, waysToClose as ways } from "./close-methods.ts";
+import { acquire, acquireSync, type LockFile, type LockOptions } from "./lock-file.ts";
+import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
+import { type ParentOptions, watchParent } from "./parent-watch.ts";
+import { drainAtExit, type ServerOptions } from "./server-drain.ts";
+import { makeTempDir, makeTempFile, type Temp, type TempOptions } from "./temp-path.ts";
 import {
   type Closing,
   type ClusterOptions,
-  endsCluster,
-  endsPool,
-  endsWorker,
+  endClusterAtExit,
+  destroyPoolAtExit,
+  terminateWorkerAtExit,
   type WorkerOptions,
   type WorkerPool,
-} from "./worker.js";
+} from "./workers.ts";
 
-export { LockHeldError, type ResourceErrorCode } from "./errors.js";
+export { LockHeldError, type ResourceErrorCode } from "../errors/resources.ts";
 export type {
   Child,
+  ChildOptions,
   Closing,
   ClusterOptions,
   KillOptions,
@@ -86,7 +88,7 @@ export function lockFile(path: string | URL, options: LockOptions & { signal?: A
  * ```
  */
 export function lockFileSync(path: string | URL, options: LockOptions = {}): LockFile {
-  return acquireSync(lockFileSync, path, options);
+  return blameCaller(lockFileSync, () => acquireSync(lockFileSync, path, options));
 }
 
 /**
@@ -110,7 +112,7 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
  * ```
  */
 export function tempFile(options: TempOptions = {}): Temp {
-  return makeTempFile(tempFile, options);
+  return blameCaller(tempFile, () => makeTempFile(tempFile, options));
 }
 
 /**
@@ -129,7 +131,7 @@ export function tempFile(options: TempOptions = {}): Temp {
  * ```
  */
 export function tempDir(options: TempOptions = {}): Temp {
-  return makeTempDir(tempDir, options);
+  return blameCaller(tempDir, () => makeTempDir(tempDir, options));
 }
 
 /**
@@ -156,7 +158,7 @@ export function tempDir(options: TempOptions = {}): Temp {
  * ```
  */
 export function logFile(path: string, options: LogFileOptions = {}): LogFile {
-  return new OpenLog(logFile, path, options);
+  return blameCaller(logFile, () => new OpenLog(logFile, path, options));
 }
 
 /**
@@ -185,8 +187,8 @@ export function logFile(path: string, options: LogFileOptions = {}): LogFile {
  * await server.end();
  * ```
  */
-export function child<C extends ChildProcess>(process: C, options: KillOptions = {}): Child<C> {
-  return endsWithThis(child, process, options);
+export function child<C extends ChildProcess>(process: C, options: ChildOptions = {}): Child<C> {
+  return killAtExit(child, process, options);
 }
 
 /**
@@ -200,7 +202,8 @@ export function child<C extends ChildProcess>(process: C, options: KillOptions =
  * import { child, childEnvironment } from "atexit/resources";
  * import { spawn } from "node:child_process";
  *
- * const server = child(spawn("sh", ["-c", "setsid sleep 1000 & wait"], { env: childEnvironment() }));
+ * const env = childEnvironment();
+ * const server = child(spawn("sh", ["-c", "setsid sleep 1000 & wait"], { env }), { env });
  * await server.end();
  * ```
  */
@@ -226,7 +229,7 @@ export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.P
  * ```
  */
 export function endWithParent(options: ParentOptions = {}): Disposable & { stop(): void } {
-  return watchParent(options);
+  return blameCaller(endWithParent, () => watchParent(options));
 }
 
 /**
@@ -253,9 +256,11 @@ export function endWithParent(options: ParentOptions = {}): Disposable & { stop(
  * ```
  */
 export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions = {}): Closing {
-  return "threads" in workerOrPool
-    ? endsPool(worker, workerOrPool, options)
-    : endsWorker(worker, workerOrPool, options);
+  return blameCaller(worker, () =>
+    "threads" in workerOrPool
+      ? destroyPoolAtExit(worker, workerOrPool, options)
+      : terminateWorkerAtExit(worker, workerOrPool, options),
+  );
 }
 
 /**
@@ -273,7 +278,7 @@ export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions
  * ```
  */
 export function clusterWorkers(options: ClusterOptions = {}): Closing {
-  return endsCluster(clusterWorkers, options);
+  return blameCaller(clusterWorkers, () => endClusterAtExit(clusterWorkers, options));
 }
 
 /**
@@ -301,7 +306,7 @@ export function clusterWorkers(options: ClusterOptions = {}): Closing {
  * ```
  */
 export function server(httpServer: Server, options: ServerOptions = {}): Closing {
-  return leavesWell(server, httpServer, options);
+  return blameCaller(server, () => drainAtExit(server, httpServer, options));
 }
 
 /**
@@ -347,7 +352,7 @@ export function closing<T extends object>(
 export function closing(first: object, second?: unknown, third?: unknown): Closing {
   const hasOptions = typeof second === "object" && second !== null;
   const [options, resource, close] = hasOptions ? [first, second, third] : [{}, first, second];
-  return closesAtExit(closing, resource, options, close as ((resource: object) => unknown) | undefined);
+  return blameCaller(closing, () => closeAtExit(closing, resource, options, close as ((resource: object) => unknown) | undefined));
 }
 
 /**

@@ -1,18 +1,20 @@
 // A lock file: one holder at a time, however the others end.
 
-import { builtin, clearTimeout, now, setTimeout } from "../builtin.js";
-import { forResources } from "../durable/index.js";
-import { holderOf, type Holder, journalsOf, lifeOfHolder, OwnerFile } from "../durable/locks/owner-file.js";
-import { breakLock, isHeldBy, letGo, sweep, take } from "../durable/locks/protocol.js";
-import { lifeOfHolder as lifeOfJournal } from "../durable/claim.js";
-import { newToken, parseName, processPart } from "../durable/names.js";
-import type { Life } from "../durable/owner.js";
-import { type JsonValue, refuseBeyondJson } from "../durable/recipes/json.js";
-import recoverIn from "../durable/recovery.js" with { type: "late" };
-import type { Registration } from "../index.js";
-import { checkTime } from "../time.js";
-import { failure, LockHeldError } from "./errors.js";
-import { type Callee, registerFor } from "./registering.js";
+import { builtin, clearTimeout, now, setTimeout } from "../platform/node-builtins.ts";
+import { forResources } from "../durable/index.ts";
+import { holderOf, type LockHolder, journalsOf, lifeOfHolder, OwnerFile } from "../durable/lock/owner-file.ts";
+import { breakLock, isHeldBy, letGo, sweep, take } from "../durable/lock/protocol.ts";
+import { lifeOfHolder as lifeOfJournal } from "../durable/replay/claim.ts";
+import { newToken, parseName, processPart } from "../durable/journal/file-name.ts";
+import type { Life } from "../platform/process-identity.ts";
+import { type JsonValue, refuseBeyondJson } from "../durable/json-value.ts";
+import { recoverIn } from "../durable/replay/recover.ts";
+import type { Registration } from "../index.ts";
+import { checkTime } from "../settings/milliseconds.ts";
+import { blameCaller } from "../errors/define-errors.ts";
+import { LockHeldError, resourceError } from "../errors/resources.ts";
+import { packagePath } from "../platform/package-files.ts";
+import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
 /** How a lock is waited for, and what its file says. */
 export interface LockOptions {
@@ -59,10 +61,10 @@ class Contender {
     const token = newToken();
     const journals = forResources.directory;
     // Written down first: at no moment is there a file that nobody would remove.
-    this.#registration = forResources.add(contenderFor, { do: "unlock", path: lock, token });
+    this.#registration = forResources.add(contenderFor, () => ({ do: "unlock", path: lock, token }));
     try {
       this.file = new OwnerFile(lock, token, journals, data);
-      this.file.prove(false);
+      this.file.acquireKernelLock(false);
     } catch (error) {
       this.#registration.cancel();
       throw error;
@@ -102,7 +104,7 @@ function contenderFor(lock: string, data: JsonValue | undefined): Contender {
   return contender.use();
 }
 
-class Held implements LockFile {
+class HeldLock implements LockFile {
   readonly path: string;
   readonly #contender: Contender;
   readonly #registration: Registration<void>;
@@ -111,7 +113,7 @@ class Held implements LockFile {
   constructor(callee: Callee, contender: Contender, mayLinger: boolean) {
     this.path = contender.lock;
     this.#contender = contender;
-    this.#registration = registerFor(callee, { name: `release ${this.path}` }, () => this.#release(mayLinger));
+    this.#registration = registerForCaller(callee, { name: `release ${this.path}` }, () => this.#release(mayLinger));
   }
 
   release(): void {
@@ -147,7 +149,7 @@ export async function acquire(
   const attempts = attemptsAt(callee, path, options);
   let changes: Changes | undefined;
   try {
-    for (let step = attempts.next(); ; step = attempts.next()) {
+    for (let step = blameCaller(callee, () => attempts.next()); ; step = attempts.next()) {
       if (step.done === true) return step.value;
       if (step.value.dead !== undefined) {
         const { directory, process } = step.value.dead;
@@ -203,7 +205,7 @@ function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOpti
     let lookAt = startedAt;
     for (;;) {
       isTaken = systemErrors(lock, () => take(lock, contender.file));
-      if (isTaken) return new Held(callee, contender, data === undefined);
+      if (isTaken) return new HeldLock(callee, contender, data === undefined);
       const time = now();
       // Who holds it takes ten times as long to find out as that somebody does.
       if (time < lookAt && time - startedAt < wait) {
@@ -217,12 +219,12 @@ function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOpti
       if (life !== "dead") lookAt = time + LONGEST_PAUSE;
       const limit = life === "dead" ? Math.max(wait, CLEANED_WITHIN) : wait;
       const left = limit - (now() - startedAt);
-      if (left <= 0) throw held(lock, holder, life);
+      if (left <= 0) throw lockHeldError(lock, holder, life);
       let dead: Step["dead"];
       if (life === "dead") {
         const recipes = recipesOf(holder);
         if (recipes === "done") {
-          contender.file.prove(true);
+          contender.file.acquireKernelLock(true);
           if (systemErrors(lock, () => breakLock(lock, holder.token as string, contender.file)) === "over") {
             systemErrors(lock, () => sweep(lock));
             pause = SHORTEST_PAUSE;
@@ -244,7 +246,7 @@ function checked(path: unknown): string {
   const { resolve } = builtin("path");
   if (path instanceof URL && path.protocol === "file:") return builtin("url").fileURLToPath(path);
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
-    throw failure("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/lock/app.lock"');
+    throw resourceError("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/lock/app.lock"');
   }
   return resolve(path);
 }
@@ -256,11 +258,11 @@ function systemErrors<T>(lock: string, body: () => T): T {
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
     if (code === "" || code.startsWith("ERR_")) throw error;
-    throw Object.assign(failure("ERR_ATEXIT_LOCK", lock, message), { cause: error });
+    throw Object.assign(resourceError("ERR_ATEXIT_LOCK", lock, message), { cause: error });
   }
 }
 
-function held(lock: string, { held: known, since }: Holder, life: Life): LockHeldError {
+function lockHeldError(lock: string, { record: known, since }: LockHolder, life: Life): LockHeldError {
   const holder = { pid: known?.owner.pid, since, host: known?.host, program: known?.program, data: known?.data };
   return new LockHeldError(lock, holder, { host: builtin("os").hostname(), pid: process.pid, life });
 }
@@ -269,7 +271,7 @@ function held(lock: string, { held: known, since }: Holder, life: Life): LockHel
  * Whether a dead owner's recipes have been carried out: its lock is free when
  * its mess is gone.
  */
-function recipesOf({ held: known, token }: Holder): "done" | "claimed" | NonNullable<Step["dead"]> {
+function recipesOf({ record: known, token }: LockHolder): "done" | "claimed" | NonNullable<Step["dead"]> {
   const directory = known === undefined ? undefined : journalsOf(known);
   if (directory === undefined || token === undefined) return "done";
   const owner = processPart(token);
@@ -295,8 +297,7 @@ function filesIn(directory: string): string[] {
 
 /** The same as the asynchronous way, in a process of its own. */
 function recoverSync(directory: string): void {
-  const replay = builtin("url").fileURLToPath(new URL("./replay.js", import.meta.url));
-  builtin("child_process").spawnSync(process.execPath, [replay, "--recover", directory], {
+  builtin("child_process").spawnSync(process.execPath, [packagePath("replay"), "--recover", directory], {
     stdio: "ignore",
     timeout: CLEANED_WITHIN,
   });

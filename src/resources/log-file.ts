@@ -1,9 +1,9 @@
 // A log file: whole lines, in their order, none lost that was written.
 
-import { builtin } from "../builtin.js";
-import type { Registration } from "../index.js";
-import { failure } from "./errors.js";
-import { type Callee, registerFor } from "./registering.js";
+import { builtin } from "../platform/node-builtins.ts";
+import type { Registration } from "../index.ts";
+import { resourceError } from "../errors/resources.ts";
+import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
 /** How a log file is kept. */
 export interface LogFileOptions {
@@ -52,22 +52,22 @@ export class OpenLog implements LogFile {
   constructor(callee: Callee, path: unknown, options: LogFileOptions) {
     const { last, mode = 0o600, reopenOn } = options;
     if (typeof path !== "string" || path === "" || path.includes("\0")) {
-      throw failure("ERR_ATEXIT_OPTION", "The log file", path, 'a path such as "/var/log/app.log"');
+      throw resourceError("ERR_ATEXIT_OPTION", "The log file", path, 'a path such as "/var/log/app.log"');
     }
     if (last !== undefined && typeof last !== "string" && typeof last !== "function") {
-      throw failure("ERR_ATEXIT_OPTION", "last", last, "a string, or a function that returns one");
+      throw resourceError("ERR_ATEXIT_OPTION", "last", last, "a string, or a function that returns one");
     }
     this.path = builtin("path").resolve(path);
     this.#mode = mode;
     this.#last = last;
     this.#fd = this.#open();
     this.#reopenOn = reopenOn;
-    this.#registration = registerFor(callee, { name: `close ${this.path}` }, () => this.#close());
+    this.#registration = registerForCaller(callee, { name: `close ${this.path}` }, () => this.#close());
     if (reopenOn !== undefined) process.on(reopenOn, this.#reopened);
   }
 
   write(line: string): void {
-    if (!this.#isOpen) throw failure("ERR_ATEXIT_CLOSED", `The log file ${this.path}`);
+    if (!this.#isOpen) throw resourceError("ERR_ATEXIT_CLOSED", `The log file ${this.path}`);
     const whole = line.endsWith("\n") ? line : `${line}\n`;
     const bytes = Buffer.from(this.#isTorn ? `\n${whole}` : whole);
     let written = 0;
@@ -80,7 +80,7 @@ export class OpenLog implements LogFile {
   }
 
   reopen(): void {
-    if (!this.#isOpen) throw failure("ERR_ATEXIT_CLOSED", `The log file ${this.path}`);
+    if (!this.#isOpen) throw resourceError("ERR_ATEXIT_CLOSED", `The log file ${this.path}`);
     const before = this.#fd;
     this.#fd = this.#open();
     this.#isTorn = false;

@@ -1,7 +1,7 @@
 // A row, as the pictures describe it.
 
-import { duration } from "./layout.js";
-import type { Row, RowOutcome, Story } from "./story.js";
+import { duration } from "./chart-layout.ts";
+import type { Row, RowOutcome, ShutdownHistory } from "./shutdown-history.ts";
 
 /** The class that gives an outcome its colour. */
 export function classOf(outcome: RowOutcome): string {
@@ -15,7 +15,7 @@ export function ownClassOf({ outcome, endedAt, replay }: Row): string {
 }
 
 /** All that is known of a row, a line each. */
-export function detailsOf(row: Row, { beganAt }: Story): string[] {
+export function detailsOf(row: Row, { beganAt }: ShutdownHistory): string[] {
   const { site, startedAt, endedAt, error, waitingOn, replay } = row;
   const lines: string[] = [];
   if (site !== undefined) lines.push(`registered at ${site}`);

@@ -5,12 +5,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { inPlace, type Place } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
-import { linesOf, printed, run, type RunOptions, statusOf } from "../support/run.js";
+import { examplesDirectory } from "../support/package-under-test.ts";
+import { inPlace, type Place } from "../support/place.ts";
+import { linesOf, printed, run, type RunOptions, statusOf, until } from "../support/run.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../../examples/app-bootstrap.mjs", import.meta.url));
+const PROGRAM = join(examplesDirectory(), "app-bootstrap.mjs");
 
 /** A home of its own, with nothing of systemd and of XDG. */
 const environment = ({ work, journals }: Place) => ({
@@ -20,8 +19,8 @@ const environment = ({ work, journals }: Place) => ({
 });
 
 const state = ({ work }: Place) => join(work, ".local/state/myapp");
-const bootstrap = (place: Place, node: string, args: readonly string[], options: RunOptions = {}) =>
-  run(node, [PROGRAM, ...args], { env: environment(place), ...options });
+const bootstrap = (place: Place, args: readonly string[], options: RunOptions = {}) =>
+  run(process.execPath, [PROGRAM, ...args], { env: environment(place), ...options });
 
 /** What it prints and logs, whether it reaches its end or not. */
 const printedBy = (place: Place, work: readonly string[]) =>
@@ -38,85 +37,82 @@ const LOGGED = ["=== myapp started ===", "Processed 42 requests", "=== myapp sto
 /** Uptimes of a busy machine. */
 const timeless = (text: string) => text.replace(/Uptime: \d+\.\ds/, "Uptime: 0.1s");
 
-for (const { line, path } of nodes) {
-  describe(`the reference program (Node ${line})`, () => {
-    for (const [how, args, work, status] of [
-      ["the natural end", [], ["Work complete."], "0"],
-      ["process.exit(3)", ["exit"], [], "3"],
-      ["an uncaught error", ["throw"], [], "1"],
-      ["SIGTERM", ["SIGTERM"], [], "SIGTERM"],
-      ["SIGINT", ["SIGINT"], [], "SIGINT"],
-    ] as const) {
-      test(`${how}: the log is closed, then the lock is let go, and nothing but the log is left`, () =>
-        inPlace(async (place) => {
-          const ended = await bootstrap(place, path, args);
-          assert.equal(statusOf(ended), status);
-          assert.equal(timeless(ended.stdout), printedBy(place, work));
-          if (how === "an uncaught error") assert.match(ended.stderr, /^file:.*\n[^]*Error: The work went wrong\.\n/);
-          else assert.equal(ended.stderr, "");
-          assert.deepEqual(linesOf(join(state(place), "myapp.log")), LOGGED);
-          assert.deepEqual(readdirSync(state(place)), ["myapp.log"]);
-        }));
-    }
-
-    test("SIGKILL: the next start runs at once, and its log says that the last one was killed", () =>
+describe("the reference program", () => {
+  for (const [how, args, work, status] of [
+    ["the natural end", [], ["Work complete."], "0"],
+    ["process.exit(3)", ["exit"], [], "3"],
+    ["an uncaught error", ["throw"], [], "1"],
+    ["SIGTERM", ["SIGTERM"], [], "SIGTERM"],
+    ["SIGINT", ["SIGINT"], [], "SIGINT"],
+  ] as const) {
+    test(`${how}: the log is closed, then the lock is let go, and nothing but the log is left`, () =>
       inPlace(async (place) => {
-        const killed = await bootstrap(place, path, ["SIGKILL"]);
-        assert.equal(statusOf(killed), "SIGKILL");
-        const next = await bootstrap(place, path, []);
-        assert.equal(timeless(next.stdout), printedBy(place, ["Work complete."]));
-        const log = linesOf(join(state(place), "myapp.log"));
-        assert.deepEqual([log[0], log[1], ...log.slice(3)], ["=== myapp started ===", LOGGED[1], ...LOGGED]);
-        assert.match(
-          log[2] as string,
-          /^=== myapp was killed \(PID \d+, started 20\S+Z\): its end was seen by nobody ===$/,
-        );
-        assert.equal((await bootstrap(place, path, [])).code, 0);
-        assert.deepEqual(linesOf(join(state(place), "myapp.log")).slice(-3), LOGGED);
-        assert.equal(linesOf(join(state(place), "myapp.log")).length, log.length + 3, "it is said once");
+        const ended = await bootstrap(place, args);
+        assert.equal(statusOf(ended), status);
+        assert.equal(timeless(ended.stdout), printedBy(place, work));
+        if (how === "an uncaught error") assert.match(ended.stderr, /^file:.*\n[^]*Error: The work went wrong\.\n/);
+        else assert.equal(ended.stderr, "");
+        assert.deepEqual(linesOf(join(state(place), "myapp.log")), LOGGED);
+        assert.deepEqual(readdirSync(state(place)), ["myapp.log"]);
       }));
+  }
 
-    test("a second instance says so and ends with 1, touching nothing", () =>
-      inPlace(async (place) => {
-        const source = `
+  test("SIGKILL: the next start runs at once, and its log says that the last one was killed", () =>
+    inPlace(async (place) => {
+      const killed = await bootstrap(place, ["SIGKILL"]);
+      assert.equal(statusOf(killed), "SIGKILL");
+      const next = await bootstrap(place, []);
+      assert.equal(timeless(next.stdout), printedBy(place, ["Work complete."]));
+      const log = linesOf(join(state(place), "myapp.log"));
+      assert.deepEqual([log[0], log[1], ...log.slice(3)], ["=== myapp started ===", LOGGED[1], ...LOGGED]);
+      assert.match(
+        log[2] as string,
+        /^=== myapp was killed \(PID \d+, started 20\S+Z\): its end was seen by nobody ===$/,
+      );
+      assert.equal((await bootstrap(place, [])).code, 0);
+      assert.deepEqual(linesOf(join(state(place), "myapp.log")).slice(-3), LOGGED);
+      assert.equal(linesOf(join(state(place), "myapp.log")).length, log.length + 3, "it is said once");
+    }));
+
+  test("a second instance says so and ends with 1, touching nothing", () =>
+    inPlace(async (place) => {
+      const source = `
           import { start } from "atexit/app";
           const app = await start("myapp");
           app.log("mine");
           console.log("runs", process.pid);
           setInterval(() => {}, 1_000);`;
-        const first = await place.run(source, {
-          node: path,
-          env: environment(place),
-          act: async (child) => {
-            await printed(child, "runs");
-            // The holder itself writes into its lock for a moment, to prove that it is alive.
-            const own = ["myapp.log", "myapp.run"].map((name) => join(state(place), name));
-            const files = () => [readdirSync(state(place)), own.map((path) => statSync(path).mtimeMs)];
-            const before = files();
-            const second = await bootstrap(place, path, []);
-            assert.equal(second.code, 1);
-            assert.equal(second.stdout, "");
-            const [said, detail] = second.stderr.split("\n");
-            assert.equal(said, `App already running (PID ${child.pid})`);
-            assert.match(
-              detail as string,
-              new RegExp(
-                `^${state(place)}/myapp\\.lock is held by process ${child.pid} on \\S+ \\(.*program.*\\) since 20\\S+Z \\(.*\\)\\.$`,
-              ),
-            );
-            assert.deepEqual(files(), before);
-            child.kill("SIGTERM");
-          },
-        });
-        assert.equal(statusOf(first), "SIGTERM", first.stderr);
-        assert.deepEqual(linesOf(join(state(place), "myapp.log")), [
-          "=== myapp started ===",
-          "mine",
-          "=== myapp stopped ===",
-        ]);
-      }));
-  });
-}
+      const first = await place.run(source, {
+        env: environment(place),
+        act: async (child) => {
+          await printed(child, "runs");
+          // The holder itself writes into its lock for a moment, to prove that it is alive.
+          const own = ["myapp.log", "myapp.run"].map((name) => join(state(place), name));
+          const files = () => [readdirSync(state(place)), own.map((path) => statSync(path).mtimeMs)];
+          const before = files();
+          const second = await bootstrap(place, []);
+          assert.equal(second.code, 1);
+          assert.equal(second.stdout, "");
+          const [said, detail] = second.stderr.split("\n");
+          assert.equal(said, `App already running (PID ${child.pid})`);
+          assert.match(
+            detail as string,
+            new RegExp(
+              `^${state(place)}/myapp\\.lock is held by process ${child.pid} on \\S+ \\(.*program.*\\) since 20\\S+Z \\(.*\\)\\.$`,
+            ),
+          );
+          assert.deepEqual(files(), before);
+          child.kill("SIGTERM");
+        },
+      });
+      assert.equal(statusOf(first), "SIGTERM", first.stderr);
+      assert.deepEqual(linesOf(join(state(place), "myapp.log")), [
+        "=== myapp started ===",
+        "mine",
+        "=== myapp stopped ===",
+      ]);
+    }));
+});
 
 test("a run that was cut off by a reboot is told from one that was killed", () =>
   inPlace(async (place) => {
@@ -236,9 +232,10 @@ test("close(): all that was added is closed in its order, once, and the next sta
       await start("myapp", { dir, quiet: true, ifRunning: "throw" }).catch(({ code, pid }) => console.log(code, pid === process.pid));
       await Promise.all([app.close(), app.close()]);
       try { app.use({ close() {} }); } catch ({ code }) { console.log(code); }
-      await using again = await start("myapp", { dir, quiet: true });
-      console.log("again", again.lost);`,
-      { env: environment(place), node: (nodes.at(-1) as (typeof nodes)[0]).path },
+      const again = await start("myapp", { dir, quiet: true });
+      console.log("again", again.lost);
+      await again[Symbol.asyncDispose]();`,
+      { env: environment(place) },
     );
     assert.equal(
       stdout,
@@ -260,7 +257,11 @@ test("wait: the next instance starts when the one before it has ended", () =>
         await printed(child, "runs");
         const next = await place.run(source(60_000), {
           env: environment(place),
-          act: () => setTimeout(() => child.kill("SIGTERM"), 200),
+          act: async () => {
+            // It waits when it has a file of its own beside the lock, as the holder has.
+            await until(() => readdirSync(state(place)).filter((name) => name.startsWith("myapp.lock.")).length === 2);
+            child.kill("SIGTERM");
+          },
         });
         assert.equal(next.code, 0, next.stderr);
         assert.match(next.stdout, /^runs$/m);

@@ -7,8 +7,8 @@ import { once } from "node:events";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { inPlace, type Place } from "../durable/support.js";
-import { printed, statusOf } from "../support/run.js";
+import { inPlace, type Place } from "../support/place.ts";
+import { printed, statusOf } from "../support/run.ts";
 
 /** Where Python itself is: what is found by its name may be a script that looks for it. */
 const python = execFileSync("python3", ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" }).trim();

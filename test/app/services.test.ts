@@ -8,13 +8,14 @@ import { Agent, get } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { inPlace, type Place } from "../durable/support.js";
-import { linesOf, printed } from "../support/run.js";
-import { type RealServer, startPostgres, without } from "../support/servers.js";
+import { examplesDirectory } from "../support/package-under-test.ts";
+import { inPlace, type Place } from "../support/place.ts";
+import { linesOf, printed } from "../support/run.ts";
+import { providePostgres, type RealServer, startPostgres } from "../support/servers.ts";
 
-const examples = fileURLToPath(new URL("../../../examples/", import.meta.url));
+const examples = examplesDirectory();
+const postgres = providePostgres();
 
 interface Served {
   readonly status: number | NodeJS.Signals | null;
@@ -74,10 +75,10 @@ async function serve(
   return { status: signal ?? code, stdout, stderr, probes, ...counts };
 }
 
-describe("the service with a PostgreSQL pool, under load", { skip: without.postgres }, () => {
+describe("the service with a PostgreSQL pool, under load", { skip: "missing" in postgres && postgres.missing }, () => {
   let server: RealServer;
   before(async () => {
-    server = await startPostgres();
+    if ("home" in postgres) server = await startPostgres(postgres.home);
   });
   after(() => server.stop());
 

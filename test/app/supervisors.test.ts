@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { inPlace, type Place } from "../durable/support.js";
-import { linesOf, printed, run, statusOf } from "../support/run.js";
+import { examplesDirectory, repository } from "../support/package-under-test.ts";
+import { inPlace, type Place } from "../support/place.ts";
+import { withProgram } from "../support/program.ts";
+import { linesOf, printed, run, statusOf } from "../support/run.ts";
 
-const PM2 = fileURLToPath(new URL("../../../node_modules/pm2/bin/pm2", import.meta.url));
-const PROGRAM = fileURLToPath(new URL("../../../examples/app-bootstrap.mjs", import.meta.url));
+const PM2 = join(repository, "node_modules/pm2/bin/pm2");
+const PROGRAM = join(examplesDirectory(), "app-bootstrap.mjs");
 const log = ({ work }: Place) => linesOf(join(work, ".local/state/myapp/myapp.log"));
 const STOPPED = "=== myapp stopped ===";
 
@@ -24,28 +24,24 @@ const SERVICE = `
   console.log("runs");`;
 
 test("PM2: `ready` is sent once it is, and `shutdown` ends it with 0", () =>
-  inPlace(async (place) => {
-    const file = fileURLToPath(new URL(`../../pm2-${process.pid}.mjs`, import.meta.url));
-    writeFileSync(file, SERVICE);
-    const env = { PATH: process.env["PATH"], HOME: place.work, ATEXIT_DIR: place.journals };
-    const child = fork(file, { env, stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    const [message] = (await once(child, "message")) as [unknown];
-    assert.equal(message, "ready");
-    assert.deepEqual(log(place), ["=== myapp started ==="]);
-    child.send("shutdown");
-    const [code] = (await once(child, "exit")) as [number];
-    assert.equal(code, 0);
-    assert.equal(log(place).at(-1), STOPPED);
-    rmSync(file);
-  }));
+  inPlace((place) =>
+    withProgram(SERVICE, "service.mjs", async (file) => {
+      const env = { PATH: process.env["PATH"], HOME: place.work, ATEXIT_DIR: place.journals };
+      const child = fork(file, { env, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+      const [message] = (await once(child, "message")) as [unknown];
+      assert.equal(message, "ready");
+      assert.deepEqual(log(place), ["=== myapp started ==="]);
+      child.send("shutdown");
+      const [code] = (await once(child, "exit")) as [number];
+      assert.equal(code, 0);
+      assert.equal(log(place).at(-1), STOPPED);
+    }),
+  ));
 
 test("PM2 itself: waits until it is ready, and stops, reloads and ends it well", () =>
   inPlace(async (place) => {
-    const file = fileURLToPath(new URL(`../../pm2-real-${process.pid}.mjs`, import.meta.url));
     const out = join(place.work, "out");
-    writeFileSync(
-      file,
-      `import { appendFileSync } from "node:fs";
+    const source = `import { appendFileSync } from "node:fs";
       import { register } from "atexit";
       import { start } from "atexit/app";
       const app = await start("myapp");
@@ -54,36 +50,36 @@ test("PM2 itself: waits until it is ready, and stops, reloads and ends it well",
         appendFileSync(${JSON.stringify(out)}, "cleaned up\\n");
       });
       appendFileSync(${JSON.stringify(out)}, "ready\\n");
-      await app.ready();`,
-    );
-    const PM2_HOME = join(place.work, "pm2");
-    const env = {
-      PATH: process.env["PATH"],
-      HOME: place.work,
-      PM2_HOME,
-      PM2_DISCRETE_MODE: "1",
-      ATEXIT_DIR: place.journals,
-    };
-    const pm2 = async (...args: string[]) => {
-      const ended = await run(process.execPath, [PM2, ...args, "--silent"], { env, cwd: place.work });
-      assert.equal(ended.code, 0, `pm2 ${args.join(" ")}: ${ended.stderr}`);
-    };
-    const start = (...options: string[]) => pm2("start", file, "--name", "service", "--wait-ready", ...options);
-    try {
-      await start();
-      assert.deepEqual(linesOf(out), ["ready"]);
-      assert.deepEqual(log(place), ["=== myapp started ==="]);
-      await pm2("stop", "service"); // SIGINT
-      assert.deepEqual(linesOf(out), ["ready", "cleaned up"]);
-      assert.equal(log(place).at(-1), STOPPED);
-      await pm2("delete", "service");
-      await start("--shutdown-with-message");
-      await pm2("reload", "service");
-      assert.deepEqual(linesOf(out).slice(2), ["ready", "cleaned up", "ready"]);
-    } finally {
-      await pm2("kill");
-      rmSync(file);
-    }
+      await app.ready();`;
+    await withProgram(source, "service.mjs", async (file) => {
+      const PM2_HOME = join(place.work, "pm2");
+      const env = {
+        PATH: process.env["PATH"],
+        HOME: place.work,
+        PM2_HOME,
+        PM2_DISCRETE_MODE: "1",
+        ATEXIT_DIR: place.journals,
+      };
+      const pm2 = async (...args: string[]) => {
+        const ended = await run(process.execPath, [PM2, ...args, "--silent"], { env, cwd: place.work });
+        assert.equal(ended.code, 0, `pm2 ${args.join(" ")}: ${ended.stderr}`);
+      };
+      const start = (...options: string[]) => pm2("start", file, "--name", "service", "--wait-ready", ...options);
+      try {
+        await start();
+        assert.deepEqual(linesOf(out), ["ready"]);
+        assert.deepEqual(log(place), ["=== myapp started ==="]);
+        await pm2("stop", "service"); // SIGINT
+        assert.deepEqual(linesOf(out), ["ready", "cleaned up"]);
+        assert.equal(log(place).at(-1), STOPPED);
+        await pm2("delete", "service");
+        await start("--shutdown-with-message");
+        await pm2("reload", "service");
+        assert.deepEqual(linesOf(out).slice(2), ["ready", "cleaned up", "ready"]);
+      } finally {
+        await pm2("kill");
+      }
+    });
     assert.deepEqual(linesOf(out).slice(5), ["cleaned up"]);
     assert.equal(log(place).filter((line) => line === STOPPED).length, 3);
   }));

@@ -5,15 +5,15 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { inPlace, isAlive, type Place, until } from "../durable/support.js";
-import { linesOf, printed, run, statusOf } from "../support/run.js";
-// @ts-expect-error a script without types
-import { provideInits } from "../../../scripts/servers.mjs";
-import { CLI, environmentOf } from "./support.js";
+import { provideInits } from "../support/inits.ts";
+import { CLI } from "../support/package-under-test.ts";
+import { inPlace, type Place } from "../support/place.ts";
+import { isAlive } from "../support/processes.ts";
+import { linesOf, printed, run, statusOf, until } from "../support/run.ts";
 
-const inits = provideInits() as { command: string } | { missing: string };
+const inits = provideInits();
 const without = "missing" in inits && inits.missing;
-const init = (name: string) => ("missing" in inits ? name : join(inits.command, name));
+const init = (name: string) => ("missing" in inits ? name : join(inits.directory, name));
 
 const OURS = [process.execPath, CLI, "run"];
 
@@ -47,7 +47,7 @@ interface Left {
 async function leftBy(place: Place, runner: string, then: string, signal?: NodeJS.Signals): Promise<Left> {
   const [command, ...args] = [...(runners[runner] as (place: Place) => readonly string[])(place), script(then)];
   const ended = await run(command as string, args, {
-    env: environmentOf(place),
+    env: place.environment,
     stdio: ["ignore", "pipe", "ignore"],
     detached: true, // what it leaves behind holds its output open, and is ended with its group
     act: async (child) => {
@@ -149,7 +149,7 @@ describe("beside other runners", { skip: without }, () => {
             "trap 'echo told; trap - TERM; kill -TERM $$' TERM; echo ready; while :; do sleep 0.02; done",
           ],
           {
-            env: environmentOf(place),
+            env: place.environment,
             act: async (child) => {
               await printed(child, "ready\n");
               // unshare ignores it; its child is the namespace's first process.

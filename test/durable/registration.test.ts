@@ -2,11 +2,12 @@
 // cancelled by whatever cancels, whichever copy of the package is asked.
 
 import assert from "node:assert/strict";
-import { cpSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { inPlace, type Place } from "./support.js";
+import { copyPackage } from "../support/package-under-test.ts";
+import { inPlace, type Place } from "../support/place.ts";
+import { linesOf } from "../support/run.ts";
 
 /** What a program prints whose recipes leave a trace, on a way out that JavaScript sees, and then when it is killed. */
 async function traces(place: Place, body: string): Promise<{ seen: string; killed: string }> {
@@ -21,7 +22,6 @@ async function traces(place: Place, body: string): Promise<{ seen: string; kille
     ${end}`;
   const trace = join(place.work, "node.trace");
   const read = async () => {
-    const { readFileSync, rmSync } = await import("node:fs");
     try {
       const text = readFileSync(trace, "utf8");
       rmSync(trace);
@@ -90,21 +90,18 @@ for (const [name, body, seen, killed] of rows) {
 
 test("two copies of the package write one journal", () =>
   inPlace(async (place) => {
-    const dist = dirname(fileURLToPath(import.meta.resolve("atexit")));
     const copy = join(place.work, "copy");
-    cpSync(dist, copy, { recursive: true });
+    const pathOf = copyPackage(copy);
     const source = (end: string) => `
       import { readdirSync } from "node:fs";
       import { exec } from "atexit/durable";
-      const other = await import(${JSON.stringify(join(copy, "durable.js"))});
+      const other = await import(${JSON.stringify(pathOf("atexit/durable"))});
       const command = ["-c", 'echo "$1" >>"$2"', "sh"];
       const trace = process.env.WORK + "/trace";
       exec("/bin/sh", [...command, "1", trace]);
       other.exec("/bin/sh", [...command, "2", trace]);
       exec("/bin/sh", [...command, "3", trace]);
       process.stdout.write(readdirSync(process.env.ATEXIT_DIR).length + "\\n", () => { ${end} });`;
-    const { linesOf } = await import("../support/run.js");
-    const { rmSync } = await import("node:fs");
     for (const end of ["", 'process.kill(process.pid, "SIGKILL");']) {
       const { stdout } = await place.run(source(end));
       await place.quiet();

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { inPlace, isAlive, type Place, until } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
-import { linesOf, printed, statusOf } from "../support/run.js";
+import { inPlace, type Place } from "../support/place.ts";
+import { isAlive } from "../support/processes.ts";
+import { linesOf, printed, statusOf, until } from "../support/run.ts";
 
 const pids = ({ work }: Place) => linesOf(join(work, "pids")).map(Number);
 
@@ -61,27 +61,24 @@ const OURS = `
   child(started, { grace: 300 });
   started.unref();`;
 
-for (const { line, path: node } of nodes.filter(({ line }) => line === "20" || line === "26")) {
-  describe(`children (Node ${line})`, { concurrency: 2 }, () => {
-    for (const [family, script] of Object.entries(families)) {
-      for (const [way, [leave, status]] of Object.entries(waysOut)) {
-        test(`${way}: ${family} is gone`, () =>
-          inPlace(async (place) => {
-            const size = sizes[family as keyof typeof sizes];
-            const ended = await place.run(program(OURS, size, leave), {
-              node,
-              env: { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, SCRIPT: script },
-            });
-            assert.equal(statusOf(ended), status, ended.stderr);
-            assert.equal(pids(place).length, size);
-            await until(() => !pids(place).some(isAlive));
-            await place.quiet();
-            assert.deepEqual(place.left(), []);
-          }));
-      }
+describe("children", { concurrency: 2 }, () => {
+  for (const [family, script] of Object.entries(families)) {
+    for (const [way, [leave, status]] of Object.entries(waysOut)) {
+      test(`${way}: ${family} is gone`, () =>
+        inPlace(async (place) => {
+          const size = sizes[family as keyof typeof sizes];
+          const ended = await place.run(program(OURS, size, leave), {
+            env: { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, SCRIPT: script },
+          });
+          assert.equal(statusOf(ended), status, ended.stderr);
+          assert.equal(pids(place).length, size);
+          await until(() => !pids(place).some(isAlive));
+          await place.quiet();
+          assert.deepEqual(place.left(), []);
+        }));
     }
-  });
-}
+  }
+});
 
 describe("what execa's cleanup leaves behind", { concurrency: 2 }, () => {
   const EXECA = `
@@ -144,10 +141,11 @@ test("descendants of a child that had ended before it was given are found by the
       import { child, childEnvironment } from "atexit/resources";
       const { SCRIPT, WORK } = process.env;
       for (let n = 1; n <= 5; n += 1) {
-        const started = spawn("sh", ["-c", SCRIPT], { stdio: "ignore", env: childEnvironment() });
+        const env = childEnvironment();
+        const started = spawn("sh", ["-c", SCRIPT], { stdio: "ignore", env });
         const exited = once(started, "exit");
         while (!readFileSync("/proc/" + started.pid + "/stat", "utf8").includes(") Z "));
-        const build = child(started);
+        const build = child(started, { env });
         for (let found = 0; found < n; ) {
           await new Promise((resolve) => setTimeout(resolve, 5));
           try { found = readFileSync(WORK + "/pids", "utf8").trim().split("\\n").length; } catch {}

@@ -2,13 +2,13 @@
 // they need one, real servers.
 
 import assert from "node:assert/strict";
+import { isBuiltin } from "node:module";
 import { after, before, describe, test } from "node:test";
-import { closing, waysToClose } from "atexit/resources";
+import { closing, waysToClose } from "../../src/resources/index.ts";
 import pg from "pg";
-import { inPlace } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
-import { printed, statusOf } from "../support/run.js";
-import { type RealServer, startPostgres, startRedis, without } from "../support/servers.js";
+import { inPlace } from "../support/place.ts";
+import { printed, statusOf } from "../support/run.ts";
+import { providePostgres, provideRedis, type RealServer, startPostgres, startRedis } from "../support/servers.ts";
 
 const waysOut = {
   "the natural end": ["", "0"],
@@ -20,58 +20,56 @@ const onEachWay = (body: (leave: string, status: string, way: string) => void) =
   for (const [way, [leave, status]] of Object.entries(waysOut)) body(leave, status, way);
 };
 
-describe("pg on a real PostgreSQL", { skip: without.postgres }, () => {
+const postgres = providePostgres();
+const redis = provideRedis();
+
+describe("pg on a real PostgreSQL", { skip: "missing" in postgres && postgres.missing }, () => {
   let server: RealServer;
   before(async () => {
-    server = await startPostgres();
+    if ("home" in postgres) server = await startPostgres(postgres.home);
   });
   after(() => server.stop());
 
-  for (const { line, path: node } of nodes) {
-    onEachWay((leave, status, way) => {
-      // Where nothing keeps the loop alive but the query, the natural end comes after it.
-      test(`${way}: a Pool's query under way is answered, and its backends are gone (Node ${line})`, () =>
-        inPlace(async ({ run }) => {
-          const watcher = new pg.Client(server.url);
-          await watcher.connect();
-          const backends = async () => {
-            const name = `atexit ${line} ${way}`;
-            const { rows } = await watcher.query("SELECT pid FROM pg_stat_activity WHERE application_name = $1", [
-              name,
-            ]);
-            return rows.length;
-          };
-          let during = 0;
-          const ended = await run(
-            `
+  onEachWay((leave, status, way) => {
+    // Where nothing keeps the loop alive but the query, the natural end comes after it.
+    test(`${way}: a Pool's query under way is answered, and its backends are gone`, () =>
+      inPlace(async ({ run }) => {
+        const watcher = new pg.Client(server.url);
+        await watcher.connect();
+        const backends = async () => {
+          const name = `atexit ${way}`;
+          const { rows } = await watcher.query("SELECT pid FROM pg_stat_activity WHERE application_name = $1", [name]);
+          return rows.length;
+        };
+        let during = 0;
+        const ended = await run(
+          `
               import { register } from "atexit";
               import { closing } from "atexit/resources";
               import pg from "pg";
               register(() => console.log("below the pool"));
-              const pool = new pg.Pool({ connectionString: process.env.URL, application_name: "atexit ${line} ${way}" });
+              const pool = new pg.Pool({ connectionString: process.env.URL, application_name: "atexit ${way}" });
               closing(pool);
               await Promise.all([pool.query("SELECT 1"), pool.query("SELECT 2")]);
-              const query = pool.query("SELECT pg_sleep(0.3), 'answered' AS text");
+              const query = pool.query("SELECT pg_sleep(1), 'answered' AS text");
               query.then(({ rows }) => console.log(rows[0].text), (error) => console.log(error.message));
               console.log("ready");
-              setTimeout(() => { ${leave} }, 100);`,
-            {
-              node,
-              env: { ...process.env, URL: server.url },
-              async act(child) {
-                await printed(child, "ready");
-                during = await backends();
-              },
+              setTimeout(() => { ${leave} }, 500);`,
+          {
+            env: { ...process.env, URL: server.url },
+            async act(child) {
+              await printed(child, "ready");
+              during = await backends();
             },
-          );
-          assert.equal(statusOf(ended), status, ended.stderr);
-          assert.equal(ended.stdout, "ready\nanswered\nbelow the pool\n");
-          assert.equal(during, 2);
-          assert.equal(await backends(), 0);
-          await watcher.end();
-        }));
-    });
-  }
+          },
+        );
+        assert.equal(statusOf(ended), status, ended.stderr);
+        assert.equal(ended.stdout, "ready\nanswered\nbelow the pool\n");
+        assert.equal(during, 2);
+        assert.equal(await backends(), 0);
+        await watcher.end();
+      }));
+  });
 
   test("a Client is ended; one that the program has ended, and a Pool, are no error", () =>
     inPlace(async ({ run }) => {
@@ -94,10 +92,10 @@ describe("pg on a real PostgreSQL", { skip: without.postgres }, () => {
     }));
 });
 
-describe("ioredis and redis on a real Redis", { skip: without.redis }, () => {
+describe("ioredis and redis on a real Redis", { skip: "missing" in redis && redis.missing }, () => {
   let server: RealServer;
   before(async () => {
-    server = await startRedis();
+    if ("command" in redis) server = await startRedis(redis);
   });
   after(() => server.stop());
 
@@ -149,12 +147,11 @@ describe("others, as they are", () => {
       source: `
         import fastify from "fastify";
         const app = fastify();
-        app.get("/", async () => { await new Promise((resolve) => setTimeout(resolve, 100)); return "answered"; });
+        app.get("/", async () => { setImmediate(() => process.exit()); await new Promise((resolve) => setTimeout(resolve, 100)); return "answered"; });
         app.addHook("onClose", async () => console.log("closed"));
         closing(app);
         const url = await app.listen({ port: 0, host: "127.0.0.1" });
-        fetch(url).then((response) => response.text()).then(console.log);
-        setTimeout(() => process.exit(), 50);`,
+        fetch(url).then((response) => response.text()).then(console.log);`,
       stdout: "answered\nclosed\n",
     },
     ws: {
@@ -175,13 +172,12 @@ describe("others, as they are", () => {
       source: `
         import { createServer } from "node:http";
         import { Agent, request } from "undici";
-        const server = createServer((_, response) => setTimeout(() => response.end("answered"), 100));
+        const server = createServer((_, response) => { setImmediate(() => process.exit()); setTimeout(() => response.end("answered"), 100); });
         server.listen(0, "127.0.0.1", async () => {
           closing(server);
           const dispatcher = new Agent();
           closing(dispatcher);
           request("http://127.0.0.1:" + server.address().port, { dispatcher }).then(({ body }) => body.text()).then(console.log);
-          setTimeout(() => process.exit(), 50);
         });
         process.on("exit", () => console.log("listening", server.listening));`,
       stdout: "answered\nlistening false\n",
@@ -215,13 +211,16 @@ describe("others, as they are", () => {
       stdout: "closed\n",
     },
   };
-  const newest = nodes.at(-1) as { path: string };
+  /** What not every Node has. */
+  const missing: Record<string, string | false> = {
+    "node:sqlite or better-sqlite3": !isBuiltin("node:sqlite") && "this Node has no node:sqlite",
+  };
   for (const [name, { source, stdout }] of Object.entries(rows)) {
-    test(name, () =>
+    test(name, { skip: missing[name] ?? false }, () =>
       inPlace(async ({ run }) => {
         const ended = await run(
           `import { register } from "atexit"; import { closing } from "atexit/resources";\n${source}`,
-          { node: newest.path },
+          { nodeOptions: ["--disable-warning=ExperimentalWarning"] }, // node:sqlite is one for some Nodes
         );
         assert.deepEqual([ended.stdout, ended.stderr, ended.code], [stdout, "", 0]);
       }),

@@ -4,7 +4,11 @@
 import { appendFileSync, existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lockFile, lockFileSync } from "atexit/resources";
+import { urlOf } from "../support/package-under-test.ts";
+
+const { lockFile, lockFileSync } = (await import(
+  urlOf("atexit/resources")
+)) as typeof import("../../src/resources/index.ts");
 
 const WORK = process.env["WORK"] as string;
 const lock = join(WORK, "locks", "the.lock");

@@ -1,66 +1,15 @@
-// What a lock promises apart from stress: its errors, its waiting, and what it
-// does where somebody or something interferes.
+// What a lock promises apart from stress: its errors, its end on every way out,
+// and its next holder.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
-import { type LockFile, type LockHeldError, lockFile, lockFileSync } from "atexit/resources";
-import { inPlace, type Place, until } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
-import { printed, statusOf } from "../support/run.js";
+import { test } from "node:test";
+import { lockFile, lockFileSync } from "../../src/resources/index.ts";
+import { statusOf } from "../support/run.ts";
+import { here, HOLD, locksLeft, STAY, tries, whileHeld } from "./lock-programs.ts";
 
 const notRoot = process.getuid?.() !== 0 && "needs root";
-
-/** A place in which this process has journals of its own, as the programs have. */
-const here = (body: (place: Place, lock: string) => Promise<void>) => () =>
-  inPlace(async (place) => {
-    mkdirSync(join(place.work, "locks"));
-    await body(place, join(place.work, "locks", "app.lock"));
-  });
-
-const HOLD = `
-  import { lockFile } from "atexit/resources";
-  const lock = await lockFile(process.env.WORK + "/locks/app.lock", { wait: 10_000 });
-  console.log("held");
-`;
-const STAY = `${HOLD} setInterval(() => {}, 1_000);`;
-
-const TRY = `
-  import { lockFile, lockFileSync } from "atexit/resources";
-  const path = process.env.WORK + "/locks/app.lock";
-  for (const take of [lockFile, lockFileSync]) {
-    try {
-      (await take(path)).release();
-      console.log("taken");
-    } catch (error) {
-      console.log(JSON.stringify({ name: error.name, message: error.message, ...error }));
-    }
-  }`;
-
-/** What two attempts of another process give. */
-async function tries(place: Place): Promise<(LockHeldError | "taken")[]> {
-  const { stdout, stderr } = await place.run(TRY);
-  assert.equal(stderr, "");
-  const lines = stdout.split("\n").slice(0, -1);
-  return lines.map((line) => (line === "taken" ? line : (JSON.parse(line) as LockHeldError)));
-}
-
-/** Keeps a program running that has printed `held`, as long as the body takes. */
-async function whileHeld(place: Place, source: string, body: (pid: number) => Promise<void>): Promise<void> {
-  await place.run(source, {
-    async act(child) {
-      await printed(child, "held");
-      try {
-        await body(child.pid as number);
-      } finally {
-        child.kill("SIGKILL");
-      }
-    },
-  });
-}
-
-const locksLeft = ({ work }: Place) => readdirSync(join(work, "locks"));
 
 test(
   "a held lock says who holds it, since when, and what to do",
@@ -93,17 +42,15 @@ for (const [way, leave, status] of [
   ["SIGKILL", "process.kill(process.pid, 'SIGKILL');", "SIGKILL"],
   ["process.abort()", "process.abort();", "SIGABRT"],
 ] as const) {
-  for (const { line, path: node } of nodes) {
-    test(
-      `${way} lets it go, and leaves nothing (Node ${line})`,
-      here(async (place) => {
-        const ended = await place.run(HOLD + leave, { node });
-        assert.equal(statusOf(ended), status, ended.stderr);
-        await place.quiet();
-        assert.deepEqual([locksLeft(place), place.left()], [[], []]);
-      }),
-    );
-  }
+  test(
+    `${way} lets it go, and leaves nothing`,
+    here(async (place) => {
+      const ended = await place.run(HOLD + leave);
+      assert.equal(statusOf(ended), status, ended.stderr);
+      await place.quiet();
+      assert.deepEqual([locksLeft(place), place.left()], [[], []]);
+    }),
+  );
 }
 
 test(
@@ -174,78 +121,6 @@ test(
   }),
 );
 
-describe("waiting", () => {
-  test(
-    "a release is noticed at once, in the order of events",
-    here(async (place) => {
-      await place.run(
-        `${HOLD} process.stdin.once("data", () => { lock.release(); console.log("released", performance.timeOrigin + performance.now()); });`,
-        {
-          stdio: ["pipe", "pipe", "pipe"],
-          async act(holder) {
-            await printed(holder, "held");
-            const waiter = await place.run(
-              `import { lockFile } from "atexit/resources";
-               console.log("waiting");
-               const lock = await lockFile(process.env.WORK + "/locks/app.lock", { wait: Infinity });
-               console.log("taken");`,
-              {
-                async act(child) {
-                  await printed(child, "waiting");
-                  holder.stdin?.end("x");
-                  await printed(child, "taken");
-                },
-              },
-            );
-            assert.equal(waiter.code, 0);
-          },
-        },
-      );
-    }),
-  );
-
-  test(
-    "ends with its time, and with its signal, and leaves nothing",
-    here((place) =>
-      whileHeld(place, STAY, async () => {
-        const { stdout, stderr } = await place.run(`
-          import { count } from "atexit";
-          import { lockFile, lockFileSync } from "atexit/resources";
-          const path = process.env.WORK + "/locks/app.lock";
-          for (const take of [lockFile, lockFileSync]) {
-            const startedAt = performance.now();
-            try { await take(path, { wait: 100 }); } catch (error) { console.log(error.code, performance.now() - startedAt >= 99); }
-          }
-          const reason = new Error("enough");
-          const controller = new AbortController();
-          setTimeout(() => controller.abort(reason), 30);
-          await lockFile(path, { wait: Infinity, signal: controller.signal }).catch((error) => console.log(error === reason));
-          await lockFile(path, { wait: Infinity, signal: AbortSignal.abort(reason) }).catch((error) => console.log(error === reason));`);
-        assert.equal(stdout, "ERR_ATEXIT_LOCK_HELD true\nERR_ATEXIT_LOCK_HELD true\ntrue\ntrue\n", stderr);
-      }),
-    ),
-  );
-
-  test(
-    "among many in one process, each has it once, one at a time",
-    here(async (_, lock) => {
-      let holders = 0;
-      const turns = await Promise.all(
-        Array.from({ length: 20 }, async (_, n) => {
-          const held = await lockFile(lock, { wait: Number.POSITIVE_INFINITY });
-          holders += 1;
-          assert.equal(holders, 1);
-          await new Promise((resolve) => setTimeout(resolve, 1));
-          holders -= 1;
-          held.release();
-          return n;
-        }),
-      );
-      assert.equal(turns.length, 20);
-    }),
-  );
-});
-
 test(
   "is let go at the end of a scope, once; a second release does not take it from the next",
   here(async (_, lock) => {
@@ -256,142 +131,6 @@ test(
     first.release();
     assert.deepEqual([first.isHeld(), second.isHeld()], [false, true]);
     second.release();
-    assert.equal(existsSync(lock), false);
-  }),
-);
-
-describe("somebody interferes with the lock file of a living holder", () => {
-  const interferences: Record<string, (lock: string) => void> = {
-    "deletes it": (lock) => rmSync(lock),
-    "replaces it": (lock) => {
-      writeFileSync(`${lock}.other`, "somebody else's");
-      renameSync(`${lock}.other`, lock);
-    },
-    "writes over it": (lock) => writeFileSync(lock, "garbage"),
-    "empties it": (lock) => writeFileSync(lock, ""),
-    "puts a directory in its place": (lock) => {
-      rmSync(lock);
-      mkdirSync(lock);
-    },
-  };
-  for (const [what, interfere] of Object.entries(interferences)) {
-    test(
-      what,
-      here(async (place, lock) => {
-        const held: LockFile = lockFileSync(lock);
-        const isStillThere = what === "writes over it" || what === "empties it";
-        interfere(lock);
-        assert.equal(held.isHeld(), isStillThere);
-        if (isStillThere) {
-          // Whose it is can still be told.
-          for (const error of await tries(place)) assert.ok(error !== "taken");
-        }
-        held.release();
-        if (what === "replaces it") assert.equal(readFileSync(lock, "utf8"), "somebody else's");
-        else if (what === "puts a directory in its place") assert.ok(existsSync(lock));
-        else assert.deepEqual(await tries(place), ["taken", "taken"]);
-      }),
-    );
-  }
-
-  test(
-    "a foreign file is never taken away: the error says what to do",
-    here(async (place, lock) => {
-      writeFileSync(lock, "12345\n");
-      for (const error of await tries(place)) {
-        assert.ok(error !== "taken" && error.code === "ERR_ATEXIT_LOCK_HELD" && error.pid === undefined);
-        assert.match(error.message, /was not written by this package.*Delete it if nobody uses it any more/);
-      }
-      assert.equal(readFileSync(lock, "utf8"), "12345\n");
-    }),
-  );
-
-  for (const what of ["writes over it", "empties it"]) {
-    test(
-      `${what}, and then the holder is killed: the next one has it`,
-      here(async (place, lock) => {
-        for (const guard of ["on", "off"]) {
-          const env = { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, ATEXIT_GUARD: guard };
-          await place.run(STAY, {
-            env,
-            async act(child) {
-              await printed(child, "held");
-              interferences[what]?.(lock);
-              child.kill("SIGKILL");
-            },
-          });
-          assert.deepEqual(await tries(place), ["taken", "taken"]);
-          await place.quiet();
-          await until(() => locksLeft(place).length === 0);
-        }
-      }),
-    );
-  }
-});
-
-test(
-  "a holder with a blocked event loop keeps its lock",
-  here(async (place) => {
-    const block = `${HOLD} const end = Date.now() + 1_500; setTimeout(() => { while (Date.now() < end); }, 5);`;
-    await whileHeld(place, block, async (pid) => {
-      for (const error of await tries(place)) assert.ok(error !== "taken" && error.pid === pid);
-    });
-  }),
-);
-
-test(
-  "a stopped holder keeps its lock",
-  here((place) =>
-    whileHeld(place, STAY, async (pid) => {
-      process.kill(pid, "SIGSTOP");
-      for (const error of await tries(place)) assert.ok(error !== "taken" && error.pid === pid);
-    }),
-  ),
-);
-
-test(
-  "a clock that jumps, in the holder and in the contender, changes nothing",
-  here(async (place) => {
-    const jump = (years: number) => `const real = Date.now; Date.now = () => real() + ${years} * 31_536_000_000;`;
-    await whileHeld(place, `${jump(-30)}${STAY}`, async () => {
-      const { stdout } = await place.run(`${jump(30)}${TRY}`);
-      assert.equal(stdout.match(/ERR_ATEXIT_LOCK_HELD/g)?.length, 2);
-    });
-    const { stdout } = await place.run(`${jump(-30)}${TRY}`);
-    assert.equal(stdout, "taken\ntaken\n");
-  }),
-);
-
-const AS_NOBODY = "process.setgroups([]); process.setgid(65_534); process.setuid(65_534);";
-
-test(
-  "another user's lock: it is respected; a dead one's is taken where the directory allows it, and else named",
-  { skip: notRoot },
-  here(async (place, lock) => {
-    const journals = join(place.work, "journals-of-nobody");
-    mkdirSync(journals, { mode: 0o700 });
-    const { chmodSync, chownSync } = await import("node:fs");
-    chownSync(journals, 65_534, 65_534);
-    chmodSync(join(place.work, ".."), 0o711);
-    chmodSync(join(place.work, "locks"), 0o777);
-    const asNobody = TRY.replace("const path", `${AS_NOBODY} const path`);
-    const env = { ...process.env, ATEXIT_DIR: journals, WORK: place.work };
-    const triesAsNobody = async () => (await place.run(asNobody, { env })).stdout.split("\n").slice(0, -1);
-    await whileHeld(place, STAY, async (pid) => {
-      for (const line of await triesAsNobody()) assert.equal((JSON.parse(line) as LockHeldError).pid, pid);
-    });
-    await until(() => locksLeft(place).length === 0);
-    // Nobody carries out what root has left behind; the lock itself can be told to be a dead one's.
-    const off = { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, ATEXIT_GUARD: "off" };
-    await place.run(`${HOLD} process.kill(process.pid, "SIGKILL");`, { env: off });
-    assert.deepEqual(await triesAsNobody(), ["taken", "taken"]);
-    await place.run(`${HOLD} process.kill(process.pid, "SIGKILL");`, { env: off });
-    chmodSync(join(place.work, "locks"), 0o1777); // as /tmp: only who owns a file may remove it
-    for (const line of await triesAsNobody()) {
-      const { code, message } = JSON.parse(line) as LockHeldError;
-      assert.deepEqual([code, /EPERM|EACCES/.test(message)], ["ERR_ATEXIT_LOCK", true], message);
-    }
-    await place.recover();
     assert.equal(existsSync(lock), false);
   }),
 );

@@ -4,21 +4,20 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { inPlace, type Place, until } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
+import { inPlace, type Place } from "../support/place.ts";
+import { until } from "../support/run.ts";
 
 const PROCESSES = 16;
-const SECONDS = Number(process.env["ATEXIT_TEST_LOCK_SECONDS"] ?? 60);
-const node = (nodes.at(-1) as { path: string }).path; // the newest starts fastest
-const contender = fileURLToPath(new URL("./lock-contender.js", import.meta.url));
+const SECONDS = Number(process.env["ATEXIT_TEST_LOCK_SECONDS"] ?? 5);
+const contender = fileURLToPath(new URL(`./lock-contender${extname(import.meta.url)}`, import.meta.url));
 
 /** A process that is asked for the lock again and again, in whatever way the arguments say. */
 function contend(place: Place, prefix: readonly string[]): ChildProcess {
-  const [command = "", ...args] = [...prefix, node, contender];
+  const [command = "", ...args] = [...prefix, process.execPath, contender];
   return spawn(command, args, {
     env: { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, NODE_TEST_CONTEXT: undefined },
     stdio: ["ignore", "ignore", "inherit"],
@@ -70,7 +69,7 @@ test(`sixteen processes, killed and stopped at random for ${SECONDS} s, hold a l
   inPlace(async (place) => {
     const { kills } = await stress(place, [], SECONDS);
     await place.quiet();
-    await place.recover({ node });
+    await place.recover();
     const violations = join(place.work, "violations");
     assert.equal(existsSync(violations) ? readFileSync(violations, "utf8") : "", "");
     assert.ok(kills > SECONDS * 5, `${kills} were killed`);
@@ -105,7 +104,7 @@ test(
       const violations = join(place.work, "violations");
       assert.equal(existsSync(violations) ? readFileSync(violations, "utf8") : "", "");
       await place.quiet();
-      await place.recover({ node });
+      await place.recover();
       assert.deepEqual(readdirSync(join(place.work, "locks")), []);
     }),
 );

@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { inPlace, until } from "../durable/support.js";
-import { printed, statusOf } from "../support/run.js";
+import { inPlace } from "../support/place.ts";
+import { printed, statusOf, until } from "../support/run.ts";
 
 const LOG = `
   import { register } from "atexit";

@@ -4,6 +4,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { urlOf } from "../support/package-under-test.ts";
 
 const [how = "atexit", drainDelay = "0"] = process.argv.slice(2);
 let accepted = 0;
@@ -20,8 +21,8 @@ const tell = () => process.stdout.write(`${JSON.stringify({ accepted, answered }
 
 const ways: Record<string, () => Promise<unknown>> = {
   async atexit() {
-    const { register } = await import("atexit");
-    const { server } = await import("atexit/resources");
+    const { register } = (await import(urlOf("atexit"))) as typeof import("../../src/index.ts");
+    const { server } = (await import(urlOf("atexit/resources"))) as typeof import("../../src/resources/index.ts");
     register(tell);
     server(http, { drainDelay: Number(drainDelay) });
   },

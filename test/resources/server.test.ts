@@ -9,25 +9,24 @@ import * as http2 from "node:http2";
 import * as https from "node:https";
 import * as net from "node:net";
 import type { AddressInfo } from "node:net";
+import { extname } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import autocannon from "autocannon";
-import { server } from "atexit/resources";
+import { server } from "../../src/resources/index.ts";
 import { type WebSocket, WebSocketServer } from "ws";
-import { nodes } from "../support/nodes.js";
-import { selfSigned } from "../support/servers.js";
-import { runProgram } from "../support/program.js";
-import { type Ended, printed, run, statusOf } from "../support/run.js";
+import { selfSigned } from "../support/certificate.ts";
+import { runProgram } from "../support/program.ts";
+import { type Ended, printed, run, statusOf } from "../support/run.ts";
 
-const program = fileURLToPath(new URL("./server-program.js", import.meta.url));
+const program = fileURLToPath(new URL(`./server-program${extname(import.meta.url)}`, import.meta.url));
 
 async function withServer(
-  node: string,
   args: readonly string[],
   body: (port: number, child: ChildProcess) => Promise<void>,
 ): Promise<Ended & { accepted: number; answered: number }> {
-  const ended = await run(node, [program, ...args], {
+  const ended = await run(process.execPath, [program, ...args], {
     env: { ...process.env, NODE_TEST_CONTEXT: undefined },
     async act(child) {
       let output = "";
@@ -83,23 +82,21 @@ async function load(port: number, total: number, act: () => void): Promise<Outco
 }
 
 describe("SIGTERM in the midst of ten thousand requests over kept connections", () => {
-  for (const { line, path } of nodes) {
-    test(`every one that was accepted is answered (Node ${line})`, async () => {
-      let outcomes: Outcomes | undefined;
-      const ended = await withServer(path, ["atexit"], async (port, child) => {
-        outcomes = await load(port, 10_000, () => child.kill("SIGTERM"));
-      });
-      assert.equal(statusOf(ended), "SIGTERM", ended.stderr);
-      assert.equal(outcomes?.cut, 0);
-      assert.ok(outcomes.answered >= 4_900 && outcomes.refused > 0, JSON.stringify(outcomes));
-      assert.deepEqual([ended.accepted, ended.answered], [outcomes.answered, outcomes.answered]);
+  test("every one that was accepted is answered", async () => {
+    let outcomes: Outcomes | undefined;
+    const ended = await withServer(["atexit"], async (port, child) => {
+      outcomes = await load(port, 10_000, () => child.kill("SIGTERM"));
     });
-  }
+    assert.equal(statusOf(ended), "SIGTERM", ended.stderr);
+    assert.equal(outcomes?.cut, 0);
+    assert.ok(outcomes.answered >= 4_900 && outcomes.refused > 0, JSON.stringify(outcomes));
+    assert.deepEqual([ended.accepted, ended.answered], [outcomes.answered, outcomes.answered]);
+  });
 
   test("the same beside Node alone, stoppable and http-terminator", async (t) => {
     for (const how of ["node", "stoppable", "http-terminator"]) {
       let outcomes: Outcomes | undefined;
-      const ended = await withServer(process.execPath, [how], async (port, child) => {
+      const ended = await withServer([how], async (port, child) => {
         outcomes = await load(port, 10_000, () => child.kill("SIGTERM"));
       });
       t.diagnostic(`${how}: ${JSON.stringify(outcomes)}, ${statusOf(ended)}`);
@@ -108,7 +105,7 @@ describe("SIGTERM in the midst of ten thousand requests over kept connections", 
   });
 
   test("under autocannon, all that the server has accepted is answered", async () => {
-    const ended = await withServer(process.execPath, ["atexit"], async (port, child) => {
+    const ended = await withServer(["atexit"], async (port, child) => {
       // Its types say that it returns a promise alone: it is an emitter, too.
       const load = autocannon({
         url: `http://127.0.0.1:${port}`,
@@ -132,7 +129,7 @@ describe("SIGTERM in the midst of ten thousand requests over kept connections", 
 });
 
 test("drainDelay: new connections are served until it is over", async () => {
-  const ended = await withServer(process.execPath, ["atexit", "400"], async (port, child) => {
+  const ended = await withServer(["atexit", "400"], async (port, child) => {
     const ask = () =>
       new Promise<string>((resolve) => {
         get({ port, host: "127.0.0.1", agent: false }, (response) => {
@@ -150,7 +147,7 @@ test("drainDelay: new connections are served until it is over", async () => {
       await sleep(20);
     }
     assert.ok(performance.now() - startedAt > 350, "it has served all the time");
-    assert.ok(served > 5);
+    assert.ok(served >= 2);
   });
   assert.equal(statusOf(ended), "SIGTERM");
   assert.equal(ended.answered, ended.accepted);
@@ -172,7 +169,7 @@ test("drainDelay: several servers drain together, from the shutdown's beginning"
     }
     process.exit();`;
   const { stdout, stderr } = await runProgram(source);
-  assert.ok(Number(stdout) >= 999 && Number(stdout) < 3_000, `${stdout} ${stderr}`);
+  assert.ok(Number(stdout) >= 999 && Number(stdout) < 4_000, `${stdout} ${stderr}`);
 });
 
 const listening = async <S extends net.Server>(listener: S): Promise<[S, number]> => {
@@ -214,13 +211,16 @@ describe("in process", () => {
       const idle = net.connect(port, "127.0.0.1");
       await once(idle, "connect");
       await sleep(1_050); // it is idle now, and not between two requests
-      const answer = ask();
-      await sleep(100);
-      const idleEnded = timed(() => once(idle.resume(), "close"));
+      const arrived = once(listener, "request");
+      const ends: string[] = [];
+      const answer = ask().finally(() => ends.push("answer"));
+      await arrived;
+      const idleEnded = once(idle.resume(), "close").then(() => ends.push("idle"));
       const took = await timed(() => leaving.close());
       assert.deepEqual(await answer, ["done", "close"]);
-      assert.ok((await idleEnded) < 250, "idle ones do not wait for the others");
-      assert.ok(took < 1_000, `it took ${took} ms`);
+      await idleEnded;
+      assert.deepEqual(ends, ["idle", "answer"], "idle ones do not wait for the others");
+      assert.ok(took < 4_000, `it took ${took} ms`);
       assert.equal(listener.listening, false);
       agent.destroy();
     });
@@ -246,13 +246,14 @@ describe("in process", () => {
         return text;
       };
       assert.equal(await ask(), "done");
+      const arrived = once(listener, "stream");
       const answer = ask();
-      await sleep(50);
+      await arrived;
       const closed = once(client, "close");
       const took = await timed(() => leaving.close());
       assert.equal(await answer, "done");
       await Promise.all([goaway, closed]);
-      assert.ok(took < 2_000, `it took ${took} ms`);
+      assert.ok(took < 4_000, `it took ${took} ms`);
     });
   }
 
@@ -280,7 +281,7 @@ describe("in process", () => {
     const [code] = (await closed) as [number];
     assert.equal(code, 1001);
     await cut;
-    assert.ok(took >= 390 && took < 2_000, `it took ${took} ms`);
+    assert.ok(took >= 390 && took < 10_000, `it took ${took} ms`);
     sockets.close();
   });
 

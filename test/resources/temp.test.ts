@@ -5,10 +5,9 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
-import { tempDir, tempFile } from "atexit/resources";
-import { inPlace, until } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
-import { statusOf } from "../support/run.js";
+import { tempDir, tempFile } from "../../src/resources/index.ts";
+import { inPlace } from "../support/place.ts";
+import { statusOf, until } from "../support/run.ts";
 
 const mode = (path: string) => (statSync(path).mode & 0o7777).toString(8);
 
@@ -147,26 +146,24 @@ const left: Record<keyof typeof makers, (way: string) => boolean> = {
   tempy: () => true,
 };
 
-for (const { line, path: node } of nodes.filter(({ line }) => line === "20" || line === "26")) {
-  for (const maker of Object.keys(makers) as (keyof typeof makers)[]) {
-    describe(`temporary files of ${maker} (Node ${line})`, { concurrency: 2 }, () => {
-      for (const [way, [leave, status]] of Object.entries(waysOut)) {
-        test(`${way}: ${left[maker](way) ? "left behind" : "gone"}`, () =>
-          inPlace(async ({ work, run, quiet }) => {
-            const temp = join(work, "temp");
-            mkdirSync(temp);
-            const source = `import { writeFileSync } from "node:fs";\n${makers[maker]}\n${leave}`;
-            const ended = await run(source, { node, env: { ...process.env, WORK: work, TMPDIR: temp } });
-            assert.equal(statusOf(ended), status, ended.stderr);
-            if (left[maker](way)) {
-              assert.ok(readdirSync(temp).length > 0, "the peer leaves its files");
-            } else {
-              await until(() => readdirSync(temp).length === 0);
-            }
-            await quiet();
-            rmSync(temp, { recursive: true });
-          }));
-      }
-    });
-  }
+for (const maker of Object.keys(makers) as (keyof typeof makers)[]) {
+  describe(`temporary files of ${maker}`, { concurrency: 2 }, () => {
+    for (const [way, [leave, status]] of Object.entries(waysOut)) {
+      test(`${way}: ${left[maker](way) ? "left behind" : "gone"}`, () =>
+        inPlace(async ({ work, run, quiet }) => {
+          const temp = join(work, "temp");
+          mkdirSync(temp);
+          const source = `import { writeFileSync } from "node:fs";\n${makers[maker]}\n${leave}`;
+          const ended = await run(source, { env: { ...process.env, WORK: work, TMPDIR: temp } });
+          assert.equal(statusOf(ended), status, ended.stderr);
+          if (left[maker](way)) {
+            assert.ok(readdirSync(temp).length > 0, "the peer leaves its files");
+          } else {
+            await until(() => readdirSync(temp).length === 0);
+          }
+          await quiet();
+          rmSync(temp, { recursive: true });
+        }));
+    }
+  });
 }

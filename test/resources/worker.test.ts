@@ -2,11 +2,13 @@
 // main thread, in pools and in a cluster, and within a bound.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { inPlace, isAlive, type Place, until } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
-import { linesOf, printed, statusOf } from "../support/run.js";
+import { withUrls } from "../support/package-under-test.ts";
+import { inPlace, type Place } from "../support/place.ts";
+import { isAlive } from "../support/processes.ts";
+import { linesOf, printed, run, statusOf, until } from "../support/run.ts";
 
 const waysOut = {
   "the natural end": ["", "0"],
@@ -36,17 +38,16 @@ const withWorker = (module: string, body: string) => `
   writeFileSync(file, ${JSON.stringify(module)});
   ${body}`;
 
-for (const { line, path: node } of nodes) {
-  describe(`a worker thread (Node ${line})`, { concurrency: 2 }, () => {
-    for (const [way, [leave, status]] of Object.entries(waysOut)) {
-      test(`${way}: its stack runs before that of the main thread goes on`, () =>
-        inPlace(async (place) => {
-          const source = withWorker(
-            `${WORKER}
+describe("a worker thread", { concurrency: 2 }, () => {
+  for (const [way, [leave, status]] of Object.entries(waysOut)) {
+    test(`${way}: its stack runs before that of the main thread goes on`, () =>
+      inPlace(async (place) => {
+        const source = withWorker(
+          `${WORKER}
              import { parentPort } from "node:worker_threads";
              setInterval(() => {}, 1_000);
              parentPort.postMessage("ready");`,
-            `
+          `
               import { appendFileSync } from "node:fs";
               import { once } from "node:events";
               import { Worker } from "node:worker_threads";
@@ -58,14 +59,13 @@ for (const { line, path: node } of nodes) {
               await once(thread, "message");
               thread.unref();
               ${leave}`,
-          );
-          const ended = await place.run(source, { node });
-          assert.equal(statusOf(ended), status, ended.stderr);
-          assert.deepEqual(trace(place), ["statement closed parent", "connection closed", "main"]);
-        }));
-    }
-  });
-}
+        );
+        const ended = await place.run(source);
+        assert.equal(statusOf(ended), status, ended.stderr);
+        assert.deepEqual(trace(place), ["statement closed parent", "connection closed", "main"]);
+      }));
+  }
+});
 
 test("close() ends it with its own code, once; one that ends by itself is forgotten", () =>
   inPlace(async (place) => {
@@ -137,35 +137,33 @@ const pools = {
     const pool = new Tinypool({ filename: file, minThreads: 2, maxThreads: 2, useAtomics: false });`,
 };
 
-for (const { line, path: node } of nodes.filter(({ line }) => line === "20" || line === "26")) {
-  for (const [name, create] of Object.entries(pools)) {
-    describe(`a connection for each worker of ${name} (Node ${line})`, { concurrency: 2 }, () => {
-      for (const [way, [leave, status]] of Object.entries(waysOut)) {
-        test(`${way}: each is closed`, () =>
-          inPlace(async (place) => {
-            const source = withWorker(
-              `${WORKER} export default async () => { await new Promise((resolve) => setTimeout(resolve, 50)); return threadId; };`,
-              `
+for (const [name, create] of Object.entries(pools)) {
+  describe(`a connection for each worker of ${name}`, { concurrency: 2 }, () => {
+    for (const [way, [leave, status]] of Object.entries(waysOut)) {
+      test(`${way}: each is closed`, () =>
+        inPlace(async (place) => {
+          const source = withWorker(
+            `${WORKER} export default async () => { await new Promise((resolve) => setTimeout(resolve, 50)); return threadId; };`,
+            `
                 ${create}
                 import { worker } from "atexit/resources";
                 worker(pool);
                 const threads = await Promise.all([pool.run(), pool.run(), pool.run(), pool.run()]);
                 console.log(new Set(threads).size);
                 ${leave}`,
-            );
-            const ended = await place.run(source, { node });
-            assert.equal(statusOf(ended), status, ended.stderr);
-            assert.equal(ended.stdout, "2\n");
-            assert.deepEqual(trace(place).sort(), [
-              "connection closed",
-              "connection closed",
-              "statement closed parent",
-              "statement closed parent",
-            ]);
-          }));
-      }
-    });
-  }
+          );
+          const ended = await place.run(source);
+          assert.equal(statusOf(ended), status, ended.stderr);
+          assert.equal(ended.stdout, "2\n");
+          assert.deepEqual(trace(place).sort(), [
+            "connection closed",
+            "connection closed",
+            "statement closed parent",
+            "statement closed parent",
+          ]);
+        }));
+    }
+  });
 }
 
 const CLUSTER = (leave: string, worker: string) => `
@@ -189,21 +187,19 @@ const CLUSTER = (leave: string, worker: string) => `
     process.send("ready");
   }`;
 
-for (const { line, path: node } of nodes) {
-  describe(`a cluster (Node ${line})`, { concurrency: 2 }, () => {
-    for (const [way, [leave, status]] of Object.entries(waysOut).filter(([way]) => way !== "the natural end")) {
-      test(`${way}: each worker is asked once and cleans up, then the primary ends itself`, () =>
-        inPlace(async (place) => {
-          const worker = `
+describe("a cluster", { concurrency: 2 }, () => {
+  for (const [way, [leave, status]] of Object.entries(waysOut).filter(([way]) => way !== "the natural end")) {
+    test(`${way}: each worker is asked once and cleans up, then the primary ends itself`, () =>
+      inPlace(async (place) => {
+        const worker = `
             register(async () => { await new Promise((resolve) => setTimeout(resolve, 50)); trace("worker"); });
             setInterval(() => {}, 1_000);`;
-          const ended = await place.run(CLUSTER(leave, worker), { node });
-          assert.equal(statusOf(ended), status, ended.stderr);
-          assert.deepEqual(trace(place), ["worker", "worker", "primary"]);
-        }));
-    }
-  });
-}
+        const ended = await place.run(CLUSTER(leave, worker));
+        assert.equal(statusOf(ended), status, ended.stderr);
+        assert.deepEqual(trace(place), ["worker", "worker", "primary"]);
+      }));
+  }
+});
 
 test("a cluster's worker that does not end is killed, and the primary ends", () =>
   inPlace(async (place) => {
@@ -224,18 +220,11 @@ test("Ctrl-C on a terminal asks each worker once: they and the primary end", () 
       register(async () => { await new Promise((resolve) => setTimeout(resolve, 50)); trace("worker"); });
       setInterval(() => {}, 1_000);`;
     const source = CLUSTER('console.log("ready");', worker);
-    const { writeFileSync } = await import("node:fs");
     const file = join(place.work, "program.mjs");
-    writeFileSync(
-      file,
-      source
-        .replace('"atexit"', JSON.stringify(import.meta.resolve("atexit")))
-        .replace('"atexit/resources"', JSON.stringify(import.meta.resolve("atexit/resources"))),
-    );
-    const { run } = await import("../support/run.js");
+    writeFileSync(file, withUrls(source));
     // script(1) gives the program a terminal, and passes on what it reads.
     const ended = await run("script", ["-qefc", `${process.execPath} ${file}`, "/dev/null"], {
-      env: { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work, NODE_TEST_CONTEXT: undefined },
+      env: place.environment,
       stdio: ["pipe", "pipe", "pipe"],
       async act(child) {
         await printed(child, "ready");

@@ -1,75 +1,12 @@
-// Starts a real process, and tells how it ended and what it wrote.
+// What most tests need around a process: its run, from the tour, and here a
+// directory for it, what it has written there, and waiting for what it does.
 
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface RunOptions extends SpawnOptions {
-  /** Called once the process has started, to act on it. */
-  act?: (child: ChildProcess) => unknown;
-  /** Killed when it takes longer, in milliseconds: a hang is a failure, not a wait. */
-  limit?: number;
-}
-
-/** Runs a command to its end. */
-export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-  const { act, limit = 60_000, ...spawning } = options;
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...spawning });
-  const kill = () => {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    // What it has started may hold its output open.
-    if (spawning.detached === true) process.kill(-child.pid, "SIGKILL");
-    else child.kill("SIGKILL");
-  };
-  const killer = setTimeout(kill, limit);
-  const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => resolve([code, signal]));
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout?.setEncoding("utf8").on("data", (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr?.setEncoding("utf8").on("data", (chunk) => {
-    stderr += chunk;
-  });
-  try {
-    await act?.(child);
-    const [code, signal] = await ended;
-    return { code, signal, stdout, stderr };
-  } finally {
-    clearTimeout(killer);
-    kill();
-  }
-}
-
-/** How a process ended, in one word: `0`, `13`, `SIGTERM`. */
-export function statusOf({ code, signal }: Pick<Ended, "code" | "signal">): string {
-  return signal ?? String(code);
-}
-
-/** Resolves when the process has written the text on its standard output. */
-export function printed(child: ChildProcess, expected: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let seen = "";
-    child.stdout?.on("data", (chunk) => {
-      seen += chunk;
-      if (seen.includes(expected)) resolve();
-    });
-    child.once("close", () =>
-      reject(new Error(`The process ended before it printed ${JSON.stringify(expected)}: ${seen}`)),
-    );
-  });
-}
+export { type Ended, linesOf, printed, run, type RunOptions, statusOf } from "../../src/tour/run-process.ts";
 
 /** A directory that is gone after the body. */
 export async function withDirectory<T>(body: (directory: string) => Promise<T>): Promise<T> {
@@ -81,11 +18,27 @@ export async function withDirectory<T>(body: (directory: string) => Promise<T>):
   }
 }
 
-/** The lines of a file, or none where there is no file. */
-export function linesOf(file: string): string[] {
-  try {
-    return readFileSync(file, "utf8").split("\n").slice(0, -1);
-  } catch {
-    return [];
+/**
+ * Asks again until it is so, at first at once and then less and less often. The
+ * limit, in milliseconds, only keeps a failed test from staying for ever.
+ */
+export async function until(isSo: () => boolean, limit = 60_000): Promise<void> {
+  const end = performance.now() + limit;
+  for (let pause = 1; !isSo(); pause = Math.min(pause * 1.5, 25)) {
+    if (performance.now() > end) throw new Error(`It has not come to be so: ${isSo}`);
+    await sleep(pause);
   }
+}
+
+/** Does the work for each item, so many at a time: what mostly waits for processes goes well side by side. */
+export async function forEachSideBySide<T>(
+  items: Iterable<T>,
+  width: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const queue = items[Symbol.iterator]();
+  const workOff = async () => {
+    for (let next = queue.next(); next.done !== true; next = queue.next()) await work(next.value);
+  };
+  await Promise.all(Array.from({ length: width }, workOff));
 }

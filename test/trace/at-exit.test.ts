@@ -3,9 +3,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { nodes } from "../support/nodes.js";
-import { runProgram } from "../support/program.js";
-import { statusOf } from "../support/run.js";
+import { runProgram } from "../support/program.ts";
+import { statusOf } from "../support/run.ts";
 
 const HEAD = `
 import { spawn } from "node:child_process";
@@ -24,47 +23,45 @@ const WAYS = [
   ["Promise.reject(new Error('oh'));", "unhandled rejection", "1"],
 ] as const;
 
-for (const { line, path } of nodes) {
-  const run = (source: string, env: NodeJS.ProcessEnv) =>
-    runProgram(HEAD + source, { node: path, env: { ...process.env, ...env } });
+const run = (source: string, env: NodeJS.ProcessEnv) => runProgram(HEAD + source, { env: { ...process.env, ...env } });
 
-  describe(`a report at the end, Node ${line}`, () => {
-    for (const [leave, title, status] of WAYS) {
-      it(`of ${title}: ${leave}`, async () => {
-        const source = `register({ name: "sync" }, () => {}); register({ name: "async" }, () => sleep(20)); ${leave}`;
-        const ended = await run(source, { ATEXIT_REPORT: "1" });
-        const report = ended.stderr.slice(ended.stderr.indexOf("program.mjs (pid"));
-        const [headline, summary] = report.split("\n");
-        assert.ok(headline?.endsWith(`main thread): ${title}`), ended.stderr);
-        assert.match(summary ?? "", /^took \d+ ms of a grace period of 10\.0 s; 2 cleanups$/);
-        assert.match(report, /^ {2}async .*█.*\b\d+ ms\b|^ {2}async .*\b\d+ ms █/m);
-        assert.match(report, /^ {2}sync +/m);
-        // An uncaught error's own report stays the first.
-        assert.equal(ended.stderr.indexOf("Error: oh") > ended.stderr.indexOf("program.mjs (pid"), false);
-        assert.equal(statusOf(ended), status);
-      });
+describe("a report at the end", () => {
+  for (const [leave, title, status] of WAYS) {
+    it(`of ${title}: ${leave}`, async () => {
+      const source = `register({ name: "sync" }, () => {}); register({ name: "async" }, () => sleep(20)); ${leave}`;
+      const ended = await run(source, { ATEXIT_REPORT: "1" });
+      const report = ended.stderr.slice(ended.stderr.indexOf("program.mjs (pid"));
+      const [headline, summary] = report.split("\n");
+      assert.ok(headline?.endsWith(`main thread): ${title}`), ended.stderr);
+      assert.match(summary ?? "", /^took \d+ ms of a grace period of 10\.0 s; 2 cleanups$/);
+      assert.match(report, /^ {2}async .*█.*\b\d+ ms\b|^ {2}async .*\b\d+ ms █/m);
+      assert.match(report, /^ {2}sync +/m);
+      // An uncaught error's own report stays the first.
+      assert.equal(ended.stderr.indexOf("Error: oh") > ended.stderr.indexOf("program.mjs (pid"), false);
+      assert.equal(statusOf(ended), status);
+    });
+  }
+
+  it("is no longer than its lines may be, and has no colours where there is no terminal", async () => {
+    const source = `register({ name: "n".repeat(300) }, () => sleep(5)); register({ name: "\\x1b[31m" }, () => { throw new Error("e".repeat(300)) });`;
+    const { stderr } = await run(source, { ATEXIT_REPORT: "1", COLUMNS: "60" });
+    const report = stderr.slice(stderr.indexOf("program.mjs (pid"));
+    const [, , ...chart] = report.split("\n");
+    // A word that is longer than a line stays whole.
+    for (const text of chart.filter((each) => !each.includes("eeee"))) assert.ok([...text].length <= 60, text);
+    assert.ok(!report.includes("\x1b"));
+  });
+
+  it("is not printed unless it is asked for", async () => {
+    for (const value of ["0", "", "off"]) {
+      const { stderr } = await run("register(() => sleep(5));", { ATEXIT_REPORT: value });
+      assert.equal(stderr, "");
     }
+  });
 
-    it("is no longer than its lines may be, and has no colours where there is no terminal", async () => {
-      const source = `register({ name: "n".repeat(300) }, () => sleep(5)); register({ name: "\\x1b[31m" }, () => { throw new Error("e".repeat(300)) });`;
-      const { stderr } = await run(source, { ATEXIT_REPORT: "1", COLUMNS: "60" });
-      const report = stderr.slice(stderr.indexOf("program.mjs (pid"));
-      const [, , ...chart] = report.split("\n");
-      // A word that is longer than a line stays whole.
-      for (const text of chart.filter((each) => !each.includes("eeee"))) assert.ok([...text].length <= 60, text);
-      assert.ok(!report.includes("\x1b"));
-    });
-
-    it("is not printed unless it is asked for", async () => {
-      for (const value of ["0", "", "off"]) {
-        const { stderr } = await run("register(() => sleep(5));", { ATEXIT_REPORT: value });
-        assert.equal(stderr, "");
-      }
-    });
-
-    it("tells what a cleanup was waiting on, and where that was opened", async () => {
-      const { stderr } = await run(
-        `const server = createServer(() => {}).listen(0, "127.0.0.1");
+  it("tells what a cleanup was waiting on, and where that was opened", async () => {
+    const { stderr } = await run(
+      `const server = createServer(() => {}).listen(0, "127.0.0.1");
         await once(server, "listening");
         get({ host: "127.0.0.1", port: server.address().port }).on("error", () => {});
         await once(server, "request");
@@ -73,23 +70,23 @@ for (const { line, path } of nodes) {
         register({ name: "timer", timeout: 100 }, async () => { await sleep(1); await sleep(2000); });
         register({ name: "server", timeout: 100 }, () => new Promise((closed) => server.close(closed)));
         process.exit(0);`,
-        { ATEXIT_REPORT: "1" },
-      );
-      const report = stderr.slice(stderr.indexOf("program.mjs (pid")).replace(/\n {9}/g, " ");
-      const of = (name: string) =>
-        new RegExp(`^  ${name} .*\\n((?: {6,}waiting on .*\\n)+)`, "m").exec(report)?.[1] ?? report;
-      assert.match(
-        of("server"),
-        /waiting on nothing of its own; open besides: .*a connection from 127\.0\.0\.1:\d+ to port \d+/,
-      );
-      assert.match(of("timer"), /^ *waiting on a timer of 2000 ms, opened at file:.*program\.mjs:\d+:\d+\n$/);
-      assert.match(of("child"), /^ *waiting on the child process \d+ \(sleep 2\), opened at .*program\.mjs:\d+:\d+\n$/);
-      assert.doesNotMatch(of("nothing"), /child|timer/);
-    });
+      { ATEXIT_REPORT: "1" },
+    );
+    const report = stderr.slice(stderr.indexOf("program.mjs (pid")).replace(/\n {9}/g, " ");
+    const of = (name: string) =>
+      new RegExp(`^  ${name} .*\\n((?: {6,}waiting on .*\\n)+)`, "m").exec(report)?.[1] ?? report;
+    assert.match(
+      of("server"),
+      /waiting on nothing of its own; open besides: .*a connection from 127\.0\.0\.1:\d+ to port \d+/,
+    );
+    assert.match(of("timer"), /^ *waiting on a timer of 2000 ms, opened at file:.*program\.mjs:\d+:\d+\n$/);
+    assert.match(of("child"), /^ *waiting on the child process \d+ \(sleep 2\), opened at .*program\.mjs:\d+:\d+\n$/);
+    assert.doesNotMatch(of("nothing"), /child|timer/);
+  });
 
-    it("tells where a promise can never settle", async () => {
-      // What is over is not what is waited for, however it was begun.
-      const source = `
+  it("tells where a promise can never settle", async () => {
+    // What is over is not what is waited for, however it was begun.
+    const source = `
         import { randomBytes, scryptSync } from "node:crypto";
         import { readFileSync } from "node:fs";
         import { readFile } from "node:fs/promises";
@@ -100,58 +97,57 @@ for (const { line, path } of nodes) {
         setTimeout(() => {}, 60_000).unref();
         register({ name: "lost", timeout: 50 }, () => new Promise(() => {}));
         process.exit(0);`;
-      const { stderr } = await run(source, { ATEXIT_REPORT: "1", COLUMNS: "120" });
-      assert.match(stderr, /waiting on nothing that Node knows of/);
-    });
+    const { stderr } = await run(source, { ATEXIT_REPORT: "1", COLUMNS: "120" });
+    assert.match(stderr, /waiting on nothing that Node knows of/);
+  });
 
-    it("tells of one that blocks the event loop", async () => {
-      const source = `register({ name: "spins", timeout: 50 }, () => { for (;;); }); process.exit(0);`;
-      const { stderr } = await run(source, { ATEXIT_REPORT: "1" });
-      assert.match(stderr, /waiting on its own code, which did not return/);
-    });
+  it("tells of one that blocks the event loop", async () => {
+    const source = `register({ name: "spins", timeout: 50 }, () => { for (;;); }); process.exit(0);`;
+    const { stderr } = await run(source, { ATEXIT_REPORT: "1" });
+    assert.match(stderr, /waiting on its own code, which did not return/);
+  });
 
-    it("is printed unasked by a shutdown that passes its deadline, with what is open", async () => {
-      const ended = await run(
-        `register({ name: "below" }, () => new Promise(() => {}));
+  it("is printed unasked by a shutdown that passes its deadline, with what is open", async () => {
+    const ended = await run(
+      `register({ name: "below" }, () => new Promise(() => {}));
         register({ name: "hangs" }, () => once(spawn("sleep", ["2"], { stdio: "ignore" }), "exit"));
         register({ name: "quick" }, () => sleep(50));
         process.exit(0);`,
-        { ATEXIT_GRACE: "800" },
-      );
-      assert.equal(statusOf(ended), "1");
-      const report = ended.stderr.slice(ended.stderr.indexOf("program.mjs (pid"));
-      assert.match(report, /given up after [\d.]+ m?s of a grace period of 800 ms; 3 cleanups \(2 given up\)/);
-      assert.match(report, /^ {2}quick .*█.* \d+ ms/m);
-      assert.match(report, /^ {2}hangs .*\b\d+ m?s given up\b.*█/m);
-      assert.match(report, /still open \(ATEXIT_REPORT=1.*\n {4}the child process \d+ \(sleep 2\)/);
-    });
+      { ATEXIT_GRACE: "800" },
+    );
+    assert.equal(statusOf(ended), "1");
+    const report = ended.stderr.slice(ended.stderr.indexOf("program.mjs (pid"));
+    assert.match(report, /given up after [\d.]+ m?s of a grace period of 800 ms; 3 cleanups \(2 given up\)/);
+    assert.match(report, /^ {2}quick .*█.* \d+ ms/m);
+    assert.match(report, /^ {2}hangs .*\b\d+ m?s given up\b.*█/m);
+    assert.match(report, /still open \(ATEXIT_REPORT=1.*\n {4}the child process \d+ \(sleep 2\)/);
+  });
 
-    it("is printed also where what is open cannot be shown", async () => {
-      const source = `const server = createServer().listen(0, "127.0.0.1");
+  it("is printed also where what is open cannot be shown", async () => {
+    const source = `const server = createServer().listen(0, "127.0.0.1");
         await once(server, "listening");
         Object.defineProperty(server, "address", { get() { throw new Error("no address") } });
         register(() => new Promise(() => {}));
         process.exit(0);`;
-      for (const env of [{ ATEXIT_GRACE: "100" }, { ATEXIT_GRACE: "100", ATEXIT_REPORT: "1", COLUMNS: "200" }]) {
-        const ended = await run(source, env);
-        assert.match(ended.stderr, /something that cannot be shown/);
-        assert.equal(statusOf(ended), "1");
-      }
-    });
-
-    it("is printed once where it was asked for and the deadline has passed", async () => {
-      const { stderr } = await run(`register(() => new Promise(() => {})); process.exit(0);`, {
-        ATEXIT_GRACE: "100",
-        ATEXIT_REPORT: "1",
-      });
-      assert.equal(stderr.split("program.mjs (pid").length, 2, stderr);
-    });
-
-    it("stays away where no time was given to wait, and where each had a timeout of its own", async () => {
-      for (const env of [{ ATEXIT_GRACE: "0" }, { ATEXIT_TIMEOUT: "50" }, { ATEXIT_PROCESS_EXIT: "sync" }]) {
-        const { stderr } = await run(`register(() => new Promise(() => {})); process.exit(0);`, env);
-        assert.doesNotMatch(stderr, /program\.mjs \(pid/);
-      }
-    });
+    for (const env of [{ ATEXIT_GRACE: "100" }, { ATEXIT_GRACE: "100", ATEXIT_REPORT: "1", COLUMNS: "200" }]) {
+      const ended = await run(source, env);
+      assert.match(ended.stderr, /something that cannot be shown/);
+      assert.equal(statusOf(ended), "1");
+    }
   });
-}
+
+  it("is printed once where it was asked for and the deadline has passed", async () => {
+    const { stderr } = await run(`register(() => new Promise(() => {})); process.exit(0);`, {
+      ATEXIT_GRACE: "100",
+      ATEXIT_REPORT: "1",
+    });
+    assert.equal(stderr.split("program.mjs (pid").length, 2, stderr);
+  });
+
+  it("stays away where no time was given to wait, and where each had a timeout of its own", async () => {
+    for (const env of [{ ATEXIT_GRACE: "0" }, { ATEXIT_TIMEOUT: "50" }, { ATEXIT_PROCESS_EXIT: "sync" }]) {
+      const { stderr } = await run(`register(() => new Promise(() => {})); process.exit(0);`, env);
+      assert.doesNotMatch(stderr, /program\.mjs \(pid/);
+    }
+  });
+});

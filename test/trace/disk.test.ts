@@ -5,11 +5,9 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
-import { atexit } from "../cli/support.js";
-import { inPlace, type Place } from "../durable/support.js";
-import { nodes } from "../support/nodes.js";
-import { statusOf } from "../support/run.js";
-import { outcomesOf, recordsOf, storiesOf, type TraceRecord, traceOf } from "./support.js";
+import { outcomesOf, recordsOf, storiesOf, type TraceRecord, traceOf } from "../support/trace.ts";
+import { atexit, inPlace, type Place } from "../support/place.ts";
+import { statusOf } from "../support/run.ts";
 
 const HEAD = `
 import { writeFileSync } from "node:fs";
@@ -19,8 +17,8 @@ import { remove } from "atexit/durable";
 `;
 
 /** Runs a program that writes its trace, and waits until all that carries on for it has ended. */
-async function traced(place: Place, node: string, source: string, env: NodeJS.ProcessEnv = {}) {
-  const ended = await place.run(HEAD + source, { node, env: { ATEXIT_TRACE: traceOf(place), ...env } });
+async function traced(place: Place, source: string, env: NodeJS.ProcessEnv = {}) {
+  const ended = await place.run(HEAD + source, { env: { ATEXIT_TRACE: traceOf(place), ...env } });
   await place.quiet();
   return ended;
 }
@@ -40,122 +38,115 @@ function assertNests(records: readonly TraceRecord[]): void {
   for (const [id, names] of open) assert.deepEqual(names, [], id);
 }
 
-for (const { line, path } of nodes) {
-  describe(`a trace on disk, Node ${line}`, () => {
-    it("tells of each cleanup, in the format of trace viewers", () =>
-      inPlace(async (place) => {
-        const ended = await traced(
-          place,
-          path,
-          `register({ name: "below" }, () => { throw new Error("no") });
+describe("a trace on disk", () => {
+  it("tells of each cleanup, in the format of trace viewers", () =>
+    inPlace(async (place) => {
+      const ended = await traced(
+        place,
+        `register({ name: "below" }, () => { throw new Error("no") });
           register({ name: "above" }, () => sleep(20));
           process.exit(3);`,
-        );
-        assert.equal(statusOf(ended), "3");
-        const records = recordsOf(traceOf(place));
-        const steps = records.filter(({ ph }) => ph !== "M").map(({ ph, name }) => `${ph} ${name}`);
-        assert.deepEqual(steps, ["b shutdown: exit", "b above", "e above", "b below", "e below", "e shutdown: exit"]);
-        const [, above, aboveEnd] = records.filter(({ ph }) => ph !== "M");
-        const took = ((aboveEnd?.ts ?? 0) - (above?.ts ?? 0)) / 1_000;
-        assert.ok(took >= 19 && took < 5_000, `${took} ms`);
-        // Viewers put together what has one id in one process.
-        assert.equal(new Set(records.flatMap(({ id }) => id ?? [])).size, 1);
-        assert.ok(records.every(({ pid, tid, ts }) => pid === tid && ts >= 0));
-        const names = records.filter(({ name }) => name === "thread_name").map(({ args }) => args["name"]);
-        assert.deepEqual(names, ["main thread"]);
-        const [story] = await storiesOf(place, traceOf(place));
-        assert.deepEqual(story && outcomesOf(story), ["above: ok", "below: failed"]);
-        assert.match(story?.rows[1]?.error ?? "", /^Error: no\n.*program\.mjs/s);
-        assert.match(story?.rows[1]?.site ?? "", /program\.mjs:\d+:\d+/);
-        assert.equal(story?.exit?.kind, "exit");
-      }));
+      );
+      assert.equal(statusOf(ended), "3");
+      const records = recordsOf(traceOf(place));
+      const steps = records.filter(({ ph }) => ph !== "M").map(({ ph, name }) => `${ph} ${name}`);
+      assert.deepEqual(steps, ["b shutdown: exit", "b above", "e above", "b below", "e below", "e shutdown: exit"]);
+      const [, above, aboveEnd] = records.filter(({ ph }) => ph !== "M");
+      const took = ((aboveEnd?.ts ?? 0) - (above?.ts ?? 0)) / 1_000;
+      assert.ok(took >= 19 && took < 5_000, `${took} ms`);
+      // Viewers put together what has one id in one process.
+      assert.equal(new Set(records.flatMap(({ id }) => id ?? [])).size, 1);
+      assert.ok(records.every(({ pid, tid, ts }) => pid === tid && ts >= 0));
+      const names = records.filter(({ name }) => name === "thread_name").map(({ args }) => args["name"]);
+      assert.deepEqual(names, ["main thread"]);
+      const [story] = await storiesOf(place, traceOf(place));
+      assert.deepEqual(story && outcomesOf(story), ["above: ok", "below: failed"]);
+      assert.match(story?.rows[1]?.error ?? "", /^Error: no\n.*program\.mjs/s);
+      assert.match(story?.rows[1]?.site ?? "", /program\.mjs:\d+:\d+/);
+      assert.equal(story?.exit?.kind, "exit");
+    }));
 
-    it("shows how far a shutdown came that was killed, and what the guard did then", () =>
-      inPlace(async (place) => {
-        const ended = await traced(
-          place,
-          path,
-          `register({ name: "never" }, () => {});
+  it("shows how far a shutdown came that was killed, and what the guard did then", () =>
+    inPlace(async (place) => {
+      const ended = await traced(
+        place,
+        `register({ name: "never" }, () => {});
           writeFileSync(process.env.WORK + "/file", "");
           remove(process.env.WORK + "/file");
           register({ name: "killed" }, async () => { await sleep(10); process.kill(process.pid, "SIGKILL"); await sleep(5000) });
           register({ name: "done" }, () => sleep(10));
           process.exit(0);`,
-        );
-        assert.equal(statusOf(ended), "SIGKILL");
-        assert.equal(existsSync(join(place.work, "file")), false);
-        const stories = await storiesOf(place, traceOf(place));
-        const [story] = stories;
-        assert.equal(stories.length, 1);
-        assert.equal(story?.outcome, "cut off");
-        const file = join(place.work, "file");
-        const expected = ["done: ok", "killed: cut off", `remove ${file}: done by the guard`, "never: never ran"];
-        assert.deepEqual(outcomesOf(story), expected);
-        assert.equal(story.rows[2]?.replay?.by, "guard");
-        assert.equal(story.rows[2].replay.outcome, "done");
-      }));
+      );
+      assert.equal(statusOf(ended), "SIGKILL");
+      assert.equal(existsSync(join(place.work, "file")), false);
+      const stories = await storiesOf(place, traceOf(place));
+      const [story] = stories;
+      assert.equal(stories.length, 1);
+      assert.equal(story?.outcome, "cut off");
+      const file = join(place.work, "file");
+      const expected = ["done: ok", "killed: cut off", `remove ${file}: done by the guard`, "never: never ran"];
+      assert.deepEqual(outcomesOf(story), expected);
+      assert.equal(story.rows[2]?.replay?.by, "guard");
+      assert.equal(story.rows[2].replay.outcome, "done");
+    }));
 
-    it("a process that was killed before any shutdown has its story told by the guard", () =>
-      inPlace(async (place) => {
-        await traced(
-          place,
-          path,
-          `const file = process.env.WORK + "/file";
+  it("a process that was killed before any shutdown has its story told by the guard", () =>
+    inPlace(async (place) => {
+      await traced(
+        place,
+        `const file = process.env.WORK + "/file";
           writeFileSync(file, "");
           remove(file);
           process.kill(process.pid, "SIGKILL");`,
-        );
-        const [story] = await storiesOf(place, traceOf(place));
-        assert.equal(story?.exit, undefined);
-        assert.deepEqual(story && outcomesOf(story), [`remove ${join(place.work, "file")}: done by the guard`]);
-      }));
+      );
+      const [story] = await storiesOf(place, traceOf(place));
+      assert.equal(story?.exit, undefined);
+      assert.deepEqual(story && outcomesOf(story), [`remove ${join(place.work, "file")}: done by the guard`]);
+    }));
 
-    it("the next start writes on in it, where the guard died too", () =>
-      inPlace(async (place) => {
-        await traced(
-          place,
-          path,
-          `const file = process.env.WORK + "/file";
+  it("the next start writes on in it, where the guard died too", () =>
+    inPlace(async (place) => {
+      await traced(
+        place,
+        `const file = process.env.WORK + "/file";
           writeFileSync(file, "");
           remove(file);
           register({ name: "killed" }, () => process.kill(process.pid, "SIGKILL"));
           process.exit(0);`,
-          { ATEXIT_GUARD: "off" },
-        );
-        assert.equal(existsSync(join(place.work, "file")), true);
-        const before = await storiesOf(place, traceOf(place));
-        const name = `remove ${join(place.work, "file")}`;
-        assert.deepEqual(before[0] && outcomesOf(before[0]), ["killed: cut off", `${name}: never ran`]);
-        await place.recover({ node: path });
-        const after = await storiesOf(place, traceOf(place));
-        assert.equal(after.length, 1);
-        assert.deepEqual(after[0] && outcomesOf(after[0]), ["killed: cut off", `${name}: done at the next start`]);
-      }));
+        { ATEXIT_GUARD: "off" },
+      );
+      assert.equal(existsSync(join(place.work, "file")), true);
+      const before = await storiesOf(place, traceOf(place));
+      const name = `remove ${join(place.work, "file")}`;
+      assert.deepEqual(before[0] && outcomesOf(before[0]), ["killed: cut off", `${name}: never ran`]);
+      await place.recover();
+      const after = await storiesOf(place, traceOf(place));
+      assert.equal(after.length, 1);
+      assert.deepEqual(after[0] && outcomesOf(after[0]), ["killed: cut off", `${name}: done at the next start`]);
+    }));
 
-    it("a recipe that is given up in its process is done by the guard", () =>
-      inPlace(async (place) => {
-        const ended = await traced(
-          place,
-          path,
-          `import { exec } from "atexit/durable";
+  it("a recipe that is given up in its process is done by the guard", () =>
+    inPlace(async (place) => {
+      const ended = await traced(
+        place,
+        `import { exec } from "atexit/durable";
           exec("sh", ["-c", "[ -e $0 ] || { touch $0; exec sleep 30; }", process.env.WORK + "/begun"]);`,
-          { ATEXIT_GRACE: "1000" },
-        );
-        assert.equal(statusOf(ended), "1");
-        const [story] = await storiesOf(place, traceOf(place));
-        assert.deepEqual(
-          story?.rows.map(({ outcome }) => outcome),
-          ["done by the guard"],
-        );
-        assert.equal(story?.outcome, "given up");
-      }));
+        { ATEXIT_GRACE: "1000" },
+      );
+      assert.equal(statusOf(ended), "1");
+      const [story] = await storiesOf(place, traceOf(place));
+      assert.deepEqual(
+        story?.rows.map(({ outcome }) => outcome),
+        ["done by the guard"],
+      );
+      assert.equal(story?.outcome, "given up");
+    }));
 
-    it("threads and processes have one file, and each a lane", () =>
-      inPlace(async (place) => {
-        await traced(
-          place,
-          path,
-          `import { spawnSync } from "node:child_process";
+  it("threads and processes have one file, and each a lane", () =>
+    inPlace(async (place) => {
+      await traced(
+        place,
+        `import { spawnSync } from "node:child_process";
           import { once } from "node:events";
           import { Worker } from "node:worker_threads";
           register({ name: "main" }, () => {});
@@ -164,147 +155,137 @@ for (const { line, path } of nodes) {
             await once(new Worker(source, { eval: true }), "exit");
             spawnSync(process.execPath, [process.argv[1], "child"]);
           }`,
-        );
-        const stories = await storiesOf(place, traceOf(place));
-        assert.deepEqual(
-          stories.map((story) => [story.thread, ...outcomesOf(story)]),
-          [
-            ["worker 1", "worker: ok"],
-            ["main thread", "main: ok"],
-            ["main thread", "main: ok"],
-          ],
-        );
-        assert.equal(stories[0]?.pid, stories[2]?.pid);
-        assert.notEqual(stories[1]?.pid, stories[2]?.pid);
-      }));
+      );
+      const stories = await storiesOf(place, traceOf(place));
+      assert.deepEqual(
+        stories.map((story) => [story.thread, ...outcomesOf(story)]),
+        [
+          ["worker 1", "worker: ok"],
+          ["main thread", "main: ok"],
+          ["main thread", "main: ok"],
+        ],
+      );
+      assert.equal(stories[0]?.pid, stories[2]?.pid);
+      assert.notEqual(stories[1]?.pid, stories[2]?.pid);
+    }));
 
-    it("a directory gets a file for each process", () =>
-      inPlace(async (place) => {
-        const env = { ATEXIT_TRACE: `${join(place.work, "traces")}/` };
-        for (let run = 0; run < 2; run += 1) await traced(place, path, "register(() => {});", env);
-        const files = readdirSync(join(place.work, "traces"));
-        assert.equal(files.length, 2);
-        for (const file of files) assert.match(file, /^program\.mjs-\d+-\d+\.trace\.json$/);
-        assert.equal((await storiesOf(place, join(place.work, "traces"))).length, 2);
-      }));
+  it("a directory gets a file for each process", () =>
+    inPlace(async (place) => {
+      const env = { ATEXIT_TRACE: `${join(place.work, "traces")}/` };
+      for (let run = 0; run < 2; run += 1) await traced(place, "register(() => {});", env);
+      const files = readdirSync(join(place.work, "traces"));
+      assert.equal(files.length, 2);
+      for (const file of files) assert.match(file, /^program\.mjs-\d+-\d+\.trace\.json$/);
+      assert.equal((await storiesOf(place, join(place.work, "traces"))).length, 2);
+    }));
 
-    it("one that cannot be written is said once, and changes nothing else", () =>
-      inPlace(async (place) => {
-        writeFileSync(join(place.work, "no-directory"), "");
-        const env = { ATEXIT_TRACE: join(place.work, "no-directory", "trace.json") };
-        const ended = await traced(
-          place,
-          path,
-          "register(() => console.log('b')); register(() => console.log('a'));",
-          env,
-        );
-        assert.equal(ended.stdout, "a\nb\n");
-        assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: E\w+: .*\n$/);
-        assert.equal(statusOf(ended), "0");
-      }));
+  it("one that cannot be written is said once, and changes nothing else", () =>
+    inPlace(async (place) => {
+      writeFileSync(join(place.work, "no-directory"), "");
+      const env = { ATEXIT_TRACE: join(place.work, "no-directory", "trace.json") };
+      const ended = await traced(place, "register(() => console.log('b')); register(() => console.log('a'));", env);
+      assert.equal(ended.stdout, "a\nb\n");
+      assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: E\w+: .*\n$/);
+      assert.equal(statusOf(ended), "0");
+    }));
 
-    it("the guard follows no link that somebody has put in the trace's place", () =>
-      inPlace(async (place) => {
-        const victim = join(place.work, "victim");
-        writeFileSync(victim, "mine\n");
-        symlinkSync(victim, traceOf(place));
-        await traced(
-          place,
-          path,
-          `writeFileSync(process.env.WORK + "/file", "");
+  it("the guard follows no link that somebody has put in the trace's place", () =>
+    inPlace(async (place) => {
+      const victim = join(place.work, "victim");
+      writeFileSync(victim, "mine\n");
+      symlinkSync(victim, traceOf(place));
+      await traced(
+        place,
+        `writeFileSync(process.env.WORK + "/file", "");
           remove(process.env.WORK + "/file");
           process.kill(process.pid, "SIGKILL");`,
-        );
-        assert.equal(readFileSync(victim, "utf8"), "mine\n");
-        assert.equal(existsSync(join(place.work, "file")), false);
-      }));
+      );
+      assert.equal(readFileSync(victim, "utf8"), "mine\n");
+      assert.equal(existsSync(join(place.work, "file")), false);
+    }));
 
-    it("cleanups that the program runs itself are in no trace", () =>
-      inPlace(async (place) => {
-        await traced(
-          place,
-          path,
-          `await register({ name: "scope" }, () => sleep(1)).run(); register({ name: "end" }, () => {});`,
-        );
-        const [story] = await storiesOf(place, traceOf(place));
-        assert.deepEqual(story && outcomesOf(story), ["end: ok"]);
-      }));
+  it("cleanups that the program runs itself are in no trace", () =>
+    inPlace(async (place) => {
+      await traced(
+        place,
+        `await register({ name: "scope" }, () => sleep(1)).run(); register({ name: "end" }, () => {});`,
+      );
+      const [story] = await storiesOf(place, traceOf(place));
+      assert.deepEqual(story && outcomesOf(story), ["end: ok"]);
+    }));
 
-    it("one that run() had begun is waited for, and is in it", () =>
-      inPlace(async (place) => {
-        await traced(
-          place,
-          path,
-          `register({ name: "below" }, () => {});
+  it("one that run() had begun is waited for, and is in it", () =>
+    inPlace(async (place) => {
+      await traced(
+        place,
+        `register({ name: "below" }, () => {});
           const exits = new Promise((fires) => exiting.addEventListener("abort", fires));
           void register({ name: "begun" }, () => exits.then(() => sleep(10))).run();
           await sleep(1);
           process.exit(0);`,
-        );
-        const [story] = await storiesOf(place, traceOf(place));
-        assert.deepEqual(story && outcomesOf(story), ["begun: ok", "below: ok"]);
-        assertNests(recordsOf(traceOf(place)).sort((a, b) => a.ts - b.ts));
-        assert.ok(story !== undefined && (story.rows[0]?.startedAt ?? 0) < story.beganAt);
-      }));
+      );
+      const [story] = await storiesOf(place, traceOf(place));
+      assert.deepEqual(story && outcomesOf(story), ["begun: ok", "below: ok"]);
+      assertNests(recordsOf(traceOf(place)).sort((a, b) => a.ts - b.ts));
+      assert.ok(story !== undefined && (story.rows[0]?.startedAt ?? 0) < story.beganAt);
+    }));
 
-    it("a cleanup that runs others, one after the other and at once", () =>
-      inPlace(async (place) => {
-        await traced(
-          place,
-          path,
-          `register({ name: "outer" }, async () => {
+  it("a cleanup that runs others, one after the other and at once", () =>
+    inPlace(async (place) => {
+      await traced(
+        place,
+        `register({ name: "outer" }, async () => {
             await register({ name: "first" }, () => sleep(20)).run();
             const both = [1, 2].map((n) => register({ name: "both " + n }, () => sleep(20 * n)));
             await Promise.all(both.map((one) => one.run()));
           });`,
-        );
-        const [story] = await storiesOf(place, traceOf(place));
-        assert.deepEqual(
-          story?.rows.map(({ name, within }) => [name, within]),
-          [
-            ["outer", undefined],
-            ["first", 0],
-            ["both 1", 0],
-            ["both 2", 0],
-          ],
-        );
-        assertNests(recordsOf(traceOf(place)));
-        const { stdout } = await atexit(place, ["report", traceOf(place)]);
-        const path_ = stdout.slice(stdout.indexOf("Critical path"));
-        // Between them stands what the outer one did itself, where that took long enough to be shown.
-        assert.deepEqual(path_.match(/(?<= {2})[a-z]+(?: \d)?$/gm), ["outer", "first", "both 2"]);
-      }));
+      );
+      const [story] = await storiesOf(place, traceOf(place));
+      assert.deepEqual(
+        story?.rows.map(({ name, within }) => [name, within]),
+        [
+          ["outer", undefined],
+          ["first", 0],
+          ["both 1", 0],
+          ["both 2", 0],
+        ],
+      );
+      assertNests(recordsOf(traceOf(place)));
+      const { stdout } = await atexit(place, ["report", traceOf(place)]);
+      const critical = stdout.slice(stdout.indexOf("Critical path"));
+      // Between them stands what the outer one did itself, where that took long enough to be shown.
+      assert.deepEqual(critical.match(/(?<= {2})[a-z]+(?: \d)?$/gm), ["outer", "first", "both 2"]);
+    }));
 
-    it("a program that goes to another directory does not take its trace along", () =>
-      inPlace(async (place) => {
-        await traced(
-          place,
-          path,
-          `register({ name: "a" }, () => {});
+  it("a program that goes to another directory does not take its trace along", () =>
+    inPlace(async (place) => {
+      await traced(
+        place,
+        `register({ name: "a" }, () => {});
           process.chdir("/");
           writeFileSync(process.env.WORK + "/file", "");
           remove(process.env.WORK + "/file");
           register({ name: "killed" }, () => process.kill(process.pid, "SIGKILL"));
           process.exit(0);`,
-          { ATEXIT_TRACE: relative(process.cwd(), traceOf(place)) },
-        );
-        const [story] = await storiesOf(place, traceOf(place));
-        const name = `remove ${join(place.work, "file")}`;
-        assert.deepEqual(story && outcomesOf(story), ["killed: cut off", `${name}: done by the guard`, "a: never ran"]);
-      }));
+        { ATEXIT_TRACE: relative(process.cwd(), traceOf(place)) },
+      );
+      const [story] = await storiesOf(place, traceOf(place));
+      const name = `remove ${join(place.work, "file")}`;
+      assert.deepEqual(story && outcomesOf(story), ["killed: cut off", `${name}: done by the guard`, "a: never ran"]);
+    }));
 
-    it("where the file system is not to be written, it says so (permission model)", () =>
-      inPlace(async (place) => {
-        const flag = line === "20" || line === "22" ? "--experimental-permission" : "--permission";
-        mkdirSync(join(place.work, "traces"));
-        const ended = await place.run(`import { register } from "atexit"; register(() => console.log("a"));`, {
-          node: path,
-          nodeOptions: ["--no-warnings", flag, "--allow-fs-read=*"],
-          env: { ATEXIT_TRACE: join(place.work, "traces", "t.json") },
-        });
-        assert.equal(ended.stdout, "a\n", ended.stderr);
-        assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: .*\n$/);
-        assert.equal(statusOf(ended), "0");
-      }));
-  });
-}
+  it("where the file system is not to be written, it says so (permission model)", () =>
+    inPlace(async (place) => {
+      const flag = process.allowedNodeEnvironmentFlags.has("--permission")
+        ? "--permission"
+        : "--experimental-permission";
+      mkdirSync(join(place.work, "traces"));
+      const ended = await place.run(`import { register } from "atexit"; register(() => console.log("a"));`, {
+        nodeOptions: ["--no-warnings", flag, "--allow-fs-read=*"],
+        env: { ATEXIT_TRACE: join(place.work, "traces", "t.json") },
+      });
+      assert.equal(ended.stdout, "a\n", ended.stderr);
+      assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: .*\n$/);
+      assert.equal(statusOf(ended), "0");
+    }));
+});

@@ -7,14 +7,15 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { type Browser, chromium as driver, type Page } from "playwright-core";
-import { atexit } from "../cli/support.js";
-import { inPlace } from "../durable/support.js";
-import { chromium } from "../support/servers.js";
-import { HOSTILE, type MadeUpShutdown, writeTrace } from "./made-up.js";
+import { HOSTILE, type MadeUpShutdown, writeTrace } from "../support/made-up-trace.ts";
+import { repository } from "../support/package-under-test.ts";
+import { provideChromium } from "../support/chromium.ts";
+import { atexit, inPlace } from "../support/place.ts";
 
-const screenshots = fileURLToPath(new URL("../../screenshots/", import.meta.url));
+const screenshots = join(repository, "build/screenshots");
+const chromium = provideChromium();
 const missing = "missing" in chromium && chromium.missing;
 
 /** What the browser itself would do on the network. */

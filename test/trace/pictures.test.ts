@@ -4,14 +4,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { environmentOf } from "../cli/support.js";
-import { inPlace } from "../durable/support.js";
-import { run, statusOf } from "../support/run.js";
-import { nodes } from "../support/nodes.js";
-import { storiesOf, traceOf } from "./support.js";
-
-const repository = fileURLToPath(new URL("../../../", import.meta.url));
+import { join } from "node:path";
+import { examplesDirectory, repository } from "../support/package-under-test.ts";
+import { storiesOf, traceOf } from "../support/trace.ts";
+import { inPlace } from "../support/place.ts";
+import { run, statusOf } from "../support/run.ts";
 
 const EXPECTED = {
   good: ["SIGTERM", "ok", ["ok", "ok", "ok", "ok", "ok", "ok", "ok"]],
@@ -21,24 +18,22 @@ const EXPECTED = {
 
 for (const [how, [status, outcome, rows]] of Object.entries(EXPECTED)) {
   describe(`a ${how} shutdown`, () => {
-    for (const { line, path } of nodes) {
-      it(`on Node ${line}`, () =>
-        inPlace(async (place) => {
-          const env = { ...environmentOf(place), ATEXIT_TRACE: traceOf(place) };
-          const ended = await run(path, [`${repository}examples/shutdowns.mjs`, how], { env });
-          await place.quiet();
-          assert.equal(statusOf(ended), status, ended.stderr);
-          const [story] = await storiesOf(place, traceOf(place));
-          assert.equal(story?.outcome, outcome);
-          assert.deepEqual(
-            story.rows.map((row) => row.outcome),
-            rows,
-          );
-        }));
-    }
+    it("ends as it is told", () =>
+      inPlace(async (place) => {
+        const env = { ...place.environment, ATEXIT_TRACE: traceOf(place) };
+        const ended = await run(process.execPath, [join(examplesDirectory(), "shutdowns.mjs"), how], { env });
+        await place.quiet();
+        assert.equal(statusOf(ended), status, ended.stderr);
+        const [story] = await storiesOf(place, traceOf(place));
+        assert.equal(story?.outcome, outcome);
+        assert.deepEqual(
+          story.rows.map((row) => row.outcome),
+          rows,
+        );
+      }));
 
     it("has its picture", () => {
-      const picture = readFileSync(`${repository}docs/pictures/${how}.svg`, "utf8");
+      const picture = readFileSync(join(repository, "docs/pictures", `${how}.svg`), "utf8");
       for (const name of ["http server", "database pool", "worker process"]) assert.ok(picture.includes(name));
       assert.match(
         picture,

@@ -1,14 +1,15 @@
 // call: an exported function of a module, with arguments that JSON carries, in
 // a process of its own: one that fails, hangs or crashes stops nothing else.
 
-import { builtin } from "../../builtin.js";
-import { checkTime } from "../../time.js";
-import failure from "../errors.js" with { type: "late" };
-import { ownNodeArguments, withNodeOptions } from "../node-options.js";
-import runCommand from "./command.js" with { type: "late" };
-import { DEFAULT_TIMEOUT, isStrings } from "./exec.js";
-import { type JsonValue, refuseBeyondJson } from "./json.js";
-import type { RecipeKind, Success } from "./recipe.js";
+import { builtin } from "../../platform/node-builtins.ts";
+import { packagePath } from "../../platform/package-files.ts";
+import { checkTime } from "../../settings/milliseconds.ts";
+import { durableError } from "../../errors/durable.ts";
+import { ownNodeArguments, withNodeOptions } from "../../platform/node-options.ts";
+import { runCommand } from "./run-command.ts";
+import { DEFAULT_TIMEOUT, isStrings } from "./exec.ts";
+import { type JsonValue, refuseBeyondJson } from "../json-value.ts";
+import type { RecipeKind, Success } from "./recipe-kind.ts";
 
 export interface CallRecipe {
   readonly do: "call";
@@ -24,7 +25,7 @@ export interface CallRecipe {
 }
 
 export function describeCall(module: unknown, exportName: unknown, args: readonly unknown[]): CallRecipe {
-  if (typeof exportName !== "string") throw failure("ERR_ATEXIT_EXPORT", exportName);
+  if (typeof exportName !== "string") throw durableError("ERR_ATEXIT_EXPORT", exportName);
   refuseBeyondJson(args);
   const timeout = checkTime("timeout", DEFAULT_TIMEOUT);
   const url = moduleUrl(module);
@@ -42,9 +43,9 @@ export function describeCall(module: unknown, exportName: unknown, args: readonl
 
 function moduleUrl(given: unknown): string {
   const text = given instanceof URL ? given.href : given;
-  if (typeof text !== "string") throw failure("ERR_ATEXIT_MODULE", given);
+  if (typeof text !== "string") throw durableError("ERR_ATEXIT_MODULE", given);
   if (builtin("path").isAbsolute(text)) return builtin("url").pathToFileURL(text).href;
-  if (!text.startsWith("file:") || !URL.canParse(text)) throw failure("ERR_ATEXIT_MODULE", given);
+  if (!text.startsWith("file:") || !URL.canParse(text)) throw durableError("ERR_ATEXIT_MODULE", given);
   return text;
 }
 
@@ -62,8 +63,7 @@ export const callRecipe: RecipeKind<CallRecipe> = {
   title: ({ module, export: name }) => `call ${name} of ${module}`,
 
   async carryOut(recipe, { node }): Promise<Success> {
-    const program = builtin("url").fileURLToPath(new URL("./call.js", import.meta.url));
-    await runCommand(node, [...recipe.execArgv, program], {
+    await runCommand(node, [...recipe.execArgv, packagePath("call")], {
       cwd: builtin("fs").existsSync(recipe.cwd) ? recipe.cwd : "/",
       env: withNodeOptions(recipe.nodeOptions),
       timeout: recipe.timeout,

@@ -1,9 +1,9 @@
 // exec: a command, without a shell.
 
-import { checkTime } from "../../time.js";
-import failure from "../errors.js" with { type: "late" };
-import runCommand from "./command.js" with { type: "late" };
-import type { RecipeKind, Success } from "./recipe.js";
+import { checkTime } from "../../settings/milliseconds.ts";
+import { durableError } from "../../errors/durable.ts";
+import { runCommand } from "./run-command.ts";
+import type { RecipeKind, Success } from "./recipe-kind.ts";
 
 /** How a command is run. */
 export interface ExecOptions {
@@ -29,15 +29,15 @@ export const DEFAULT_TIMEOUT = 10_000;
 
 export function describeExec(command: unknown, args: unknown, options: unknown): ExecRecipe {
   if (typeof command !== "string" || command === "" || command.includes("\0")) {
-    throw failure("ERR_ATEXIT_COMMAND", "The command", command, "a program's name or path");
+    throw durableError("ERR_ATEXIT_COMMAND", "The command", command, "a program's name or path");
   }
-  if (!isStrings(args)) throw failure("ERR_ATEXIT_COMMAND", "The arguments", args, "an array of strings");
+  if (!isStrings(args)) throw durableError("ERR_ATEXIT_COMMAND", "The arguments", args, "an array of strings");
   if (typeof options !== "object" || options === null) {
-    throw failure("ERR_ATEXIT_COMMAND", "The options", options, "an object such as { timeout: 5_000 }");
+    throw durableError("ERR_ATEXIT_COMMAND", "The options", options, "an object such as { timeout: 5_000 }");
   }
   const { cwd = process.cwd(), env = {}, timeout = DEFAULT_TIMEOUT } = options as Record<string, unknown>;
-  if (typeof cwd !== "string") throw failure("ERR_ATEXIT_COMMAND", "cwd", cwd, "a path");
-  if (!isEnvironment(env)) throw failure("ERR_ATEXIT_COMMAND", "env", env, "an object of strings");
+  if (typeof cwd !== "string") throw durableError("ERR_ATEXIT_COMMAND", "cwd", cwd, "a path");
+  if (!isEnvironment(env)) throw durableError("ERR_ATEXIT_COMMAND", "env", env, "an object of strings");
   checkTime("timeout", timeout);
   const absolute = process.getBuiltinModule("path").resolve(cwd);
   return { do: "exec", command, args: [...args], cwd: absolute, env: { ...env }, timeout: timeout as number };

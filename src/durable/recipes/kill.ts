@@ -1,13 +1,13 @@
 // kill: a process and its descendants, politely first, then by force.
 
 import type { ChildProcess } from "node:child_process";
-import coreFailure from "../../errors.js" with { type: "late" };
-import { checkTime } from "../../time.js";
-import { canListen } from "../../signals.js";
-import failure from "../errors.js" with { type: "late" };
-import { childOf, MARK, markOf, processOf } from "../processes.js";
-import endTree from "./end-tree.js" with { type: "late" };
-import type { RecipeKind } from "./recipe.js";
+import { coreError } from "../../errors/core.ts";
+import { checkTime } from "../../settings/milliseconds.ts";
+import { canListen } from "../../platform/signal-list.ts";
+import { durableError } from "../../errors/durable.ts";
+import { childOf, MARK, markOf, processOf } from "../../platform/process-tree.ts";
+import { killTree } from "./kill-tree.ts";
+import type { KillRecipe, RecipeKind } from "./recipe-kind.ts";
 
 /** How a process is ended. */
 export interface KillOptions {
@@ -15,18 +15,6 @@ export interface KillOptions {
   signal?: NodeJS.Signals;
   /** How long it may take before it is killed, in milliseconds. 5,000 by default; with 0 it is killed at once. */
   grace?: number;
-}
-
-export interface KillRecipe {
-  readonly do: "kill";
-  readonly pid: number;
-  readonly start: string;
-  /** Whether it leads a process group, in which its descendants can be found without it. */
-  readonly leads: boolean;
-  /** What its descendants have in their environments, where it was given one. */
-  readonly mark?: string;
-  readonly signal: NodeJS.Signals;
-  readonly grace: number;
 }
 
 const DEFAULT_GRACE = 5_000;
@@ -37,18 +25,18 @@ const DEFAULT_GRACE = 5_000;
  */
 export function describeKill(given: unknown, options: KillOptions, markOfEnded?: string): KillRecipe {
   const { signal = "SIGTERM", grace = DEFAULT_GRACE } = options;
-  if (signal !== "SIGKILL" && !canListen(signal)) throw coreFailure("ERR_ATEXIT_SIGNAL", signal);
+  if (signal !== "SIGKILL" && !canListen(signal)) throw coreError("ERR_ATEXIT_SIGNAL", signal);
   checkTime("grace", grace);
   const child = isChild(given) ? given : undefined;
   const pid = child === undefined ? given : child.pid;
-  if (pid === undefined) throw failure("ERR_ATEXIT_PROCESS", given, "was never started");
+  if (pid === undefined) throw durableError("ERR_ATEXIT_PROCESS", given, "was never started");
   if (typeof pid !== "number" || !Number.isInteger(pid) || pid < 2) {
-    throw failure("ERR_ATEXIT_PROCESS", given, "is no process that can be ended");
+    throw durableError("ERR_ATEXIT_PROCESS", given, "is no process that can be ended");
   }
-  if (pid === process.pid) throw failure("ERR_ATEXIT_PROCESS", pid, "is this very process");
+  if (pid === process.pid) throw durableError("ERR_ATEXIT_PROCESS", pid, "is this very process");
   const found = child === undefined ? processOf(pid) : childOf(pid);
   // A child can end at any time. A number without a process is a mistake.
-  if (found === undefined && child === undefined) throw failure("ERR_ATEXIT_PROCESS", pid, "is no living process");
+  if (found === undefined && child === undefined) throw durableError("ERR_ATEXIT_PROCESS", pid, "is no living process");
   const start = found?.start ?? "0";
   const mark = markOf(pid, markOfEnded);
   // One that this process has inherited marks its own siblings as well.
@@ -76,8 +64,8 @@ export const killRecipe: RecipeKind<KillRecipe> = {
   async carryOut(recipe, { sameBoot, samePids }) {
     if (!sameBoot) return "gone";
     if (!samePids) {
-      throw failure("ERR_ATEXIT_REPLACED", `process ${recipe.pid}`, "its number belongs to another pid namespace");
+      throw durableError("ERR_ATEXIT_REPLACED", `process ${recipe.pid}`, "its number belongs to another pid namespace");
     }
-    return endTree(recipe);
+    return killTree(recipe);
   },
 };

@@ -1,11 +1,11 @@
 // remove: a file, a link, or a directory with all that is in it, and only that
 // very one. It never follows a link, and leaves what is mounted from elsewhere.
 
-import { builtin } from "../../builtin.js";
-import failure from "../errors.js" with { type: "late" };
-import { refusePrecious } from "./precious.js";
-import type { RecipeKind } from "./recipe.js";
-import removeTree from "./tree.js" with { type: "late" };
+import { builtin } from "../../platform/node-builtins.ts";
+import { durableError } from "../../errors/durable.ts";
+import { assertRemovable } from "./protected-paths.ts";
+import type { RecipeKind } from "./recipe-kind.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** Which file it is, whatever its path says: device, inode, and birth time in milliseconds. */
 export type Identity = readonly [dev: number, ino: number, birth: number];
@@ -29,13 +29,13 @@ export function describeRemove(given: unknown): RemoveRecipe {
   const path = absolute(given);
   const stats = fs.lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return { do: "remove", path, is: Date.now() };
-  if (stats.isDirectory()) refusePrecious(path, stats);
+  if (stats.isDirectory()) assertRemovable(path, stats);
   return { do: "remove", path, is: [stats.dev, stats.ino, stats.birthtimeMs] };
 }
 
 function absolute(given: unknown): string {
   if (given instanceof URL && given.protocol === "file:") return builtin("url").fileURLToPath(given);
-  if (typeof given !== "string" || given === "" || given.includes("\0")) throw failure("ERR_ATEXIT_PATH", given);
+  if (typeof given !== "string" || given === "" || given.includes("\0")) throw durableError("ERR_ATEXIT_PATH", given);
   if (isAbsolute(given)) return resolve(given);
   // Node remembers the working directory, and does not notice when it is gone.
   try {
@@ -43,7 +43,7 @@ function absolute(given: unknown): string {
   } catch {
     // A worker thread asks the system.
   }
-  throw failure("ERR_ATEXIT_NO_DIRECTORY", given);
+  throw durableError("ERR_ATEXIT_NO_DIRECTORY", given);
 }
 
 export const removeRecipe: RecipeKind<RemoveRecipe> = {
@@ -62,9 +62,9 @@ export const removeRecipe: RecipeKind<RemoveRecipe> = {
     const stats = fs.lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return "gone";
     const why = typeof is === "number" ? whyNotNew(stats, is) : whyNotSame(stats, is, sameBoot);
-    if (why !== undefined) throw failure("ERR_ATEXIT_REPLACED", path, why);
+    if (why !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, why);
     if (stats.isDirectory()) {
-      refusePrecious(path, stats);
+      assertRemovable(path, stats);
       if (!removedEmpty(path)) removeTree(path, stats);
     } else {
       fs.unlinkSync(path);

@@ -1,17 +1,9 @@
 // unlock: the lock of an owner, if it still holds it, and its owner file.
 
-import { builtin } from "../../builtin.js";
-import { parseToken } from "../names.js";
-import type { RecipeKind } from "./recipe.js";
-import unlock from "./unlocking.js" with { type: "late" };
-
-export interface UnlockRecipe {
-  readonly do: "unlock";
-  /** The lock file. Absolute. */
-  readonly path: string;
-  /** Whose lock it is. */
-  readonly token: string;
-}
+import { builtin } from "../../platform/node-builtins.ts";
+import { parseToken } from "../journal/file-name.ts";
+import type { UnlockRecipe, RecipeKind } from "./recipe-kind.ts";
+import { releaseLock } from "./release-lock.ts";
 
 export const unlockRecipe: RecipeKind<UnlockRecipe> = {
   matches: ({ path, token }) =>
@@ -23,5 +15,5 @@ export const unlockRecipe: RecipeKind<UnlockRecipe> = {
 
   title: ({ path }) => `unlock ${path}`,
 
-  carryOut: unlock,
+  carryOut: releaseLock,
 };

@@ -1,0 +1,47 @@
+// The two tracing channels of node:diagnostics_channel that tell of shutdowns:
+// `atexit:shutdown` and `atexit:cleanup`. Where nobody subscribes, they cost one
+// question for a whole shutdown.
+// Source: https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel
+
+import { builtin } from "../platform/node-builtins.ts";
+import { TracePublisher } from "./trace-publisher.ts";
+
+const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
+
+/** The channels of one thread. */
+export class Channels {
+  #publisher: TracePublisher | undefined;
+  #hasSubscribers = false;
+
+  /** The publisher, where somebody had subscribed when that was last asked. */
+  get publisher(): TracePublisher | undefined {
+    return this.#hasSubscribers ? this.#publisher : undefined;
+  }
+
+  /** Asks before a cleanup that the program runs itself: there may be a million. */
+  checkSubscribers(): TracePublisher | undefined {
+    this.#publisher ??= new TracePublisher();
+    this.#hasSubscribers = this.#publisher.hasCleanupSubscribers || this.#publisher.isInShutdown;
+    return this.publisher;
+  }
+
+  /** Asks before a shutdown, by the names alone: to make the channels takes longer than most shutdowns. */
+  checkShutdownSubscribers(): TracePublisher | undefined {
+    if (this.#publisher?.isInShutdown === true) return undefined;
+    this.#hasSubscribers = false;
+    if (!isChannelModuleLoaded()) return undefined;
+    const { hasSubscribers } = builtin("diagnostics_channel");
+    this.#hasSubscribers = EVENTS.some(
+      (event) =>
+        hasSubscribers(`tracing:atexit:cleanup:${event}`) || hasSubscribers(`tracing:atexit:shutdown:${event}`),
+    );
+    if (this.#hasSubscribers) this.#publisher ??= new TracePublisher();
+    return this.publisher;
+  }
+}
+
+/** Node 20 loads the module when somebody asks for it: until then nobody has subscribed. */
+function isChannelModuleLoaded(): boolean {
+  const { moduleLoadList } = process as { moduleLoadList?: readonly string[] };
+  return moduleLoadList?.includes("NativeModule diagnostics_channel") !== false;
+}

@@ -1,0 +1,31 @@
+// Loads the part of this package that writes traces and prints reports: only
+// where an operator asks for it, or a shutdown has passed its deadline.
+
+import { builtin } from "../platform/node-builtins.ts";
+import { packageFile } from "../platform/package-files.ts";
+import type { Exit } from "../registry/exit-reason.ts";
+import type { SlowCleanups } from "./slow-cleanups.ts";
+import { report } from "./stderr.ts";
+
+/** What that part does for a shutdown. */
+export interface TraceWriter {
+  /**
+   * Begins to watch the channels, as the environment says.
+   *
+   * @param describeError shows what a cleanup threw: only where cleanups are called can their frames be told
+   */
+  observe(describeError: (error: unknown) => string): void;
+  /** Says why a shutdown took all of its grace period, in milliseconds. */
+  printOverdue(exit: Exit, slow: SlowCleanups, grace: number): void;
+}
+
+/** Returns `undefined` where it cannot be loaded: nothing depends on it but what is said. */
+export function loadTraceWriter(): TraceWriter | undefined {
+  try {
+    const file = packageFile("trace writer");
+    return builtin("module").createRequire(import.meta.url)(builtin("url").fileURLToPath(file)) as TraceWriter;
+  } catch (error) {
+    report(`no trace and no report of this shutdown: ${(error as Error).message.split("\n", 1)[0]}`);
+    return undefined;
+  }
+}

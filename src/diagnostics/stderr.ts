@@ -1,0 +1,26 @@
+// Standard error, as this package writes it: past process.stderr, which may be
+// closed, replaced, or not yet open.
+
+import { builtin } from "../platform/node-builtins.ts";
+
+/** How often a full pipe is asked again, 1 ms apart, before the rest is given up. */
+const FULL_PIPE_TRIES = 500;
+
+/** Writes to file descriptor 2, whole and at once. */
+export function writeError(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let written = 0, tries = 0; written < bytes.length && tries < FULL_PIPE_TRIES;) {
+    try {
+      written += builtin("fs").writeSync(2, bytes, written);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return; // nobody reads any more
+      tries += 1;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+/** Writes one message of this package; each begins with its name. */
+export function report(message: string): void {
+  writeError(`atexit: ${message}\n`);
+}

@@ -1,0 +1,44 @@
+// The report of an uncaught error, as Node prints it: from JavaScript, since
+// Node's own comes only when no more JavaScript can run.
+
+import { builtin, inspect } from "../platform/node-builtins.ts";
+import { sourceExcerpt } from "./source-excerpt.ts";
+
+/** Returns what Node would print on stderr for this error. */
+export function uncaughtErrorReport(error: unknown, kind: "uncaughtException" | "unhandledRejection"): string {
+  const version = omitsVersion() ? "" : `\nNode.js ${process.version}\n`;
+  return `${bodyOf(error, kind)}\n${version}`;
+}
+
+function bodyOf(error: unknown, kind: "uncaughtException" | "unhandledRejection"): string {
+  const depth = Math.max(builtin("util").inspect.defaultOptions.depth ?? 0, 5);
+  const stack = stackOf(error);
+  if (stack !== undefined) {
+    const excerpt = sourceExcerpt(error, stack, kind);
+    const shown = inspect(error, { depth, colors: stderrHasColors() });
+    return excerpt === undefined ? shown : `${excerpt}\n${shown}`;
+  }
+  if (typeof error === "object" && error !== null) return inspect(error, { depth });
+  const value = typeof error === "symbol" ? "" : String(error); // Node has no word for a symbol
+  return `${value}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
+}
+
+function stackOf(error: unknown): string | undefined {
+  try {
+    const stack = (error as Error | null | undefined)?.stack;
+    return typeof stack === "string" && stack !== "" ? stack : undefined;
+  } catch {
+    return undefined; // a revoked proxy, or a getter that throws
+  }
+}
+
+function stderrHasColors(): boolean {
+  const { isatty, WriteStream } = builtin("tty");
+  return isatty(2) && WriteStream.prototype.hasColors();
+}
+
+/** Source: https://nodejs.org/api/cli.html#--no-extra-info-on-fatal-exception */
+function omitsVersion(): boolean {
+  const flag = "--no-extra-info-on-fatal-exception";
+  return process.execArgv.includes(flag) || (process.env["NODE_OPTIONS"] ?? "").includes(flag);
+}

@@ -1,0 +1,106 @@
+// Starts the guard, and starts another one where it was killed.
+
+import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
+import { report } from "../../diagnostics/stderr.ts";
+import { GUARD_SCRIPT } from "./script.ts";
+import type { Journal } from "../journal/writer.ts";
+import { namesHere } from "../journal/file-name.ts";
+import { packagePath } from "../../platform/package-files.ts";
+import { cleanEnvironment } from "../../platform/node-options.ts";
+import { thisProcess } from "../../platform/process-identity.ts";
+
+type Child = import("node:child_process").ChildProcess;
+
+/** A guard that ends sooner than this was killed on purpose, or cannot live here, in milliseconds. */
+const SHORT_LIFE = 1_000;
+
+/** How many short-lived guards are replaced at once; later ones after a pause. */
+const REPLACEMENTS = 3;
+
+/** @param isNeeded whether anything is pending */
+export function startGuard(journal: Journal, isNeeded: () => boolean): Guard {
+  return new Guard(journal, isNeeded);
+}
+
+export class Guard {
+  readonly #journal: Journal;
+  readonly #isNeeded: () => boolean;
+  #child: Child | undefined;
+  #shortLives = 0;
+  #ended = false;
+
+  constructor(journal: Journal, isNeeded: () => boolean) {
+    this.#journal = journal;
+    this.#isNeeded = isNeeded;
+    this.#start();
+  }
+
+  /** Lets it go: the pipe that it reads is closed. */
+  end(): void {
+    this.#ended = true;
+    this.#child?.stdin?.destroy();
+  }
+
+  #start(): void {
+    const startedAt = now();
+    let child: Child;
+    try {
+      child = spawnGuard(this.#journal);
+    } catch (error) {
+      warn(error); // Node's permission model says no at once
+      return;
+    }
+    this.#child = child;
+    // The event for a shell that cannot be started comes later; unheard, it would end the program.
+    child.once("error", warn);
+    child.stdin?.on("error", () => {});
+    child.unref();
+    (child.stdin as { unref?(): void } | null | undefined)?.unref?.();
+    child.once("exit", () => {
+      child.stdin?.destroy();
+      if (this.#ended) return;
+      this.#shortLives = now() - startedAt < SHORT_LIFE ? this.#shortLives + 1 : 0;
+      this.#child = undefined;
+      if (this.#shortLives <= REPLACEMENTS) this.#replace();
+      else setTimeout(() => this.#replace(), SHORT_LIFE).unref();
+    });
+  }
+
+  #replace(): void {
+    if (!this.#ended && this.#isNeeded()) this.ensure();
+  }
+
+  /** One that was killed while nothing was pending was not replaced. */
+  ensure(): void {
+    if (this.#child === undefined && !this.#ended) this.#start();
+  }
+}
+
+function spawnGuard(journal: Journal): Child {
+  const replay = packagePath("replay");
+  const { spawn } = builtin("child_process");
+  const options = {
+    cwd: builtin("path").parse(journal.path).root, // keeps no directory in use
+    env: cleanEnvironment(),
+    stdio: ["pipe", "ignore", "ignore", journal.fd] as ("pipe" | "ignore" | number)[],
+    // A session of its own: what ends the process group, or the terminal, does not end it.
+    detached: true,
+    windowsHide: true,
+  };
+  const { pid, start } = thisProcess();
+  // Windows has no shell for this. Untested here.
+  if (process.platform === "win32") return spawn(process.execPath, [replay, "--wait", journal.path], options);
+  const args = [journal.path, process.execPath, replay, String(pid), start, namesHere()];
+  return spawn("/bin/sh", ["-c", GUARD_SCRIPT, "atexit-guard", ...args], options);
+}
+
+let warned = false;
+
+/** Once in a process: what goes on without it is still worth having. */
+function warn(error: unknown): void {
+  if (warned) return;
+  warned = true;
+  report(
+    `no guard is running: ${(error as Error).message}. Durable cleanups happen on every exit that JavaScript sees and at the next start, but not when this process is killed. ATEXIT_GUARD=off says that this is known.`,
+  );
+}

@@ -1,0 +1,118 @@
+// What the files in a journal directory are called. A name tells its owner, so
+// that ten thousand journals of live processes need not be opened.
+//
+//   <owner>-<random>.jsonl                      a journal
+//   <owner>-<random>.jsonl.<owner>-<random>.claim  a journal that someone carries out
+//   <owner>-<random>.jsonl.next                 a journal's shorter version, while it stands for the journal
+//   <owner>-<random>.jsonl.tmp                  the same, before it is complete
+//   <owner>-<random>.jsonl.refused              a journal that nobody carries out
+
+import { builtin } from "../../platform/node-builtins.ts";
+import { type Life, lifeOfProcess, type Owner, thisProcess } from "../../platform/process-identity.ts";
+
+/** As much of an owner as a name tells. */
+export interface NamedOwner {
+  /** The beginning of its boot id. */
+  readonly boot: string;
+  readonly pidns: string;
+  readonly pid: number;
+  readonly start: string;
+}
+
+export interface JournalName {
+  /** The file's own name. */
+  readonly file: string;
+  /** The name that it had, or has, while its owner lives. */
+  readonly journal: string;
+  /** Who carries it out, or its owner where nobody does. */
+  readonly holder: NamedOwner;
+  readonly kind: "journal" | "claim" | "next" | "tmp" | "refused";
+}
+
+const OWNER = "([0-9a-z]+)-(\\d+)-(\\d+)-(\\d+)-[0-9a-f]{8}";
+const NAME = new RegExp(`^(${OWNER}\\.jsonl)(?:\\.(?:(${OWNER})\\.claim|(next|tmp|refused)))?$`);
+
+export function parseName(file: string): JournalName | undefined {
+  const match = NAME.exec(file);
+  if (match === null) return undefined;
+  const [, journal = "", boot, pidns, pid, start, claimant, claimBoot, claimNs, claimPid, claimStart, other] = match;
+  const holder =
+    claimant === undefined
+      ? { boot, pidns, pid, start }
+      : { boot: claimBoot, pidns: claimNs, pid: claimPid, start: claimStart };
+  return {
+    file,
+    journal,
+    holder: {
+      boot: holder.boot ?? "",
+      pidns: holder.pidns ?? "",
+      pid: Number(holder.pid),
+      start: holder.start ?? "0",
+    },
+    kind: claimant !== undefined ? "claim" : ((other as "next" | "tmp" | "refused" | undefined) ?? "journal"),
+  };
+}
+
+/** A name for a new journal of this process. */
+export function newJournalName(): string {
+  return `${newToken()}.jsonl`;
+}
+
+/** By which a recipe is known beyond its owner. @param journal its journal's name */
+export function durableId(journal: string, id: number): string {
+  return `${journal}:${id}`;
+}
+
+/** The name that a journal had while its owner lived. @param path where it is now */
+export function journalOf(path: string): string {
+  const file = builtin("path").basename(path);
+  return parseName(file)?.journal ?? file;
+}
+
+/** The name of a journal while this process carries it out. */
+export function newClaimName(journal: string): string {
+  return `${journal}.${newToken()}.claim`;
+}
+
+/** A name for one thing of this process, which no other thing ever has: `<boot>-<pidns>-<pid>-<start>-<random>`. */
+export function newToken(): string {
+  const { pidns, pid, start } = thisProcess();
+  // Unique is all that it has to be: nobody else can write into the directory.
+  const random = Math.trunc(Math.random() * 2 ** 32);
+  return `${bootPart()}-${pidns}-${pid}-${start}-${random.toString(16).padStart(8, "0")}`;
+}
+
+const TOKEN = new RegExp(`^${OWNER}$`);
+
+/** Whose token it is, or `undefined` where it is none. */
+export function parseToken(token: string): NamedOwner | undefined {
+  const match = TOKEN.exec(token);
+  if (match === null) return undefined;
+  const [, boot = "", pidns = "", pid, start = "0"] = match;
+  return { boot, pidns, pid: Number(pid), start };
+}
+
+/** The part of a token that all of its process have in common. */
+export function processPart(token: string): string {
+  return token.slice(0, token.lastIndexOf("-") + 1);
+}
+
+/** What names begin with that were given since the system started, in this pid namespace: `<boot>-<pidns>-`. */
+export function namesHere(): string {
+  return `${bootPart()}-${thisProcess().pidns}-`;
+}
+
+function bootPart(owner: Owner = thisProcess()): string {
+  return owner.boot.replaceAll(/[^0-9a-z]/g, "").slice(0, 12);
+}
+
+/** Whether a name's owner is alive, as far as the name tells; a boot or a pid namespace that is not this one's needs more. */
+export function lifeOfNamed(holder: NamedOwner): Life {
+  if (holder.boot !== bootPart() || holder.pidns !== thisProcess().pidns) return "unknown";
+  return lifeOfProcess(holder.pid, holder.start);
+}
+
+/** Whether a name was given under an earlier start of a system, or on another one. */
+export function isOfAnotherBoot(holder: NamedOwner): boolean {
+  return holder.boot !== bootPart();
+}

@@ -1,0 +1,50 @@
+// What no cleanup removes, whatever it was given: the root, the home directory,
+// the working directory, and what these are in. They are told by their
+// identity, since a path has many spellings.
+
+import { builtin } from "../../platform/node-builtins.ts";
+import { durableError } from "../../errors/durable.ts";
+
+type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
+
+/** @throws a `RangeError` with the code `ERR_ATEXIT_PROTECTED_PATH` */
+export function assertRemovable(path: string, { dev, ino }: Id): void {
+  const what = precious().get(`${dev}:${ino}`);
+  if (what !== undefined) throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
+}
+
+let kept: { cwd: string; home: string; precious: Map<string, string> } | undefined;
+
+/** What is precious, by device and inode. */
+function precious(): Map<string, string> {
+  const home = builtin("os").homedir();
+  const cwd = workingDirectory();
+  if (kept?.cwd !== cwd || kept.home !== home) {
+    const found = new Map<string, string>();
+    addWithAncestors(found, cwd, "the working directory");
+    addWithAncestors(found, home, "the home directory");
+    kept = { cwd, home, precious: found };
+  }
+  return kept.precious;
+}
+
+function addWithAncestors(found: Map<string, string>, path: string, what: string): void {
+  const { dirname } = builtin("path");
+  let name = what;
+  for (let at = path; at !== ""; at = dirname(at)) {
+    const stats = builtin("fs").statSync(at, { throwIfNoEntry: false });
+    const isRoot = dirname(at) === at;
+    if (stats !== undefined) found.set(`${stats.dev}:${stats.ino}`, isRoot ? "the root directory" : name);
+    if (isRoot) return;
+    name = `a directory that holds ${what}`;
+  }
+}
+
+/** Empty where it does not exist any more. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return "";
+  }
+}

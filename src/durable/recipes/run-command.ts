@@ -1,0 +1,85 @@
+// Runs one command to its end, or to its time limit, and says how it failed.
+
+import { builtin, clearTimeout, setTimeout } from "../../platform/node-builtins.ts";
+import { durableError } from "../../errors/durable.ts";
+
+interface CommandOptions {
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  /** In milliseconds. */
+  timeout: number;
+  /** What an error calls it. */
+  title: string;
+  /** What it reads from its standard input. */
+  input?: string;
+}
+
+/** What of its standard error an error shows, in characters from the end. */
+const SHOWN = 2_000;
+
+/** Between asking a command to end and killing it, in milliseconds. */
+const KILL_AFTER = 1_000;
+
+/** A program that it has started may hold its standard error open: so long we listen on, in milliseconds. */
+const LISTEN_ON = 100;
+
+/**
+ * @returns a promise of its end with status 0
+ * @throws an error with the code `ERR_ATEXIT_COMMAND_FAILED`
+ */
+export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
+  const { cwd, env, timeout, title, input } = options;
+  return new Promise((resolve, reject) => {
+    const child = builtin("child_process").spawn(command, args, {
+      cwd,
+      env,
+      stdio: [input === undefined ? "ignore" : "pipe", "ignore", "pipe"],
+      // A process group of its own, so that the time limit reaches what it has started.
+      detached: process.platform !== "win32",
+      windowsHide: true,
+      shell: false,
+    });
+    let shown = "";
+    let overdue = false;
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      shown = (shown + text).slice(-SHOWN);
+    });
+    child.stdin?.on("error", () => {}).end(input);
+    const end = (signal: NodeJS.Signals) => {
+      try {
+        if (process.platform === "win32") child.kill(signal);
+        else if (child.pid !== undefined) process.kill(-child.pid, signal);
+      } catch {
+        // It has ended this very moment.
+      }
+    };
+    let killer: NodeJS.Timeout | undefined;
+    const limit = setTimeout(() => {
+      overdue = true;
+      end("SIGTERM");
+      killer = setTimeout(end, KILL_AFTER, "SIGKILL");
+    }, timeout);
+    const over = () => {
+      clearTimeout(limit);
+      clearTimeout(killer);
+      if (overdue) end("SIGKILL");
+    };
+    child.once("error", (error) => {
+      over();
+      reject(durableError("ERR_ATEXIT_COMMAND_FAILED", title, `could not be started: ${error.message}`, ""));
+    });
+    child.once("exit", (code, signal) => {
+      over();
+      const settle = () => {
+        clearTimeout(patience);
+        child.stderr?.destroy();
+        if (code === 0 && !overdue) resolve();
+        else reject(durableError("ERR_ATEXIT_COMMAND_FAILED", title, howItEnded(code, signal), shown.trim()));
+      };
+      const howItEnded = (status: number | null, by: NodeJS.Signals | null) =>
+        overdue ? `had not ended after ${timeout} ms` : by === null ? `ended with status ${status}` : `ended by ${by}`;
+      const patience = setTimeout(settle, LISTEN_ON);
+      child.once("close", settle);
+    });
+  });
+}

@@ -1,0 +1,45 @@
+// The program that a guard becomes when its owner has died.
+//
+//   replay.js JOURNAL            when its owner is dead, carries it out
+//   replay.js --wait JOURNAL     the same, at the end of standard input (Windows)
+//   replay.js --recover DIR      carries out what others have left
+
+import { basename, dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { claim, lifeOfHolder } from "./claim.ts";
+import { whyNotTrusted } from "../journal/directory.ts";
+import { OWNER_IS_ALIVE } from "./exit-status.ts";
+import { parseName } from "../journal/file-name.ts";
+import { recoverIn } from "./recover.ts";
+import { replay } from "./replay.ts";
+
+/** How long a dying owner may take to be dead, in milliseconds: its descriptors are closed first. */
+const DYING = 2_000;
+
+const [first = "", second = ""] = process.argv.slice(2);
+if (first === "--recover") {
+  if (whyNotTrusted(second) === undefined) await recoverIn(second);
+} else {
+  if (first === "--wait") for await (const _ of process.stdin);
+  process.exitCode = await replayOne(first === "--wait" ? second : first);
+}
+
+async function replayOne(path: string): Promise<number> {
+  const directory = dirname(path);
+  const name = parseName(basename(path));
+  if (name === undefined || whyNotTrusted(directory) !== undefined) return 0;
+  const isDead = await until(() => lifeOfHolder(directory, name) === "dead", DYING);
+  if (!isDead) return OWNER_IS_ALIVE;
+  const claimed = claim(directory, name);
+  if (typeof claimed === "object" && "header" in claimed) await replay(directory, claimed, "guard");
+  return 0;
+}
+
+async function until(isSo: () => boolean, limit: number): Promise<boolean> {
+  const end = performance.now() + limit;
+  for (let pause = 1; !isSo(); pause = Math.min(pause * 2, 50)) {
+    if (performance.now() > end) return false;
+    await sleep(pause);
+  }
+  return true;
+}

@@ -1,0 +1,21 @@
+// The errors of this part, as a table.
+
+import { defineErrors, show } from "./define-errors.ts";
+
+const table = {
+  ERR_ATEXIT_NAME: {
+    Class: TypeError,
+    message: (given: unknown) =>
+      `The application's name must be of letters, digits, dots, dashes and underscores, as in "my-app", and ${show(given)} was given.`,
+  },
+  ERR_ATEXIT_ALREADY_LEAVING: {
+    Class: Error,
+    message: (name: string) => `${name} is ending and takes nothing more: do not call this in a cleanup.`,
+  },
+} as const;
+
+/** The `code` of an error of this part. */
+export type AppErrorCode = keyof typeof table;
+
+/** Makes the error of that code, with its message's parts. */
+export const appError = defineErrors(table);

@@ -1,0 +1,124 @@
+// The errors of this part, as a table, and the one that says who holds a lock.
+
+import type { Life } from "../platform/process-identity.ts";
+import { defineErrors, show } from "./define-errors.ts";
+
+const table = {
+  ERR_ATEXIT_OPTION: {
+    Class: TypeError,
+    message: (what: string, given: unknown, instead: string) =>
+      `${what} must be ${instead}, and ${show(given)} was given.`,
+  },
+  ERR_ATEXIT_LOCK: {
+    Class: Error,
+    message: (path: string, why: string) =>
+      `The lock file ${path} cannot be taken: ${why}. Take one in a directory that this program may write to, on a file system with hard links.`,
+  },
+  ERR_ATEXIT_TEMP: {
+    Class: Error,
+    message: (directory: string, why: string) =>
+      `Nothing can be made in ${directory}: ${why}. Pass another { dir }, or set TMPDIR.`,
+  },
+  ERR_ATEXIT_CLOSED: {
+    Class: Error,
+    message: (what: string) => `${what} is closed already. Register what still uses it after it: last in, first out.`,
+  },
+  ERR_ATEXIT_CANNOT_CLOSE: {
+    Class: TypeError,
+    message: (given: unknown, ways: string) =>
+      `${show(given)} has no way to be closed that is known (${ways}). Pass closing(resource, (resource) => …), or register() a function.`,
+  },
+} as const;
+
+/** The `code` of an error of this part. */
+export type ResourceErrorCode = keyof typeof table | "ERR_ATEXIT_LOCK_HELD";
+
+/** Makes the error of that code, with its message's parts. */
+export const resourceError = defineErrors(table);
+
+/** What is known of a lock's holder. */
+export interface LockHolder {
+  readonly pid: number | undefined;
+  /** Since when it holds the lock. */
+  readonly since: Date;
+  readonly host: string | undefined;
+  /** Its command line. */
+  readonly program: string | undefined;
+  /** What it passed as `data`. */
+  readonly data: unknown;
+}
+
+/** Another one holds the lock. */
+export class LockHeldError extends Error {
+  override readonly name = "LockHeldError";
+  readonly code = "ERR_ATEXIT_LOCK_HELD";
+  /** The lock file. */
+  readonly path: string;
+  readonly pid: number | undefined;
+  /** Since when it is held. */
+  readonly since: Date;
+  readonly host: string | undefined;
+  /** The holder's command line. */
+  readonly program: string | undefined;
+  /** What the holder passed as `data`. */
+  readonly data: unknown;
+  /** Whether the holder is alive; `unknown` where that cannot be told from here. Of one that has died the mess is being cleaned up. */
+  readonly life: Life;
+  /** The message's first sentence: who holds it. */
+  readonly state: string;
+
+  constructor(path: string, holder: LockHolder, here: { host: string; pid: number; life: Life }) {
+    const [state, advice] = stateAndAdvice(path, holder, here);
+    super(`${state} ${advice}`);
+    this.path = path;
+    this.life = here.life;
+    this.state = state;
+    ({ pid: this.pid, since: this.since, host: this.host, program: this.program, data: this.data } = holder);
+  }
+}
+
+function stateAndAdvice(
+  path: string,
+  { pid, since, host, program }: LockHolder,
+  here: { host: string; pid: number; life: Life },
+): readonly [state: string, advice: string] {
+  const time = `since ${since.toISOString()} (${age(Date.now() - since.getTime())})`;
+  if (pid === undefined) {
+    return [
+      `${path} is there ${time}, and was not written by this package, or not readably.`,
+      "Delete it if nobody uses it any more.",
+    ];
+  }
+  if (pid === here.pid && host === here.host) {
+    return [`This process (${pid}) holds ${path} itself ${time}.`, "Release it first, or wait for it with { wait }."];
+  }
+  const who = `process ${pid} on ${host}${program === undefined ? "" : ` (${program})`}`;
+  if (here.life === "dead") {
+    return [
+      `${path} was held by ${who}, which has died, and what it left behind is still being cleaned up.`,
+      "Wait for it with { wait }.",
+    ];
+  }
+  if (here.life === "unknown") {
+    return [
+      `${path} is held by ${who} ${time}, and from here nobody can tell whether that is alive.`,
+      "Stop it, or delete the file if it has ended for certain.",
+    ];
+  }
+  return [`${path} is held by ${who} ${time}.`, "Stop that process, or wait for it with { wait }."];
+}
+
+/** "3 minutes ago". A clock may have jumped. */
+function age(milliseconds: number): string {
+  const units = [
+    ["day", 86_400_000],
+    ["hour", 3_600_000],
+    ["minute", 60_000],
+    ["second", 1_000],
+  ] as const;
+  for (const [unit, length] of units) {
+    const count = Math.floor(milliseconds / length);
+    if (count >= 1) return `${count} ${unit}${count > 1 ? "s" : ""} ago`;
+  }
+  return "just now";
+}

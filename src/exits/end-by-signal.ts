@@ -1,0 +1,52 @@
+// Ends the process by a signal.
+
+import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
+import { writeError } from "../diagnostics/stderr.ts";
+import type { Shutdown } from "../execution/shutdown.ts";
+import { signalNumber } from "../platform/signal-list.ts";
+import { isSystemExit } from "../registry/exit-reason.ts";
+import { SystemExit } from "../registry/system-exit.ts";
+import { nodeProcess } from "./node-internals.ts";
+
+/** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
+const CONTROL_C_EXIT = 0xc000013a;
+
+/** Returns 128 + number: how a shell shows a death by signal, and what PID 1 has to end with. */
+export function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + (signalNumber(signal) ?? 0);
+}
+
+/**
+ * Ends the process by the signal itself. The `exit` event comes first, for
+ * libraries that know only that.
+ */
+export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
+  const code = exitCodeOf(signal);
+  const { kill, pid, platform } = process;
+  if (nodeProcess._exiting !== true) emitExit(code);
+  shutdown.abandon();
+  if (platform === "win32") {
+    const interrupted = signal === "SIGINT" || signal === "SIGBREAK";
+    return nodeProcess.reallyExit(interrupted ? CONTROL_C_EXIT : 1);
+  }
+  process.removeAllListeners(signal);
+  kill(pid, signal);
+  // Still here: the kernel gives PID 1 of a namespace no default actions.
+  return nodeProcess.reallyExit(code);
+}
+
+/** Calls the listeners. One that calls process.exit() leaves the others behind, as always; the signal stays. */
+function emitExit(code: number): void {
+  nodeProcess._exiting = true;
+  const { reallyExit } = nodeProcess;
+  nodeProcess.reallyExit = (exitCode) => {
+    throw new SystemExit(exitCode);
+  };
+  try {
+    process.emit("exit", code);
+  } catch (error) {
+    if (!isSystemExit(error)) writeError(uncaughtErrorReport(error, "uncaughtException"));
+  } finally {
+    nodeProcess.reallyExit = reallyExit;
+  }
+}

@@ -1,0 +1,47 @@
+// What all ways out have in common.
+
+import type { Shutdown } from "../execution/shutdown.ts";
+import type { RegistrationStack } from "../registry/registration.ts";
+import type { Settings } from "../settings/settings.ts";
+
+/** What a way out needs to know of its thread. */
+export interface ExitContext {
+  readonly stack: RegistrationStack;
+  readonly settings: Settings;
+  readonly shutdown: Shutdown;
+  /** Ends the process as `process.exit(code)` does without this package. */
+  endProcess(code: number): never;
+}
+
+/**
+ * Stands between an event of `process` and its listeners.
+ *
+ * @param emit passes the event on, and returns whether it had listeners
+ * @param args what the event carries
+ * @returns whether it had listeners, as far as Node is to know
+ */
+export type EmitInterceptor = (emit: () => boolean, args: readonly unknown[]) => boolean;
+
+/** The events of `process` that tell of a way out. */
+export const INTERCEPTED_EVENTS = [
+  "beforeExit",
+  "disconnect",
+  "exit",
+  "rejectionHandled",
+  "uncaughtException",
+  "uncaughtExceptionMonitor",
+  "unhandledRejection",
+  "warning",
+] as const;
+
+export type InterceptedEvent = (typeof INTERCEPTED_EVENTS)[number];
+
+/** One way out of a process. */
+export interface ExitHandler {
+  /** By the events of `process` that tell of it. */
+  readonly intercepts?: Readonly<Partial<Record<InterceptedEvent, EmitInterceptor>>>;
+  /** Begins to listen to what is no such event; called with the first registration. */
+  install?(): void;
+  /** Listens no longer; called when nothing is registered any more. */
+  uninstall?(): void;
+}

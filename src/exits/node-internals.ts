@@ -1,0 +1,40 @@
+// What Node has on `process` beyond its documentation, and what is needed of it
+// to end a process as Node does.
+
+interface NodeProcess {
+  /** Whether `exit` has been emitted, or is being. */
+  _exiting?: boolean;
+  /** Ends the process without another event. */
+  reallyExit(code: number): never;
+}
+
+export const nodeProcess = process as unknown as NodeProcess;
+
+/** Lets the call of process.exit() that is emitting `exit` return to its caller. */
+export function returnFromProcessExit(): void {
+  const { reallyExit } = nodeProcess;
+  const passOnce = () => {
+    nodeProcess.reallyExit = reallyExit;
+  };
+  nodeProcess.reallyExit = passOnce as () => never;
+}
+
+/** Whether this code runs because of process.exit(), which alone can be left by an error. */
+export function isInProcessExit(): boolean {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  const isExit = (frame: NodeJS.CallSite) =>
+    frame.getFileName() === PROCESS_EXIT_FILE && frame.getFunctionName()?.endsWith("exit") === true;
+  try {
+    Error.stackTraceLimit = 50;
+    Error.prepareStackTrace = (_, frames) => frames.some(isExit);
+    const found: unknown = new Error().stack;
+    Error.stackTraceLimit = stackTraceLimit;
+    Error.prepareStackTrace = prepareStackTrace as NonNullable<typeof prepareStackTrace>;
+    return found === true;
+  } catch {
+    return true; // Error is frozen; that anything is registered here has no other cause worth a guess
+  }
+}
+
+/** The file that Node's process.exit is in. */
+export const PROCESS_EXIT_FILE = "node:internal/process/per_thread";

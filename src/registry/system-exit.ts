@@ -1,0 +1,21 @@
+// The error that unwinds the caller of process.exit() while cleanups are still
+// running.
+
+/**
+ * Thrown by `process.exit()` and `exit()` to unwind their caller while
+ * asynchronous cleanups run, as Python's `sys.exit()` does. Swallowing it does
+ * not cancel the exit. It reaches no `uncaughtException` listener and is never
+ * printed.
+ */
+export class SystemExit extends Error {
+  override readonly name = "SystemExit";
+  /** The exit code that the process will end with. */
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`The process is exiting with code ${code}. This error only unwinds the caller of exit(): let it pass.`);
+    this.code = code;
+    // Nothing has gone wrong anywhere. A program that logs whatever it catches gets one line.
+    this.stack = `SystemExit: ${this.message}`;
+  }
+}

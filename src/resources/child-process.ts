@@ -1,0 +1,69 @@
+// A child process that ends with this one, with all its descendants.
+
+import type { ChildProcess } from "node:child_process";
+import { forResources, type KillOptions } from "../durable/index.ts";
+import { MARK, processesSince, treeOf } from "../platform/process-tree.ts";
+import { describeKill } from "../durable/recipes/kill.ts";
+import { blameCaller } from "../errors/define-errors.ts";
+import type { Registration } from "../index.ts";
+import type { Callee } from "./register-for-caller.ts";
+
+/** A child that ends with this process. */
+export interface Child<C extends ChildProcess = ChildProcess> extends AsyncDisposable {
+  readonly process: C;
+  /**
+   * Ends it and its descendants now: asks first, and kills after the grace
+   * period.
+   *
+   * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE`
+   */
+  end(): Promise<void>;
+  /** Lets it live on when this process ends. */
+  release(): void;
+}
+
+/** How a child is ended. */
+export interface ChildOptions extends KillOptions {
+  /** The environment that the child was given, where {@link childEnvironment} made it: a child that has ended by now cannot be asked. */
+  env?: NodeJS.ProcessEnv;
+}
+
+/** Returns an environment for a child, by which its descendants can be found wherever they have gone. */
+export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  // Nobody has to be kept from guessing the mark, and to load crypto takes 2 ms.
+  const mark = [process.pid, process.hrtime.bigint(), Math.random()].map((part) => part.toString(36)).join("-");
+  return { ...env, [MARK]: mark };
+}
+
+/** @param guardLater see {@link forResources} */
+export function killAtExit<C extends ChildProcess>(
+  callee: Callee,
+  process_: C,
+  options: ChildOptions,
+  guardLater = false,
+): Child<C> {
+  // One that could not be started tells so itself, with its `error` event.
+  if (process_.pid === undefined) return handle(process_, undefined);
+  const recipe = blameCaller(callee, () => describeKill(process_, options, options.env?.[MARK]));
+  const registration = forResources.add<Promise<void>>(callee, () => recipe, guardLater);
+  process_.once("exit", () => {
+    // What it has left, and can still be found, ends with this process.
+    if (treeOf(recipe, [], processesSince(recipe)).length === 0) registration.cancel();
+  });
+  return handle(process_, registration);
+}
+
+function handle<C extends ChildProcess>(process_: C, registration: Registration<Promise<void>> | undefined): Child<C> {
+  return {
+    process: process_,
+    async end() {
+      await registration?.run();
+    },
+    release() {
+      registration?.cancel();
+    },
+    async [Symbol.asyncDispose]() {
+      await registration?.run();
+    },
+  };
+}

@@ -1,0 +1,198 @@
+// Anything that can be closed, in one line. How, is a table: well-known clients
+// by what tells them apart, and after them whatever has one of the usual methods.
+
+import type { EventEmitter } from "node:events";
+import type { Server } from "node:net";
+import { resourceError } from "../errors/resources.ts";
+import { type Callee, registerForCaller } from "./register-for-caller.ts";
+import { drainOf } from "./server-drain.ts";
+import { type Closing, closingHandle } from "./workers.ts";
+
+type Resource = Readonly<Record<string | symbol, unknown>>;
+
+/** One way in which resources are closed. */
+export interface WayToClose {
+  /** Whose way it is. */
+  readonly of: string;
+  /** The method that it calls, with these arguments. */
+  readonly call: string | symbol;
+  readonly with?: readonly unknown[];
+  /** Whether the method takes a callback, and tells its end by that. */
+  readonly callback?: boolean;
+  /** The event that tells its end, where the method does not. */
+  readonly event?: string;
+  /** What has to be watched from now on, and what is to be done before the method is called. */
+  prepare?(resource: Resource): () => unknown;
+  /** Whether somebody has closed it already, where that shows. */
+  isClosed?(resource: Resource): boolean;
+  /** Whether a resource is closed in this way. */
+  matches(resource: Resource): boolean;
+}
+
+const has = (...names: readonly (string | symbol)[]) => {
+  return (resource: Resource) => names.every((name) => typeof resource[name] === "function");
+};
+
+const named = (...names: readonly string[]) => {
+  return (resource: Resource) => {
+    // Subclasses as well: BoundPool extends Pool.
+    for (let at = Object.getPrototypeOf(resource) as object | null; at !== null; at = Object.getPrototypeOf(at)) {
+      if (names.includes((at.constructor as { name?: string } | undefined)?.name ?? "")) return true;
+    }
+    return false;
+  };
+};
+
+/**
+ * The ways to close, in the order in which they are tried. Well-known clients
+ * come first, where the usual method is not the right one.
+ */
+export const waysToClose: readonly WayToClose[] = [
+  {
+    of: "pg: Pool (waits for queries under way)",
+    call: "end",
+    isClosed: ({ ending }) => ending === true,
+    matches: (r) => has("end", "connect", "query")(r) && "totalCount" in r,
+  },
+  { of: "pg: Client", call: "end", matches: (r) => named("Client")(r) && has("end", "query", "escapeLiteral")(r) },
+  {
+    of: "mysql2: Pool and Connection",
+    call: "end",
+    callback: true,
+    matches: (r) => named("Pool", "Connection", "BasePool", "BaseConnection")(r) && has("end", "execute", "format")(r),
+  },
+  {
+    of: "ioredis: QUIT, after what was sent",
+    call: "quit",
+    isClosed: ({ status }) => status === "end",
+    matches: (r) => named("Redis", "Cluster")(r) && has("quit", "disconnect", "defineCommand")(r),
+  },
+  {
+    of: "redis: close, after what was sent",
+    call: "close",
+    isClosed: ({ isOpen }) => isOpen === false,
+    matches: has("close", "destroy", "sendCommand", "connect"),
+  },
+  { of: "redis 4: QUIT", call: "quit", matches: has("quit", "sendCommand", "connect") },
+  { of: "Prisma", call: "$disconnect", matches: has("$disconnect") },
+  { of: "Knex", call: "destroy", matches: has("destroy", "raw", "transaction") },
+  {
+    of: "Sequelize, Mongoose, MongoDB, TypeORM, kafkajs admin",
+    call: "close",
+    matches: (r) => named("Sequelize", "Mongoose", "MongoClient")(r) && has("close")(r),
+  },
+  {
+    of: "TypeORM: DataSource",
+    call: "destroy",
+    matches: (r) => named("DataSource")(r) && has("destroy", "initialize")(r),
+  },
+  { of: "kafkajs: Producer, Consumer, Admin", call: "disconnect", matches: has("disconnect", "connect", "logger") },
+  {
+    of: "undici: Dispatcher (waits for requests under way)",
+    call: "close",
+    matches: has("close", "destroy", "dispatch"),
+  },
+  { of: "ws: WebSocketServer", call: "close", callback: true, matches: has("close", "handleUpgrade", "shouldHandle") },
+  {
+    of: "ws: WebSocket (waits for the other side's good-bye)",
+    call: "close",
+    with: [1001],
+    event: "close",
+    isClosed: ({ readyState }) => readyState === 3,
+    matches: has("close", "terminate", "ping"),
+  },
+  {
+    of: "Fastify (answers what it has accepted)",
+    call: "close",
+    prepare: ({ server }) => drainOf(server as Server),
+    matches: (r) => has("close", "listen", "inject", "ready")(r) && has("close", "address")(r["server"] as Resource),
+  },
+  {
+    of: "stream: Writable (waits until all is written)",
+    call: "end",
+    callback: true,
+    isClosed: ({ destroyed }) => destroyed === true,
+    matches: has("end", "write", "cork", "uncork"),
+  },
+  {
+    of: "net, http, https, http2: Server (answers what it has accepted)",
+    call: "close",
+    callback: true,
+    prepare: (server) => drainOf(server as unknown as Server),
+    matches: has("close", "listen", "address", "getConnections"),
+  },
+  { of: "pino: flushed", call: "flush", callback: true, matches: has("flush", "child", "bindings", "isLevelEnabled") },
+  { of: "sonic-boom: flushed, and closed", call: "end", matches: has("flushSync", "reopen", "end") },
+  {
+    of: "BullMQ: Worker (waits for jobs under way)",
+    call: "close",
+    matches: (r) => named("Worker", "Queue", "QueueEvents")(r) && has("close", "waitUntilReady")(r),
+  },
+  {
+    of: "node:sqlite and better-sqlite3",
+    call: "close",
+    isClosed: ({ open, isOpen }) => open === false || isOpen === false,
+    matches: has("close", "exec", "prepare"),
+  },
+  { of: "anything that is asynchronously disposable", call: Symbol.asyncDispose, matches: has(Symbol.asyncDispose) },
+  { of: "anything that is disposable", call: Symbol.dispose, matches: has(Symbol.dispose) },
+  ...["close", "end", "quit", "disconnect", "$disconnect", "shutdown", "stop", "destroy"].map((call) => ({
+    of: `anything with ${call}()`,
+    call,
+    matches: has(call),
+  })),
+];
+
+/** How a resource is closed: by a way of the table, or by a function. */
+export function closeAtExit<T extends object>(
+  callee: Callee,
+  resource: T,
+  options: { name?: string; timeout?: number },
+  close: ((resource: T) => unknown) | undefined,
+): Closing {
+  if ((typeof resource !== "object" && typeof resource !== "function") || resource === null) {
+    throw resourceError("ERR_ATEXIT_OPTION", "What to close", resource, "an object such as a pool or a client");
+  }
+  const way = close === undefined ? wayFor(resource) : undefined;
+  const name = options.name ?? `close ${(resource.constructor as { name?: string } | undefined)?.name ?? "resource"}`;
+  const before = way?.prepare?.(resource as Resource);
+  const registration = registerForCaller(
+    callee,
+    options.timeout === undefined ? { name } : { name, timeout: options.timeout },
+    async () => {
+      await before?.();
+      await (way === undefined ? close?.(resource) : closeBy(way, resource));
+    },
+  );
+  return closingHandle(registration);
+}
+
+function wayFor(resource: object): WayToClose {
+  const way = waysToClose.find(({ matches }) => matches(resource as Resource));
+  if (way !== undefined) return way;
+  const usual =
+    "Symbol.asyncDispose, Symbol.dispose, close, end, quit, disconnect, $disconnect, shutdown, stop, destroy";
+  throw resourceError("ERR_ATEXIT_CANNOT_CLOSE", resource, usual);
+}
+
+function closeBy({ call, with: args = [], callback = false, event, isClosed }: WayToClose, resource: object): unknown {
+  if (isClosed?.(resource as Resource) === true) return undefined;
+  const method = (resource as Record<string | symbol, (...args: unknown[]) => unknown>)[call];
+  if (event !== undefined) {
+    return new Promise<void>((resolve) => {
+      (resource as EventEmitter).once(event, () => resolve());
+      method?.apply(resource, [...args]);
+    });
+  }
+  if (!callback) return method?.apply(resource, [...args]);
+  return new Promise<void>((resolve, reject) => {
+    const done = (error?: unknown) => {
+      // What is closed already is closed.
+      const isClosed = (error as NodeJS.ErrnoException | undefined)?.code === "ERR_SERVER_NOT_RUNNING";
+      if (error instanceof Error && !isClosed) reject(error);
+      else resolve();
+    };
+    const result = method?.apply(resource, [...args, done]);
+    if (result instanceof Promise) result.then(() => resolve(), reject);
+  });
+}

@@ -1,0 +1,55 @@
+// The end of this process when its parent is gone: for servers that speak over
+// stdio, and other helpers that nobody else would ever end.
+
+import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts";
+import { lifeOfProcess, statOf } from "../platform/process-identity.ts";
+import { thread } from "../index.ts";
+import { checkTime } from "../settings/milliseconds.ts";
+import { resourceError } from "../errors/resources.ts";
+
+/** How it is noticed that the parent is gone. */
+export interface ParentOptions {
+  /** Whether the end of standard input is the parent's end. By default where it is a pipe or a socket. */
+  stdin?: boolean;
+  /** How often to look whether the parent lives, in milliseconds. 500 by default. */
+  interval?: number;
+}
+
+const DEFAULT_INTERVAL = 500;
+
+export function watchParent(options: ParentOptions): Disposable & { stop(): void } {
+  const { interval = DEFAULT_INTERVAL, stdin = isPiped(0) } = options;
+  checkTime("interval", interval);
+  if (typeof stdin !== "boolean") throw resourceError("ERR_ATEXIT_OPTION", "stdin", stdin, "true or false");
+  const parent = process.ppid;
+  const start = statOf(`/proc/${parent}/stat`)?.start ?? "0";
+  let timer: NodeJS.Timeout | undefined;
+  const gone = () => {
+    stop();
+    thread.exitWithParent();
+  };
+  const look = () => {
+    // The system gives an orphan another parent; on Windows its number stays.
+    if (process.ppid !== parent || (parent > 0 && lifeOfProcess(parent, start) === "dead")) gone();
+    timer = setTimeout(look, interval).unref();
+  };
+  const stop = () => {
+    clearTimeout(timer);
+    if (stdin) for (const event of ["end", "close"]) process.stdin.off(event, gone);
+    process.off("disconnect", gone);
+  };
+  // Whoever reads standard input sees its end; nothing is read here.
+  if (stdin) for (const event of ["end", "close"]) process.stdin.once(event, gone);
+  if (process.connected) process.once("disconnect", gone);
+  timer = setTimeout(look, interval).unref();
+  return { stop, [Symbol.dispose]: stop };
+}
+
+function isPiped(fd: number): boolean {
+  try {
+    const stats = builtin("fs").fstatSync(fd);
+    return stats.isFIFO() || stats.isSocket();
+  } catch {
+    return false;
+  }
+}

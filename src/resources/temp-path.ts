@@ -1,0 +1,142 @@
+// Temporary files and directories, gone on every way out.
+
+import { builtin } from "../platform/node-builtins.ts";
+import { forResources } from "../durable/index.ts";
+import { describeRemove } from "../durable/recipes/remove.ts";
+import type { Registration } from "../index.ts";
+import { resourceError } from "../errors/resources.ts";
+import type { Callee } from "./register-for-caller.ts";
+
+/** Where a temporary file or directory is made, and what its name looks like. */
+export interface TempOptions {
+  /** What its name begins with. `"tmp-"` by default. */
+  prefix?: string;
+  /** What its name ends with: `".json"`. */
+  suffix?: string;
+  /** In which directory it is made. By default the system's own, as `TMPDIR` says. */
+  dir?: string;
+}
+
+/** A temporary file or directory. */
+export interface Temp extends Disposable, AsyncDisposable {
+  /** Where it is, absolute. */
+  readonly path: string;
+  /** Removes it now; a second time does nothing. */
+  remove(): void;
+  /** Lets it stay for good. */
+  keep(): void;
+  /**
+   * Makes it permanent under another name, in one step: others see nothing there
+   * (or what was there before), and then all of it.
+   *
+   * @param path the new name; a file that is there is replaced
+   * @returns `"renamed"`; or `"copied"` where that is on another device: then it
+   *   was copied beside the new name first, and renamed there
+   * @throws the system's error; then it stays temporary
+   */
+  persist(path: string): "renamed" | "copied";
+}
+
+const fs = builtin("fs");
+
+class TempPath implements Temp {
+  readonly path: string;
+  readonly #callee: Callee;
+  readonly #registration: Registration<void>;
+
+  constructor(callee: Callee, path: string, make: () => void) {
+    this.#callee = callee;
+    this.path = path;
+    // Written down first: at no moment is there a file that nobody would remove.
+    this.#registration = forResources.add(callee, () => describeRemove(path));
+    try {
+      make();
+    } catch (error) {
+      this.#registration.cancel();
+      throw error;
+    }
+  }
+
+  remove(): void {
+    this.#registration.run();
+  }
+
+  keep(): void {
+    this.#registration.cancel();
+  }
+
+  persist(path: string): "renamed" | "copied" {
+    const target = builtin("path").resolve(path);
+    try {
+      fs.renameSync(this.path, target);
+      this.keep();
+      return "renamed";
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    }
+    const copy = new TempPath(this.#callee, `${target}.${randomName()}`, () => {});
+    try {
+      fs.cpSync(this.path, copy.path, { recursive: true, errorOnExist: true, force: false, verbatimSymlinks: true });
+      flush(copy.path);
+      fs.renameSync(copy.path, target);
+      copy.keep();
+    } finally {
+      copy.remove();
+    }
+    this.remove();
+    return "copied";
+  }
+
+  [Symbol.dispose](): void {
+    this.remove();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.remove();
+  }
+}
+
+export function makeTempFile(callee: Callee, options: TempOptions): Temp {
+  return made(callee, options, (path) => fs.closeSync(fs.openSync(path, "wx", 0o600)));
+}
+
+export function makeTempDir(callee: Callee, options: TempOptions): Temp {
+  return made(callee, options, (path) => fs.mkdirSync(path, 0o700));
+}
+
+function made(callee: Callee, { prefix = "tmp-", suffix = "", dir }: TempOptions, make: (path: string) => void): Temp {
+  const { join, resolve, sep } = builtin("path");
+  for (const [what, part] of Object.entries({ prefix, suffix })) {
+    if (typeof part !== "string" || part.includes(sep) || part.includes("/") || part.includes("\0")) {
+      throw resourceError("ERR_ATEXIT_OPTION", what, part, "a string without a separator of paths");
+    }
+  }
+  const directory = resolve(dir ?? builtin("os").tmpdir());
+  for (;;) {
+    const path = join(directory, `${prefix}${randomName()}${suffix}`);
+    try {
+      return new TempPath(callee, path, () => make(path));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "EEXIST") continue;
+      if (code === undefined || code.startsWith("ERR_")) throw error;
+      throw Object.assign(resourceError("ERR_ATEXIT_TEMP", directory, message), { cause: error });
+    }
+  }
+}
+
+/** 128 bits: nobody can make it first. */
+function randomName(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
+}
+
+/** On the disk before it gets its name: after a power cut there is all of it, or nothing. */
+function flush(path: string): void {
+  if (!fs.lstatSync(path).isFile()) return;
+  const fd = fs.openSync(path, "r+");
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

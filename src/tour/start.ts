@@ -1,0 +1,108 @@
+// Starts the program of a way out on one version of Node, in its host, and
+// tells how it ended and what its cleanups did.
+
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { packagePath } from "../platform/package-files.ts";
+import { linesOf, printed, run, statusOf } from "./run-process.ts";
+import { type Library, MARK, type Mode } from "./libraries.ts";
+import { contentOf } from "./proc.ts";
+import type { WayOut } from "./ways-out.ts";
+
+export interface Outcome {
+  /** `0`, `13`, `SIGTERM`; for a worker also its `error` event. */
+  readonly status: string;
+  /** What the cleanups wrote. */
+  readonly log: readonly string[];
+  readonly stdout: string;
+  /** What was written on stderr before the first cleanup, and from there on. */
+  readonly stderr: { readonly before: string; readonly after: string };
+  /** Files that were left when it had ended. */
+  readonly left: readonly string[];
+  /** From its end to the end of its guard, in milliseconds; then what it left is gone. */
+  readonly guardTook: number;
+  /** What was left even then. */
+  readonly leftByGuard: readonly string[];
+}
+
+const PROGRAM = packagePath("tour program");
+const HOST = packagePath("tour host");
+
+/** Runs one way out to its end. */
+export async function startAndEnd(way: WayOut, library: Library, mode: Mode, node: string): Promise<Outcome> {
+  const directory = mkdtempSync(join(tmpdir(), "atexit-way-out-"));
+  const log = join(directory, "log");
+  try {
+    const [command, ...args] = commandOf(way, node, [way.name, library, mode, log], directory);
+    const ended = await run(command as string, args, {
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true, // a process group of its own, for Ctrl-C
+      limit: library === "atexit" || library === "none" ? 30_000 : 5_000,
+      env: {
+        ...process.env,
+        NODE_TEST_CONTEXT: undefined,
+        FORCE_COLOR: undefined,
+        ATEXIT_DIR: join(directory, "journals"),
+      },
+      act: async (child) => {
+        if (way.act === undefined) return;
+        await printed(child, "ready\n");
+        await way.act(child);
+      },
+    });
+    const [before = "", after = ""] = ended.stderr.split(MARK);
+    const reported = /^HOST: (.*)$/m.exec(ended.stdout)?.[1];
+    const left = filesIn(directory);
+    const endedAt = performance.now();
+    await guardsEnded(directory);
+    return {
+      status: reported ?? statusOf(ended),
+      log: linesOf(log),
+      stdout: ended.stdout,
+      stderr: { before, after },
+      left,
+      guardTook: performance.now() - endedAt,
+      leftByGuard: filesIn(directory),
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What the cleanups were to remove, and journals; not what the run itself keeps there. */
+function filesIn(directory: string): string[] {
+  const entries = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  return entries.filter((entry) => !/^(log|journals|.*\.mjs|journals\/log\.jsonl)$/.test(entry)).sort();
+}
+
+/** A guard is named by the journal that it waits for. */
+async function guardsEnded(directory: string): Promise<void> {
+  for (let tries = 0; tries < 2_000 && commandsNaming(`${directory}/journals`) > 0; tries += 1) await sleep(5);
+}
+
+function commandsNaming(text: string): number {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => contentOf(`/proc/${pid}/cmdline`).includes(text)).length;
+}
+
+function commandOf(way: WayOut, node: string, program: readonly string[], directory: string): readonly string[] {
+  switch (way.host) {
+    case "parent":
+      return [node, ...(way.nodeOptions ?? []), PROGRAM, ...program];
+    case "pid 1":
+      return ["unshare", "--pid", "--fork", "--mount-proc", node, PROGRAM, ...program];
+    case "test runner":
+      return [node, "--test", wrapper(directory, program)];
+    default:
+      return [node, HOST, way.host, PROGRAM, ...program];
+  }
+}
+
+/** The test runner starts files without arguments: a file that stands for the program with its arguments. */
+function wrapper(directory: string, program: readonly string[]): string {
+  const file = join(directory, "way-out.test.mjs");
+  writeFileSync(file, `process.argv.push(...${JSON.stringify(program)});\nawait import(${JSON.stringify(PROGRAM)});\n`);
+  return file;
+}

@@ -1,0 +1,99 @@
+// The tour: ends real processes in each way, and shows a line for each: what
+// was cleaned up, in which order, with which status, beside bare Node's; and
+// what signal-exit and exit-hook make of the same.
+// tour.js [part of a way out's name]
+
+import { createRequire } from "node:module";
+import type { Library, Mode } from "./libraries.ts";
+import { isKept, measure, measureUnseen, type Verdict } from "./measure.ts";
+import { unseenWaysOut } from "./unseen-ways-out.ts";
+import { waysOut } from "./ways-out.ts";
+
+/** This package, and of the others those that are installed. */
+const SHOWN = (["atexit", "signal-exit", "exit-hook"] as const).filter(
+  (name) => name === "atexit" || isInstalled(name),
+);
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch (error) {
+    // A module that require() is not meant to load is there, too.
+    return (error as NodeJS.ErrnoException).code === "ERR_PACKAGE_PATH_NOT_EXPORTED";
+  }
+}
+
+const isTerminal = process.stdout.isTTY && !process.env["NO_COLOR"];
+const paint = (code: number, text: string) => (isTerminal ? `\x1b[${code}m${text}\x1b[0m` : text);
+const good = (text: string) => paint(32, text);
+const bad = (text: string) => paint(31, text);
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+const isPerfect = (verdict: Verdict) => verdict.inOrder && isKept(verdict);
+
+function showOurs(verdict: Verdict): void {
+  const mark = isPerfect(verdict) ? good("✓") : bad("✗");
+  const cleaned = verdict.ended.join(", then ") || "nothing";
+  const status = `status ${verdict.status} (bare Node: ${verdict.bareStatus})`;
+  say(`  ${mark} atexit ${verdict.mode.padEnd(5)}  cleaned: ${cleaned}; ${status}`);
+}
+
+function showOthers(library: Library, verdicts: readonly Verdict[]): void {
+  const shown = verdicts.map(({ mode, cleaned, status, bareStatus }) => {
+    const end = status === "SIGKILL" ? "did not end" : `status ${status}`;
+    return `${mode}: ${cleaned ? "cleaned" : bad("not cleaned")}, ${status === bareStatus ? end : bad(end)}`;
+  });
+  say(`    ${library.padEnd(11)}   ${shown.join("; ")}`);
+}
+
+const wanted = process.argv[2] ?? "";
+const ways = waysOut.filter((way) => way.available?.() !== false && way.name.includes(wanted));
+say(`${ways.length + unseenWaysOut.length} ways out of a process, on Node ${process.versions.node}`);
+
+const all: Verdict[] = [];
+let row = "";
+for (const way of ways) {
+  if (way.row !== row) say(`\n${paint(1, way.row)}`);
+  row = way.row;
+  const verdicts = await measure(way, SHOWN, process.execPath);
+  all.push(...verdicts);
+  say(way.name);
+  for (const library of SHOWN) {
+    const own = verdicts.filter((verdict) => verdict.library === library);
+    if (library === "atexit") own.forEach(showOurs);
+    else showOthers(library, own);
+  }
+}
+
+const unseen = unseenWaysOut.filter((way) => way.name.includes(wanted));
+if (unseen.length > 0) say(`\n${paint(1, "Ways out that no program sees: recipes, carried out by the guard")}`);
+for (const way of unseen) {
+  const verdicts = await measureUnseen(way, SHOWN, process.execPath);
+  all.push(...verdicts);
+  say(way.name);
+  for (const verdict of verdicts) {
+    if (verdict.library === "atexit") showGuarded(verdict);
+    else showOthers(verdict.library, [verdict]);
+  }
+}
+
+function showGuarded(verdict: Verdict): void {
+  const mark = isPerfect(verdict) ? good("✓") : bad("✗");
+  const cleaned = `cleaned: ${verdict.ended.join(", then ") || "nothing"}`;
+  const took = `${Math.round(verdict.guardTook)} ms after its end`;
+  say(`  ${mark} atexit recipes  ${cleaned}; ${took}; status ${verdict.status} (bare Node: ${verdict.bareStatus})`);
+}
+
+/** How many ways out a library gets through. */
+function score(library: Library, mode: Mode): string {
+  const own = all.filter((verdict) => verdict.library === library && verdict.mode === mode);
+  return `${mode} ${own.filter(isKept).length} of ${own.length}`;
+}
+
+say("\nBoth cleanups ran to their end, and the status is bare Node's:");
+for (const library of SHOWN) {
+  const third = library === "atexit" ? `, ${score(library, "recipes")} that no program sees` : "";
+  say(`  ${library.padEnd(11)}  ${score(library, "sync")}, ${score(library, "async")}${third}`);
+}
+if (!all.filter(({ library }) => library === "atexit").every(isPerfect)) process.exitCode = 1;

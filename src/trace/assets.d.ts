@@ -1,5 +1,0 @@
-/** Files that the build puts into the code as text. */
-declare module "*.css" {
-  const text: string;
-  export default text;
-}

@@ -1,0 +1,235 @@
+// What the pictures of a shutdown have in common: the time they show, what each
+// cleanup cost, and the chain that made the total. Times are milliseconds.
+
+import { lengthOf, type Row, type RowOutcome, type ShutdownHistory } from "./shutdown-history.ts";
+
+/** The span of time that a picture shows, counted from the shutdown's beginning. */
+export interface Axis {
+  readonly length: number;
+  /** The end of the grace period, where it is in the picture. */
+  readonly deadline: number | undefined;
+  /** Round times, from 0 on. */
+  readonly ticks: readonly number[];
+}
+
+/** Where a cleanup is in the picture, counted from the shutdown's beginning. */
+export interface Bar {
+  readonly kind: "ran" | "replayed";
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A deadline so far behind the end is left out, in lengths of the shutdown. */
+const FAR = 1.25;
+
+/** What another process did later than this after the end has no place in the picture, in milliseconds. */
+const LATER = 5_000;
+
+export function axisOf(history: ShutdownHistory): Axis {
+  const ended = Math.max(history.endedAt - history.beganAt, 0.001);
+  const replays = history.rows.flatMap((row) => barsOf(row, history).map(({ to }) => to));
+  const end = replays.reduce((most, to) => Math.max(most, to), ended);
+  const until = history.deadline === undefined ? undefined : history.deadline - history.beganAt;
+  const deadline = until !== undefined && until <= end * FAR ? until : undefined;
+  const length = Math.max(end, deadline ?? 0) * 1.001;
+  return { length, deadline, ticks: ticksOf(length) };
+}
+
+/** One, two or five of some power of ten, some five to a picture. */
+function ticksOf(length: number): number[] {
+  const power = 10 ** Math.floor(Math.log10(length / 5));
+  const step = [1, 2, 5, 10].map((of) => of * power).find((each) => length / each <= 7) ?? length;
+  return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step);
+}
+
+export function barsOf(row: Row, { beganAt, endedAt }: ShutdownHistory): Bar[] {
+  const bars: Bar[] = [];
+  const { startedAt, replay } = row;
+  if (startedAt !== undefined) {
+    bars.push({ kind: "ran", from: Math.max(0, startedAt - beganAt), to: (row.endedAt ?? endedAt) - beganAt });
+  }
+  if (replay !== undefined && replay.startedAt - endedAt < LATER) {
+    const to = Math.max(replay.endedAt ?? replay.startedAt, replay.startedAt) - beganAt;
+    bars.push({ kind: "replayed", from: Math.max(0, replay.startedAt - beganAt), to });
+  }
+  return bars;
+}
+
+/** What a row says beside its bar. */
+export function labelOf(row: Row, { endedAt }: ShutdownHistory): string {
+  const { outcome, startedAt, replay } = row;
+  const parts: string[] = [];
+  if (startedAt !== undefined && row.endedAt !== undefined) parts.push(duration(lengthOf(row)));
+  if (outcome !== "ok") parts.push(outcome);
+  if (replay !== undefined) {
+    const later = replay.startedAt - endedAt;
+    if (later >= LATER) parts.push(`${duration(later)} later`);
+    if (outcome === "not done" && replay.outcome !== undefined) parts.push(`(${replay.by}: ${replay.outcome})`);
+  }
+  return parts.join(" ");
+}
+
+/** Time that cleanups took themselves, without those that they ran. */
+export interface Blamed {
+  readonly row: Row;
+  readonly own: number;
+}
+
+/** Those that took most first. */
+export function blame({ rows, endedAt }: ShutdownHistory): Blamed[] {
+  const inner = innerRows(rows);
+  return rows
+    .filter((row) => row.startedAt !== undefined)
+    .map((row) => {
+      const from = row.startedAt ?? 0;
+      const to = row.endedAt ?? endedAt;
+      return { row, own: to - from - covered(row.n === undefined ? [] : (inner.get(row.n) ?? []), from, to) };
+    })
+    .sort((a, b) => b.own - a.own);
+}
+
+function innerRows(rows: readonly Row[]): Map<number | undefined, Row[]> {
+  const inner = new Map<number | undefined, Row[]>();
+  for (const row of rows) {
+    if (row.startedAt === undefined) continue;
+    const beside = inner.get(row.within);
+    if (beside === undefined) inner.set(row.within, [row]);
+    else beside.push(row);
+  }
+  return inner;
+}
+
+/** How much of the time from `from` to `to` these take together. */
+function covered(rows: readonly Row[], from: number, to: number): number {
+  let total = 0;
+  let at = from;
+  for (const { startedAt = from, endedAt = to } of [...rows].sort((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0))) {
+    const begins = Math.max(at, startedAt);
+    const ends = Math.min(to, endedAt);
+    if (ends > begins) {
+      total += ends - begins;
+      at = ends;
+    }
+  }
+  return total;
+}
+
+/** One part of the chain: a cleanup that was waited for, or the time between two. */
+export interface Link {
+  /** `undefined` of time in which no cleanup was waited for. */
+  readonly row: Row | undefined;
+  /** What that time was. */
+  readonly gap: "before the first cleanup" | "between cleanups" | "after the last cleanup" | "itself" | undefined;
+  /** Counted from the shutdown's beginning. */
+  readonly from: number;
+  readonly length: number;
+  /** The chain within it: cleanups that this one ran and waited for. */
+  readonly inner: readonly Link[];
+}
+
+/** What the total is made of, from the beginning to the end: shorten one of these, and the shutdown is shorter. */
+export function criticalPath(history: ShutdownHistory): Link[] {
+  const inner = innerRows(history.rows);
+  return chain(inner.get(undefined) ?? [], inner, history.beganAt, history.endedAt, history);
+}
+
+/** Backwards from the end: what ended last was waited for, from its beginning on. */
+function chain(
+  rows: readonly Row[],
+  inner: ReadonlyMap<number | undefined, readonly Row[]>,
+  from: number,
+  to: number,
+  { beganAt, endedAt }: ShutdownHistory,
+): Link[] {
+  const ends = (row: Row) => row.endedAt ?? endedAt;
+  const isInner = from !== beganAt || to !== endedAt;
+  const links: Link[] = [];
+  let at = to;
+  const gapUntil = (since: number, gap: Link["gap"]) => {
+    if (at > since) links.push({ row: undefined, gap, from: since - beganAt, length: at - since, inner: [] });
+  };
+  for (const row of [...rows].sort((a, b) => ends(b) - ends(a) || (b.startedAt ?? 0) - (a.startedAt ?? 0))) {
+    const startedAt = Math.max(from, row.startedAt ?? from);
+    if (startedAt >= at && links.length > 0) continue;
+    const end = Math.min(ends(row), at);
+    gapUntil(end, isInner ? "itself" : links.length === 0 ? "after the last cleanup" : "between cleanups");
+    const own = row.n === undefined ? [] : (inner.get(row.n) ?? []);
+    const within = own.length === 0 ? [] : chain(own, inner, startedAt, end, { beganAt, endedAt } as ShutdownHistory);
+    links.push({ row, gap: undefined, from: startedAt - beganAt, length: end - startedAt, inner: within });
+    at = startedAt;
+  }
+  gapUntil(from, isInner ? "itself" : "before the first cleanup");
+  return links.reverse();
+}
+
+/** A time, for people: as long as it has to be. */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 0.995) return `${milliseconds.toFixed(2)} ms`;
+  if (milliseconds < 9.95) return `${milliseconds.toFixed(1)} ms`;
+  if (milliseconds < 999.5) return `${milliseconds.toFixed(0)} ms`;
+  const seconds = milliseconds / 1_000;
+  if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** `0`, `200 ms`, `1.5 s`: a mark on the axis. */
+export function tick(milliseconds: number): string {
+  if (milliseconds === 0) return "0";
+  return milliseconds < 1_000
+    ? `${Number(milliseconds.toPrecision(6))} ms`
+    : `${Number((milliseconds / 1_000).toPrecision(6))} s`;
+}
+
+/** What a shutdown was, in a line. */
+export function headline({ exit, program, pid, thread }: ShutdownHistory): string {
+  const way = exit === undefined ? "killed" : WAYS[exit.kind].replace("%", exit.signal ?? String(exit.code));
+  return `${program} (pid ${pid}, ${thread}): ${way}`;
+}
+
+const WAYS = {
+  end: "the event loop was empty",
+  exit: "exit(%)",
+  uncaughtException: "uncaught exception",
+  unhandledRejection: "unhandled rejection",
+  signal: "%",
+  disconnect: "the parent has gone",
+  parent: "the parent has ended",
+} as const;
+
+/** How it went, in a line. */
+export function summary(history: ShutdownHistory): string {
+  const { outcome, beganAt, endedAt, grace, rows, leftOut, exit } = history;
+  const took = duration(endedAt - beganAt);
+  const count = rows.length + leftOut.count + leftOut.neverRan;
+  const cleanups = `${count} cleanup${count === 1 ? "" : "s"}`;
+  const bad = [...countsOf(rows)].filter(([name]) => name !== "ok").map(([name, of]) => `${of} ${name}`);
+  if (leftOut.neverRan > 0) bad.push(`${leftOut.neverRan} more never ran`);
+  const of = bad.length === 0 ? "" : ` (${bad.join(", ")})`;
+  if (exit === undefined) return `killed without a shutdown; ${cleanups}${of} carried out by another process`;
+  const graceful = grace === undefined ? "" : ` of a grace period of ${duration(grace)}`;
+  const how = {
+    ok: `took ${took}${graceful}`,
+    failed: `took ${took}${graceful}`,
+    "given up": `given up after ${took}${graceful}`,
+    "cut off": `cut off: nothing is known after ${took}${graceful}`,
+  }[outcome];
+  return `${how}; ${cleanups}${of}`;
+}
+
+function countsOf(rows: readonly Row[]): Map<RowOutcome, number> {
+  const counts = new Map<RowOutcome, number>();
+  for (const { outcome } of rows) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  return counts;
+}
+
+/** What was left out of the rows, or `undefined`. */
+export function leftOutOf({ leftOut: { count, total, neverRan } }: ShutdownHistory): string | undefined {
+  const parts = [];
+  if (count > 0)
+    parts.push(`${count} shorter cleanup${count === 1 ? "" : "s"}${total > 0 ? `, ${duration(total)} together` : ""}`);
+  if (neverRan > 0) parts.push(`${neverRan} that never ran`);
+  return parts.length === 0 ? undefined : `left out: ${parts.join(", and ")}`;
+}

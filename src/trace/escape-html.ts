@@ -1,0 +1,24 @@
+// Names, paths and errors are data: in a page or a picture they are text, and
+// nothing else.
+
+import { plain } from "./paint.ts";
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** What XML has no place for, and lone halves of surrogate pairs. */
+const IMPOSSIBLE = /[\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/** Text or an attribute's value, in HTML and in XML. */
+export function escaped(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => plain(line.replace(IMPOSSIBLE, (unit) => `\\u{${unit.charCodeAt(0).toString(16)}}`)))
+    .join("\n")
+    .replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+}

@@ -1,0 +1,64 @@
+// exec() is carried out only on what was registered: in the process when it ends,
+// and by the guard when it was killed.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { inPlace } from "../../support/place.ts";
+import { isAlive } from "../../support/processes.ts";
+import { linesOf } from "../../support/run.ts";
+import { everythingIn, program, SIGKILL } from "./program.ts";
+
+describe("exec", () => {
+  const dangerous = ["$(touch y)", "; touch y", "`touch y`", "&& touch y", '"', "'", "\\", "*", "", " ", "\n"];
+  for (const [how, end] of [
+    ["in the process", ""],
+    ["by the guard", SIGKILL],
+  ] as const) {
+    test(`arguments arrive as they are, in the directory and environment that were given: ${how}`, () =>
+      inPlace(async (place) => {
+        const script = `require("node:fs").writeFileSync("seen", JSON.stringify([process.argv.slice(1), process.cwd(), process.env.GIVEN]))`;
+        const body = `fs.mkdirSync(at("inner"));
+          exec(process.execPath, ["-e", ${JSON.stringify(script)}, "--", ...${JSON.stringify(dangerous)}], { cwd: at("inner"), env: { GIVEN: "$HOME" } });`;
+        const { stderr } = await place.run(program(body, end));
+        await place.quiet();
+        assert.deepEqual(
+          JSON.parse(readFileSync(join(place.work, "inner/seen"), "utf8")),
+          [dangerous, join(place.work, "inner"), "$HOME"],
+          stderr,
+        );
+        assert.deepEqual(everythingIn(place.work), ["inner", "inner/seen"]);
+      }));
+
+    test(`one that fails, hangs or does not exist stops nothing else: ${how}`, () =>
+      inPlace(async (place) => {
+        const body = `
+          exec("touch", [at("last")]);
+          exec("no-such-command");
+          exec("/bin/sh", ["-c", "echo because >&2; exit 3"]);
+          exec("/bin/sh", ["-c", 'echo $$ >>"$WORK/pids"; sleep 300 & echo $! >>"$WORK/pids"; wait'], { timeout: 300 });
+          exec("touch", [at("first")]);`;
+        const { code, stderr } = await place.run(program(body, end));
+        await place.quiet();
+        assert.deepEqual(everythingIn(place.work), ["first", "last", "pids"]);
+        assert.deepEqual(
+          linesOf(join(place.work, "pids")).map(Number).filter(isAlive),
+          [],
+          "the time limit ends all of it",
+        );
+        const told =
+          end === ""
+            ? stderr
+            : place
+                .log()
+                .map(({ why }) => why ?? "")
+                .join("\n");
+        assert.match(told, /exec no-such-command could not be started: spawn no-such-command ENOENT/);
+        assert.match(told, /exec \/bin\/sh ended with status 3:\s+because/);
+        assert.match(told, /exec \/bin\/sh had not ended after 300 ms/);
+        if (end === "") assert.equal(code, 1);
+        else await place.recover(); // the failed ones are tried again, and nothing else
+      }));
+  }
+});

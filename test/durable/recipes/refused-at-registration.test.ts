@@ -1,0 +1,209 @@
+// What no recipe takes: an error with a code, a message that says what to pass
+// instead, and nothing registered or written down.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { inPlace } from "../../support/place.ts";
+
+interface Row {
+  readonly name: string;
+  /** What is called. */
+  readonly call: string;
+  readonly code: string;
+  readonly message: RegExp;
+}
+
+const precious = (name: string, path: string, what: RegExp): Row => ({
+  name,
+  call: `remove(${path})`,
+  code: "ERR_ATEXIT_PROTECTED_PATH",
+  message: what,
+});
+
+const ROOT = /is the root directory, and is not removed/;
+const HOME = /is (?:the home directory|a directory that holds the home directory)/;
+const WORKING = /is (?:the working directory|a directory that holds the working directory)/;
+
+const removes: readonly Row[] = [
+  precious("the root", '"/"', ROOT),
+  precious("the root, spelled otherwise", '"//usr/../"', ROOT),
+  precious("the home directory", "homedir()", HOME),
+  precious("the home directory with slashes", 'homedir() + "///"', HOME),
+  precious("what the home directory is in", "dirname(homedir())", HOME),
+  precious("the working directory", '"."', WORKING),
+  precious("its parent", '".."', WORKING),
+  precious("its parent, through a link", 'at("link/parent")', WORKING),
+  precious("its parent as a URL", 'pathToFileURL("..")', WORKING),
+  { name: "no path", call: 'remove("")', code: "ERR_ATEXIT_PATH", message: /a path or a file: URL/ },
+  { name: "a NUL byte", call: 'remove("/tmp/x\\0y")', code: "ERR_ATEXIT_PATH", message: /a path or a file: URL/ },
+  { name: "a number", call: "remove(3)", code: "ERR_ATEXIT_PATH", message: /a path or a file: URL/ },
+  { name: "an http: URL", call: 'remove(new URL("http://x/y"))', code: "ERR_ATEXIT_PATH", message: /file: URL/ },
+  {
+    name: "a relative path where the working directory is gone",
+    call: '(fs.rmSync(process.cwd(), { recursive: true }), remove("x"))',
+    code: "ERR_ATEXIT_NO_DIRECTORY",
+    message: /Pass an absolute path/,
+  },
+];
+
+const kills: readonly Row[] = [
+  ["this very process", "process.pid"],
+  ["0, which is a whole process group", "0"],
+  ["1", "1"],
+  ["a negative number", "-5"],
+  ["half a number", "1234.5"],
+  ["a string", '"1234"'],
+  ["nothing", "undefined"],
+  ["a pid that nobody has", "4_194_304"],
+  ["a child that was never started", 'spawn("no-such-command").on("error", () => {})'],
+].map(([name, argument]) => ({
+  name: `${name}`,
+  call: `kill(${argument})`,
+  code: "ERR_ATEXIT_PROCESS",
+  message: /Pass a ChildProcess, or the pid/,
+}));
+
+const others: readonly Row[] = [
+  {
+    name: "a signal that is none",
+    call: 'kill(process.ppid, { signal: "SIGNOTHING" })',
+    code: "ERR_ATEXIT_SIGNAL",
+    message: /SIGTERM/,
+  },
+  {
+    name: "a grace that is none",
+    call: "kill(process.ppid, { grace: -1 })",
+    code: "ERR_ATEXIT_TIME",
+    message: /milliseconds/,
+  },
+  { name: "no command", call: 'exec("")', code: "ERR_ATEXIT_COMMAND", message: /a program's name or path/ },
+  {
+    name: "arguments as one string",
+    call: 'exec("rm", "-f x")',
+    code: "ERR_ATEXIT_COMMAND",
+    message: /an array of strings/,
+  },
+  {
+    name: "an argument that is no string",
+    call: 'exec("rm", [1])',
+    code: "ERR_ATEXIT_COMMAND",
+    message: /an array of strings/,
+  },
+  {
+    name: "a NUL byte in an argument",
+    call: 'exec("rm", ["\\0"])',
+    code: "ERR_ATEXIT_COMMAND",
+    message: /an array of strings/,
+  },
+  {
+    name: "an environment that is none",
+    call: 'exec("rm", [], { env: { A: 1 } })',
+    code: "ERR_ATEXIT_COMMAND",
+    message: /an object of strings/,
+  },
+  {
+    name: "a time limit that is none",
+    call: 'exec("rm", [], { timeout: Infinity })',
+    code: "ERR_ATEXIT_TIME",
+    message: /milliseconds/,
+  },
+  {
+    name: "a module's bare name",
+    call: 'call("lodash", "x")',
+    code: "ERR_ATEXIT_MODULE",
+    message: /import\.meta\.url/,
+  },
+  {
+    name: "a module's relative path",
+    call: 'call("./x.js", "x")',
+    code: "ERR_ATEXIT_MODULE",
+    message: /import\.meta\.url/,
+  },
+  {
+    name: "a data: URL",
+    call: 'call("data:text/javascript,", "x")',
+    code: "ERR_ATEXIT_MODULE",
+    message: /import\.meta\.url/,
+  },
+  {
+    name: "the function itself",
+    call: "call(import.meta.url, () => {})",
+    code: "ERR_ATEXIT_EXPORT",
+    message: /must be a string/,
+  },
+  ...[
+    "undefined",
+    "() => {}",
+    "1n",
+    "NaN",
+    "Infinity",
+    'Symbol("x")',
+    "new Date(0)",
+    "new Map()",
+    "/x/",
+    "new (class Point {})()",
+    "{ a: [1, { b: undefined }] }",
+    "[1, , 3]",
+    "{ toJSON: 1 }",
+    "(() => { const ring = {}; ring.ring = ring; return ring; })()",
+    "Buffer.from([1])",
+  ].map((value) => ({
+    name: `what JSON cannot carry: ${value}`,
+    call: `call(import.meta.url, "x", "fine", ${value})`,
+    code: "ERR_ATEXIT_JSON",
+    message: /^argument 2.*JSON carries null, booleans, finite numbers, strings, arrays and plain objects/s,
+  })),
+  { name: "settings that are none", call: "configure(3)", code: "ERR_ATEXIT_SETTINGS", message: /fsync/ },
+  {
+    name: "an unknown setting",
+    call: "configure({ guards: false })",
+    code: "ERR_ATEXIT_SETTINGS",
+    message: /journalDir, fsync, guard/,
+  },
+  {
+    name: "a setting of the wrong kind",
+    call: 'configure({ guard: "off" })',
+    code: "ERR_ATEXIT_SETTINGS",
+    message: /true or false/,
+  },
+];
+
+describe("refused at registration", { concurrency: 3 }, () => {
+  for (const { name, call, code, message } of [...removes, ...kills, ...others]) {
+    test(`${call.split("(")[0]}: ${name}`, () =>
+      inPlace(async (place) => {
+        const source = `
+          import { spawn } from "node:child_process";
+          import fs from "node:fs";
+          import { homedir } from "node:os";
+          import { dirname } from "node:path";
+          import { pathToFileURL } from "node:url";
+          import { count } from "atexit";
+          import { call, configure, exec, kill, remove } from "atexit/durable";
+          const at = (name) => process.env.WORK + "/" + name;
+          fs.mkdirSync(at("parent/inner"), { recursive: true });
+          fs.symlinkSync(process.env.WORK, at("link"));
+          process.chdir(at("parent/inner"));
+          process.env.HOME = at("home/me");
+          fs.mkdirSync(at("home/me"), { recursive: true });
+          try {
+            ${call};
+            console.log("taken");
+          } catch (error) {
+            console.log(JSON.stringify([error.code, error.message, count(), fs.readdirSync(process.env.ATEXIT_DIR)]));
+          }`;
+        const { stdout, stderr } = await place.run(source);
+        assert.notEqual(stdout, "taken\n");
+        const [givenCode, givenMessage, count, journals] = JSON.parse(stdout || JSON.stringify([stderr])) as [
+          string,
+          string,
+          number,
+          string[],
+        ];
+        assert.equal(givenCode, code);
+        assert.match(givenMessage, message);
+        assert.equal(count, 0, "nothing is registered");
+        assert.deepEqual(journals, [], "nothing is written down");
+      }));
+  }
+});

@@ -1,0 +1,85 @@
+// A second Ctrl-C ends the process at once, by that signal; the same signal
+// twice by one key press does not. On a terminal, a slow shutdown says what it
+// is waiting for.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { describe, test } from "node:test";
+import { runProgram } from "../support/program.ts";
+import { printed, statusOf } from "../support/run.ts";
+
+const SLOW = `
+  import { register } from "atexit";
+  const say = (text) => process.stdout.write(text + "\\n");
+  register(() => say("below"));
+  register({ name: "slow" }, async () => {
+    say("begun");
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    say("window open");
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+  });
+  register(() => say("above"));
+  process.on("exit", (code) => say("exit " + code));
+`;
+
+const STAY = "setTimeout(() => {}, 20_000); say('ready');";
+
+const hasScript = spawnSync("script", ["--version"]).status === 0;
+
+describe("impatience", { concurrency: 2 }, () => {
+  test("a second SIGINT ends the process at once, and `exit` is emitted", async () => {
+    const ended = await runProgram(SLOW + STAY, {
+      act: async (child) => {
+        const open = printed(child, "window open\n");
+        await printed(child, "ready\n");
+        child.kill("SIGINT");
+        await open;
+        child.kill("SIGINT");
+      },
+    });
+    assert.equal(ended.stdout, "ready\nabove\nbegun\nwindow open\nexit 130\n");
+    assert.equal(statusOf(ended), "SIGINT");
+  });
+
+  test("the second signal is the one that ends it", async () => {
+    const ended = await runProgram(SLOW + STAY, {
+      act: async (child) => {
+        const open = printed(child, "window open\n");
+        await printed(child, "ready\n");
+        child.kill("SIGINT");
+        await open;
+        child.kill("SIGTERM");
+      },
+    });
+    assert.equal(statusOf(ended), "SIGTERM");
+  });
+
+  test("one signal during the shutdown that process.exit() began does not cut it", async () => {
+    const ended = await runProgram(
+      `${SLOW.replace("20_000", "100")} setTimeout(() => process.kill(process.pid, "SIGINT"), 20); process.exit(3);`,
+    );
+    assert.equal(ended.stdout, "above\nbegun\nwindow open\nbelow\nexit 3\n");
+    assert.equal(statusOf(ended), "3");
+  });
+
+  test(
+    "on a terminal a slow cleanup is named, and elsewhere it is not",
+    {
+      skip: !hasScript && "needs script(1)",
+    },
+    async () => {
+      const program = SLOW.replace("20_000", "700");
+      const quiet = await runProgram(program);
+      assert.equal(quiet.stderr, "");
+      const shown = await runProgram(
+        `import { spawnSync } from "node:child_process";
+         import { writeFileSync } from "node:fs";
+         const file = new URL("inner.mjs", import.meta.url);
+         writeFileSync(file, ${JSON.stringify(program)});
+         const command = [process.execPath, file.pathname].join(" ");
+         process.stdout.write(spawnSync("script", ["-qec", command, "/dev/null"], { stdio: ["ignore", "pipe", "inherit"] }).stdout);`,
+      );
+      assert.match(shown.stdout, /waiting for cleanup "slow", at most \d+ s more; Ctrl-C ends the process at once/);
+    },
+  );
+});

@@ -1,0 +1,47 @@
+// What the system tells of other processes: whether they live, wait, and what
+// they are called.
+
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Whether there is such a process, and it has not ended. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the process has no children, and sleeps. */
+export function isWaiting(pid: number): boolean {
+  try {
+    const state = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "")[0];
+    return state === "S" && childrenOf(pid).length === 0;
+  } catch {
+    return false; // it has ended
+  }
+}
+
+/** The pids of the processes that it has started itself, and that live. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  } catch {
+    return []; // it has ended
+  }
+}
+
+/** The command and its arguments, each with a NUL behind it; nothing where it has ended. */
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The pids of the other processes that have the text in their command. */
+export function pidsNaming(text: string): number[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => pid !== process.pid && commandOf(pid).includes(text));
+}
