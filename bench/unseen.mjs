@@ -2,28 +2,25 @@
 // the same package, built without all that tells of it.
 
 import { fileURLToPath } from "node:url";
-import { bundle } from "../scripts/late.mjs";
+import { build } from "esbuild";
+import { OPTIONS } from "../scripts/build.mjs";
 import { sincePrinted } from "./measure.mjs";
-
-const source = (path) => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
 
 /** What tells nothing to anybody. */
 const BLIND = {
   "channels.ts": `
     export class Channels {
-      look() { return false; }
-      begin(exit, deadline, grace, stack, body) { return body(); }
-    }
-    const blind = new Channels();
-    export const channelsOf = () => blind;`,
-  "timeline.ts": "export class Timeline { steps = []; add() {} } export const SHORT = Infinity;",
-  "observer.ts": "export const observer = () => undefined; export const isObserverWanted = () => false;",
+      checkSubscribers() {}
+      checkShutdownSubscribers() {}
+    }`,
+  "slow-cleanups.ts": "export class SlowCleanups { remembered = []; add() {} } export const SHORT = Infinity;",
+  "load-trace-writer.ts": "export const loadTraceWriter = () => undefined;",
 };
 
 const blind = {
   name: "blind",
   setup({ onLoad }) {
-    onLoad({ filter: /\/src\/(channels|timeline|observer)\.ts$/ }, ({ path }) => ({
+    onLoad({ filter: /\/src\/diagnostics\/(channels|slow-cleanups|load-trace-writer)\.ts$/ }, ({ path }) => ({
       contents: BLIND[path.slice(path.lastIndexOf("/") + 1)],
     }));
   },
@@ -31,17 +28,10 @@ const blind = {
 
 /** Builds it as a package of its own: where a file lies and what is beside it takes time, too. */
 export async function buildBlind(directory) {
-  await bundle({
-    entryPoints: [source("index.ts")],
+  await build({
+    ...OPTIONS,
+    entryPoints: [fileURLToPath(new URL("../src/index.ts", import.meta.url))],
     outfile: `${directory}/dist/index.js`,
-    sourcemap: true,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    minify: true,
-    lineLimit: 120,
-    logLevel: "warning",
     plugins: [blind],
   });
 }

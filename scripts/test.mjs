@@ -4,12 +4,12 @@
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { provideNodes, provideOldestNode } from "./nodes.mjs";
 
-/** Files, most of which wait for processes: so many keep two cores busy, and more make none of them faster. */
-const FILES_AT_ONCE = process.env.ATEXIT_TEST_CONCURRENCY ?? "4";
+/** Most files wait for processes: two for each core keep it busy, and more make none of them faster. */
+const FILES_AT_ONCE = 2 * availableParallelism();
 
 /** What leaves nothing of two cores to others runs when they have ended. */
 const ALONE = ["resources/lock-stress"];
@@ -17,8 +17,8 @@ const ALONE = ["resources/lock-stress"];
 /** What is tested on the very oldest Node. */
 const ON_OLDEST = ["package/installed"];
 
-/** How long the lock is fought for with --all, once, in seconds. */
-const STRESS = "60";
+/** What is exhaustive with --all, once; see test/support/long.ts. */
+const LONG = ["resources/lock-stress", "cli/run-status"];
 
 const isEverywhere = process.argv.includes("--all");
 const wanted = process.argv.slice(2).filter((argument) => argument !== "--all");
@@ -36,17 +36,20 @@ const environment = {
   ATEXIT_TESTS_MISSING: join(scratch, "missing"),
 };
 
-if (isEverywhere) {
-  for (const node of provideNodes()) runTests(node, wanted);
-  if (wanted.length === 0) {
-    runTests(provideOldestNode(), ON_OLDEST);
-    runTests(process.execPath, ALONE, { ATEXIT_TEST_LOCK_SECONDS: STRESS });
+try {
+  if (isEverywhere) {
+    for (const node of provideNodes()) runTests(node, wanted);
+    if (wanted.length === 0) {
+      runTests(provideOldestNode(), ON_OLDEST);
+      runTests(process.execPath, LONG, { ATEXIT_TESTS: "long" });
+    }
+  } else {
+    runTests(process.execPath, wanted);
   }
-} else {
-  runTests(process.execPath, wanted);
+  tellWhatIsMissing();
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
 }
-tellWhatIsMissing();
-rmSync(scratch, { recursive: true, force: true });
 
 /** Runs the tests whose path contains one of the parts, or all. */
 function runTests(node, parts, variables = {}) {

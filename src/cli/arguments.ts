@@ -113,8 +113,10 @@ export function wordsIn(option: string, text: string): string[] {
       throw new UsageError(`${option} has a quote that is not closed: ${text}`);
     }
     words.push(
-      found.replace(/\\([^])|'([^']*)'|"((?:[^"\\]|\\[^])*)"/g, (_, escaped, single, double) =>
-        double === undefined ? (escaped ?? single) : double.replace(/\\(["\\$`])/g, "$1"),
+      found.replace(
+        /\\([^])|'([^']*)'|"((?:[^"\\]|\\[^])*)"/g,
+        (_, escaped?: string, single?: string, double?: string) =>
+          double === undefined ? (escaped ?? single ?? "") : double.replace(/\\(["\\$`])/g, "$1"),
       ),
     );
   }

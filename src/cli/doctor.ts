@@ -193,7 +193,7 @@ async function tryGuard(): Promise<Finding> {
     });
     let said = "";
     child.stderr.on("data", (chunk) => (said += String(chunk)));
-    const [first] = await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+    const [first] = (await Promise.race([once(child.stdout, "data"), once(child, "exit")])) as unknown[];
     if (!(first instanceof Buffer)) return problem(`cannot be tried: ${said.trim()}`, "See the message.");
     child.kill("SIGKILL");
     const killedAt = performance.now();

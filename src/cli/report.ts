@@ -3,7 +3,6 @@
 
 import { createReadStream, createWriteStream, readdirSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { compare, type Comparison } from "../trace/compare-shutdowns.ts";
@@ -164,14 +163,24 @@ async function write(out: Writable, text: string): Promise<void> {
 
 /** One record a line; the last line may be torn where its process was killed. */
 async function* recordsIn(file: string, unread: () => void): AsyncGenerator<TraceRecord> {
-  const lines = createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Infinity });
-  for await (const line of lines) {
+  for await (const line of linesIn(file)) {
     const text = line.trim().replace(/,$/, "");
     if (text === "" || text === "[" || text === "]" || text === "]}" || text.endsWith('"traceEvents":[')) continue;
     const record = text.length > LONGEST_LINE ? undefined : parsed(text);
     if (record === undefined) unread();
     else yield record;
   }
+}
+
+/** Lines that "\n" ends, and nothing else: node:readline also takes U+2028 and U+2029, which a name may hold. */
+async function* linesIn(file: string): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of createReadStream(file, "utf8") as AsyncIterable<string>) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() as string;
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }
 
 function parsed(text: string): TraceRecord | undefined {

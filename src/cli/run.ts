@@ -114,7 +114,7 @@ function runToItsEnd(
   command.once("exit", (code, signal) => {
     // Where nothing is left to clean up, this is the end.
     if (signal !== null || count() > 0) stop();
-    if (signal === null) process.exit(code as number);
+    if (signal === null) process.exit(code);
     else endBy(signal);
   });
 }

@@ -93,7 +93,7 @@ export class CleanupRunner {
       }
       if (isPromise(result)) {
         return Promise.resolve(result)
-          .then(undefined, (error) => void errors.push(error))
+          .then(undefined, (error: unknown) => void errors.push(error))
           .then(() => this.#runEach(isEnding, errors));
       }
     }

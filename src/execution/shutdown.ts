@@ -270,7 +270,8 @@ export class Shutdown {
       }
     }
     this.#time = now();
-    if (isPromise(result)) return this.#waitOrLeave({ cleanup, promise: result, limit, isOwnLimit, startedAt }, mayWait);
+    if (isPromise(result))
+      return this.#waitOrLeave({ cleanup, promise: result, limit, isOwnLimit, startedAt }, mayWait);
     const wasStopped = this.#runner.current !== cleanup;
     if (!wasStopped) {
       // Fast path: cleanups under SHORT ms are only counted.
@@ -295,7 +296,7 @@ export class Shutdown {
   #waitOrLeave(wait: Wait, mayWait: boolean): Wait | undefined {
     const { cleanup, promise, limit, startedAt } = wait;
     if (mayWait && limit > 0) return wait;
-    promise.then(undefined, (error) => this.#fail(cleanup, error));
+    promise.then(undefined, (error: unknown) => this.#fail(cleanup, error));
     // With a timeout of its own of 0, not to wait for it is what was asked for.
     const isWanted = cleanup.timeout === 0;
     if (!isWanted) this.#unawaited.push(cleanup);
@@ -327,7 +328,7 @@ export class Shutdown {
           : undefined;
       promise.then(
         () => settled || over("ok"),
-        (error) => {
+        (error: unknown) => {
           if (settled) return;
           this.#lastHasFailed = false;
           this.#fail(cleanup, error);

@@ -29,7 +29,7 @@ export function hideSystemExit(): ExitHandler {
         }
       },
       warning(emit, [warning]) {
-        const { name, message } = (warning ?? {}) as Error;
+        const { name, message } = (warning ?? {}) as { name?: unknown; message?: unknown };
         if (name !== "UnhandledPromiseRejectionWarning") return emit();
         if (String(message).startsWith("SystemExit")) {
           hideFollowing += 1;

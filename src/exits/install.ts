@@ -43,7 +43,8 @@ export class Installation {
       this.#uninstallNow();
       return;
     }
-    this.#lingering ??= setTimeout(() => {
+    if (this.#lingering !== undefined) return;
+    this.#lingering = setTimeout(() => {
       this.#lingering = undefined;
       if (this.#isNeeded()) return;
       this.#installations = 0;

@@ -48,7 +48,7 @@ export class EmitInterception {
   uninstall(): void {
     const left = this.#current === this.#ours ? this.#below : this.#current;
     this.#ours = undefined;
-    const inherited = Object.getPrototypeOf(process).emit;
+    const { emit: inherited } = Object.getPrototypeOf(process) as { emit: unknown };
     if (this.#found === undefined && left === inherited) delete (process as { emit?: unknown }).emit;
     else {
       const { enumerable = true } = this.#found ?? {};

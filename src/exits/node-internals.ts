@@ -10,6 +10,11 @@ interface NodeProcess {
 
 export const nodeProcess = process as unknown as NodeProcess;
 
+/** Returns the exit code as it stands; listeners of `exit` may have changed it. */
+export function currentExitCode(): number {
+  return Number(process.exitCode ?? 0);
+}
+
 /** Lets the call of process.exit() that is emitting `exit` return to its caller. */
 export function returnFromProcessExit(): void {
   const { reallyExit } = nodeProcess;
@@ -29,7 +34,7 @@ export function isInProcessExit(): boolean {
     Error.prepareStackTrace = (_, frames) => frames.some(isExit);
     const found: unknown = new Error().stack;
     Error.stackTraceLimit = stackTraceLimit;
-    Error.prepareStackTrace = prepareStackTrace as NonNullable<typeof prepareStackTrace>;
+    Error.prepareStackTrace = prepareStackTrace;
     return found === true;
   } catch {
     return true; // Error is frozen; that anything is registered here has no other cause worth a guess

@@ -10,7 +10,7 @@ import { endBySignal } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { isCalledByReporter } from "./known-libraries.ts";
-import { isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
+import { currentExitCode, isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
 import type { Signals } from "./signals.ts";
 
 /** How a call of process.exit() comes to its end. */
@@ -72,7 +72,7 @@ export class ProcessExit implements ExitHandler {
       nodeProcess._exiting = true;
       process.emit("exit", code);
     }
-    return nodeProcess.reallyExit(Number(process.exitCode ?? 0));
+    return nodeProcess.reallyExit(currentExitCode());
   }
 
   get #whyNotAwaited(): string | undefined {
@@ -109,7 +109,7 @@ export class ProcessExit implements ExitHandler {
         shutdown.begin(exit, () => {}, "the process ended without waiting");
       }
       // The exit listeners have had the last word; a failed cleanup turns 0 into 1, and only 0.
-      if (shutdown.hasFailed && code === 0 && Number(process.exitCode ?? 0) === 0) process.exitCode = 1;
+      if (shutdown.hasFailed && code === 0 && currentExitCode() === 0) process.exitCode = 1;
     }
   }
 }

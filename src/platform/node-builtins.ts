@@ -36,7 +36,7 @@ export function inspect(value: unknown, options: InspectOptions): string {
  * Node's own timers, kept from before a test framework may replace them: a
  * deadline that a fake clock holds back is none.
  */
-export const { setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis;
+export const { setTimeout, clearTimeout, setImmediate } = globalThis;
 
 const { uptime } = process;
 

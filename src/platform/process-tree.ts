@@ -22,7 +22,7 @@ export interface Root {
 export const MARK = "ATEXIT_CHILD";
 
 /** All that are alive and can be seen; those that only wait for their parent to notice their end are not. */
-export function allProcesses(): Map<number, Process> {
+function allProcesses(): Map<number, Process> {
   const found = new Map<number, Process>();
   const rows = process.platform === "linux" ? fromProc() : fromPs();
   for (const row of rows) found.set(row.pid, row);

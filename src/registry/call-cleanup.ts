@@ -3,6 +3,8 @@
 
 import type { Registration } from "./registration.ts";
 
+const COMMON_FRAMES = /^\s+\.{3} \d+ lines matching cause stack trace \.{3}$/;
+
 /** Calls the function with the arguments it was registered with. */
 export function callCleanup({ fn, args }: Pick<Registration, "fn" | "args">): unknown {
   return (fn as (...args: readonly unknown[]) => unknown)(...args);
@@ -15,12 +17,14 @@ export function callCleanup({ fn, args }: Pick<Registration, "fn" | "args">): un
  */
 export function cutAtCleanup(text: string): string {
   const frame = ownFrame();
-  if (frame === undefined) return text;
+  if (frame === undefined || !text.includes(frame)) return text;
   const kept: string[] = [];
   let isBelow = false;
   for (const line of text.split("\n")) {
-    const isFrame = /^\s+at /.test(line);
-    isBelow = isFrame && (isBelow || line.includes(frame));
+    // What an error has in common with its cause, Node shows once.
+    const isCommon = COMMON_FRAMES.test(line);
+    const isFrame = isCommon || /^\s+at /.test(line);
+    isBelow = isFrame && (isBelow || isCommon || line.includes(frame));
     if (!isBelow) kept.push(line);
     // Behind the last frame the error's own properties may begin.
     else if (line.endsWith(" {")) kept.push(`${kept.pop()} {`);

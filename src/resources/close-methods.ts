@@ -33,10 +33,12 @@ const has = (...names: readonly (string | symbol)[]) => {
   return (resource: Resource) => names.every((name) => typeof resource[name] === "function");
 };
 
+const prototypeOf = (object: object) => Object.getPrototypeOf(object) as object | null;
+
 const named = (...names: readonly string[]) => {
   return (resource: Resource) => {
     // Subclasses as well: BoundPool extends Pool.
-    for (let at = Object.getPrototypeOf(resource) as object | null; at !== null; at = Object.getPrototypeOf(at)) {
+    for (let at = prototypeOf(resource); at !== null; at = prototypeOf(at)) {
       if (names.includes((at.constructor as { name?: string } | undefined)?.name ?? "")) return true;
     }
     return false;

@@ -352,7 +352,9 @@ export function closing<T extends object>(
 export function closing(first: object, second?: unknown, third?: unknown): Closing {
   const hasOptions = typeof second === "object" && second !== null;
   const [options, resource, close] = hasOptions ? [first, second, third] : [{}, first, second];
-  return blameCaller(closing, () => closeAtExit(closing, resource, options, close as ((resource: object) => unknown) | undefined));
+  return blameCaller(closing, () =>
+    closeAtExit(closing, resource, options, close as ((resource: object) => unknown) | undefined),
+  );
 }
 
 /**

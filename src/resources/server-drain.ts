@@ -80,6 +80,7 @@ export function drainAtExit(callee: Callee, server: NetServer, options: ServerOp
   return closingHandle(registration);
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- what Node declares for listeners
 type Listener = (...args: any[]) => void;
 
 /** Watches a server from now on. @returns what lets it leave well */
@@ -307,7 +308,7 @@ function isOfSession(socket: Socket, sessions: ReadonlySet<ServerHttp2Session>):
 }
 
 function netPrototype(): { close(this: NetServer, done: () => void): void } {
-  return process.getBuiltinModule("net").Server.prototype as never;
+  return process.getBuiltinModule("net").Server.prototype;
 }
 
 function pause(milliseconds: number): Promise<void> {

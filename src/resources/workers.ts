@@ -99,7 +99,11 @@ function listening(): Answers {
   return answers.use();
 }
 
-export function terminateWorkerAtExit(callee: Callee, worker: Worker, { grace = DEFAULT_GRACE }: WorkerOptions): Closing {
+export function terminateWorkerAtExit(
+  callee: Callee,
+  worker: Worker,
+  { grace = DEFAULT_GRACE }: WorkerOptions,
+): Closing {
   checkTime("grace", grace);
   const heard = listening();
   const { threadId } = worker;
@@ -156,10 +160,11 @@ export interface ClusterOptions extends WorkerOptions {
 export function endClusterAtExit(callee: Callee, { grace = 5_000, signal = "SIGTERM" }: ClusterOptions): Closing {
   checkTime("grace", grace);
   const cluster = process.getBuiltinModule("cluster") as unknown as Cluster;
-  if (!cluster.isPrimary) throw resourceError("ERR_ATEXIT_OPTION", "This process", "a worker", "the primary of a cluster");
+  if (!cluster.isPrimary)
+    throw resourceError("ERR_ATEXIT_OPTION", "This process", "a worker", "the primary of a cluster");
   const registration = registerForCaller(callee, { name: "cluster" }, async () => {
     const workers = Object.values(cluster.workers ?? {});
-    await Promise.all(workers.map((worker) => worker && endOf(worker, signal, grace)));
+    await Promise.all(workers.map(async (worker) => worker && endOf(worker, signal, grace)));
   });
   return closingHandle(registration);
 }

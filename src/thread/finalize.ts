@@ -15,7 +15,7 @@ let registry: FinalizationRegistry<Registration> | undefined;
 function runCollected(registration: Registration): void {
   try {
     const result = registration.run();
-    if (isPromise(result)) result.then(undefined, (error) => reportUnlessExit(registration, error));
+    if (isPromise(result)) result.then(undefined, (error: unknown) => reportUnlessExit(registration, error));
   } catch (error) {
     reportUnlessExit(registration, error);
   }

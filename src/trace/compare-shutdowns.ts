@@ -18,7 +18,7 @@ export interface Comparison {
 }
 
 /** A cleanup, or all that have its name but for the numbers in it. */
-export interface Compared {
+interface Compared {
   readonly name: string;
   /** In how many shutdowns it ran. */
   readonly shutdowns: number;

@@ -89,7 +89,9 @@ function section(history: ShutdownHistory, limit: number): string {
   const { length, deadline } = axisOf(history);
   const rows = longest(history.rows, limit);
   const hidden = history.rows.length - rows.length;
-  const notes = [hidden > 0 ? `not shown: ${hidden} shorter ones` : undefined, leftOutOf(history)].filter((note) => note);
+  const notes = [hidden > 0 ? `not shown: ${hidden} shorter ones` : undefined, leftOutOf(history)].filter(
+    (note) => note,
+  );
   const { error } = history.exit ?? {};
   const variables = `--length:${round(length)};--from:0;--to:${round(length)}${deadline === undefined ? "" : `;--deadline:${round(deadline)}`}`;
   return `<section class="shutdown" aria-label="${escaped(headline(history))}">

@@ -8,11 +8,14 @@ import { packageDirectory } from "../platform/package-files.ts";
 /** Instead of a place: this package has opened it for itself. */
 const OWN = Symbol("own");
 
+/** What async_hooks give of a timer, beyond its documentation. */
+type Resource = object & { hasRef?(): boolean; readonly _destroyed?: boolean; readonly _idleTimeout?: number };
+
 /** Where something was opened, and in which cleanup. */
 interface Opened {
   readonly type: string;
   readonly place: string | typeof OWN | undefined;
-  readonly resource: WeakRef<object>;
+  readonly resource: WeakRef<Resource>;
 }
 
 /** Something that keeps the event loop alive. */
@@ -120,7 +123,7 @@ export class OpenHandles {
       return;
     }
     for (const [id, { type, resource }] of this.#opened) {
-      const it = resource.deref() as { hasRef?(): boolean; _destroyed?: boolean; _idleTimeout?: number } | undefined;
+      const it = resource.deref();
       if (it === undefined || it._destroyed === true || it.hasRef?.() === false) continue;
       if (type === "Timeout") yield { text: `a timer of ${it._idleTimeout} ms`, id };
       else {

@@ -97,7 +97,10 @@ export class ShutdownHistories {
   readonly #builders: HistoryBuilder[] = [];
   readonly #byId = new Map<string, HistoryBuilder>();
   readonly #ofProcess = new Map<number, HistoryBuilder>();
-  readonly #replays = new Map<string, { readonly builder: HistoryBuilder; readonly row: Row; readonly replay: Replay }>();
+  readonly #replays = new Map<
+    string,
+    { readonly builder: HistoryBuilder; readonly row: Row; readonly replay: Replay }
+  >();
   readonly #lanes = new Map<string, Lane>();
 
   /** @param limit how many rows of one shutdown are kept */
@@ -133,7 +136,7 @@ export class ShutdownHistories {
   #begin(record: TraceRecord): void {
     const { id = "", pid, tid, ts, args } = record;
     const thread = this.#lanes.get(`${pid}.${tid}`)?.thread ?? "main thread";
-    const builder = new HistoryBuilder(this.#limit, pid, thread, ts / 1_000, args as unknown as ShutdownBegan);
+    const builder = new HistoryBuilder(this.#limit, pid, thread, ts / 1_000, args);
     this.#byId.set(id, builder);
     this.#ofProcess.set(pid, builder);
     this.#add(builder);
@@ -177,7 +180,10 @@ function outcomeOf({ by, outcome }: Replay): RowOutcome {
 /** A history that is being told. */
 class HistoryBuilder {
   readonly #limit: number;
-  readonly #head: Pick<ShutdownHistory, "program" | "node" | "pid" | "thread" | "exit" | "beganAt" | "deadline" | "grace">;
+  readonly #head: Pick<
+    ShutdownHistory,
+    "program" | "node" | "pid" | "thread" | "exit" | "beganAt" | "deadline" | "grace"
+  >;
   #endedAt: number | undefined;
   #lastAt: number;
   #outcome: ShutdownEnded["outcome"] | undefined;

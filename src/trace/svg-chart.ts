@@ -47,7 +47,9 @@ export function svgOf(history: ShutdownHistory, limit = 200): string {
   const bottom = top + rows.length * ROW + 4;
   const hidden = history.rows.length - rows.length;
   const isFree = (time: number) => deadline === undefined || Math.abs(x(time) - x(deadline)) > 30;
-  const notes = [hidden > 0 ? `not shown: ${hidden} shorter ones` : undefined, leftOutOf(history)].filter((note) => note);
+  const notes = [hidden > 0 ? `not shown: ${hidden} shorter ones` : undefined, leftOutOf(history)].filter(
+    (note) => note,
+  );
   const height = bottom + notes.length * ROW + MARGIN;
   const title = `Shutdown of ${headline(history)}`;
   const text = (at: number, y: number, what: string, more = "") =>

@@ -63,7 +63,11 @@ export function forTerminal(
 }
 
 /** @returns lines, each with its end */
-export function inTerminal(history: ShutdownHistory, terminal: Terminal, { isBrief = false, rows }: Options = {}): string {
+export function inTerminal(
+  history: ShutdownHistory,
+  terminal: Terminal,
+  { isBrief = false, rows }: Options = {},
+): string {
   const limit = rows ?? (isBrief ? BRIEF_ROWS : ROWS);
   const sections = [waterfall(history, terminal, limit)];
   if (!isBrief) sections.push(blamed(history, terminal, limit), path(history, terminal, limit));

@@ -60,16 +60,26 @@ export function observe(describe: (error: unknown) => string): void {
       }
     };
   };
-  const { tracingChannel } = builtin("diagnostics_channel");
-  const shutdowns = tracingChannel<unknown, TracedShutdown>("atexit:shutdown");
+  const { subscribe } = builtin("diagnostics_channel");
   const shutdownEnd = on<TracedShutdown>((shutdown) => observer.shutdownEnded(shutdown));
-  shutdowns.start.subscribe(on<TracedShutdown>((shutdown) => observer.shutdownBegan(shutdown)));
-  shutdowns.end.subscribe(shutdownEnd);
-  shutdowns.asyncEnd.subscribe(shutdownEnd);
-  const cleanups = tracingChannel<unknown, TracedCleanup>("atexit:cleanup");
-  cleanups.start.subscribe(on<TracedCleanup>((cleanup) => observer.cleanupBegan(cleanup)));
-  cleanups.end.subscribe(on<TracedCleanup>((cleanup) => observer.cleanupEnded(cleanup, false)));
-  cleanups.asyncEnd.subscribe(on<TracedCleanup>((cleanup) => observer.cleanupEnded(cleanup, true)));
+  subscribe(
+    "tracing:atexit:shutdown:start",
+    on<TracedShutdown>((shutdown) => observer.shutdownBegan(shutdown)),
+  );
+  subscribe("tracing:atexit:shutdown:end", shutdownEnd);
+  subscribe("tracing:atexit:shutdown:asyncEnd", shutdownEnd);
+  subscribe(
+    "tracing:atexit:cleanup:start",
+    on<TracedCleanup>((cleanup) => observer.cleanupBegan(cleanup)),
+  );
+  subscribe(
+    "tracing:atexit:cleanup:end",
+    on<TracedCleanup>((cleanup) => observer.cleanupEnded(cleanup, false)),
+  );
+  subscribe(
+    "tracing:atexit:cleanup:asyncEnd",
+    on<TracedCleanup>((cleanup) => observer.cleanupEnded(cleanup, true)),
+  );
 }
 
 /** A trace that cannot be written stops nothing: it is said once. */

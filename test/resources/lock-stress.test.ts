@@ -8,11 +8,12 @@ import { extname, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { isLong } from "../support/long.ts";
 import { inPlace, type Place } from "../support/place.ts";
 import { until } from "../support/run.ts";
 
 const PROCESSES = 16;
-const SECONDS = Number(process.env["ATEXIT_TEST_LOCK_SECONDS"] ?? 5);
+const SECONDS = isLong ? 60 : 5;
 const contender = fileURLToPath(new URL(`./lock-contender${extname(import.meta.url)}`, import.meta.url));
 
 /** A process that is asked for the lock again and again, in whatever way the arguments say. */

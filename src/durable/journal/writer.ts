@@ -202,8 +202,8 @@ const TEAR = "~\n";
 
 /** The recipe in a line that a journal has written. */
 export function recipeIn(line: string): Recipe {
-  const { id: _, ...recipe } = JSON.parse(line);
-  return recipe as Recipe;
+  const { id: _, ...recipe } = JSON.parse(line) as Recipe & { id: number };
+  return recipe;
 }
 
 function lineOf(id: number, recipe: Recipe): string {

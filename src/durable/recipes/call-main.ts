@@ -3,7 +3,14 @@
 
 import { readFileSync } from "node:fs";
 
-const { module, export: name, args } = JSON.parse(readFileSync(0, "utf8"));
+/** What the process that carries a `call` out writes. */
+interface CallInput {
+  readonly module: string;
+  readonly export: string;
+  readonly args: readonly unknown[];
+}
+
+const { module, export: name, args } = JSON.parse(readFileSync(0, "utf8")) as CallInput;
 const exports = (await import(module)) as Record<string, unknown>;
 // What a CommonJS module exports may be found on its default export alone.
 const fn = exports[name] ?? (exports["default"] as Record<string, unknown> | undefined)?.[name];

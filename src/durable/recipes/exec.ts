@@ -64,6 +64,6 @@ export function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((part) => typeof part === "string" && !part.includes("\0"));
 }
 
-export function isEnvironment(value: unknown): value is Readonly<Record<string, string>> {
+function isEnvironment(value: unknown): value is Readonly<Record<string, string>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && isStrings(Object.values(value));
 }

@@ -37,5 +37,5 @@ export function carryOut(recipe: Recipe, context: ReplayContext): Success | Prom
 }
 
 function kindOf(recipe: Recipe): RecipeKind<Recipe> {
-  return kinds[recipe.do] as RecipeKind<Recipe>;
+  return kinds[recipe.do];
 }

@@ -47,7 +47,8 @@ function removeDirectory(path: Buffer, dev: number, ino?: number): void {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") return;
       if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
-      if (tries === TRIES) throw durableError("ERR_ATEXIT_STILL_THERE", path.toString(), "something goes on filling it");
+      if (tries === TRIES)
+        throw durableError("ERR_ATEXIT_STILL_THERE", path.toString(), "something goes on filling it");
     }
   }
 }

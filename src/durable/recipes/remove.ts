@@ -8,7 +8,7 @@ import type { RecipeKind } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
 
 /** Which file it is, whatever its path says: device, inode, and birth time in milliseconds. */
-export type Identity = readonly [dev: number, ino: number, birth: number];
+type Identity = readonly [dev: number, ino: number, birth: number];
 
 export interface RemoveRecipe {
   readonly do: "remove";

@@ -6,7 +6,11 @@ import type { TracedCleanup } from "../../diagnostics/trace-types.ts";
 import type { Replayed } from "./replayed.ts";
 
 /** @param durable by which the recipe is known beyond its owner */
-export async function publishReplay(name: string, durable: string, attempt: () => Promise<Replayed>): Promise<Replayed> {
+export async function publishReplay(
+  name: string,
+  durable: string,
+  attempt: () => Promise<Replayed>,
+): Promise<Replayed> {
   const channel = builtin("diagnostics_channel").tracingChannel<unknown, TracedCleanup>("atexit:cleanup");
   if (!channel.hasSubscribers) return attempt();
   const cleanup: TracedCleanup = {
