@@ -7,7 +7,7 @@ export const startUp = {
   what: "import and first registration, in a fresh process",
   peer: "signal-exit 4",
   unit: "ms",
-  atMost: 1,
+  atMost: 1.3,
   rounds: 41,
   ours: ({ node, program }) => printed(node, [program("start-up-atexit.mjs")]),
   theirs: ({ node, program }) => printed(node, [program("start-up-signal-exit.mjs")]),

@@ -21,8 +21,8 @@ const commands: Readonly<Record<string, Command>> = {
   doctor: async (args) => (await doctor()).doctorCommand(args),
   tour: async ([part, ...rest]) => {
     if (rest.length > 0) throw new UsageError("atexit tour takes one part of a name");
-    process.argv.splice(2, Infinity, part ?? "");
-    await import(packageFile("tour").href);
+    const { runTour } = (await import(packageFile("tour").href)) as typeof import("../tour/tour.ts");
+    if (!(await runTour(part))) process.exitCode = EXIT.failed;
   },
   completion: (args) => completionCommand(args, optionNames),
 };

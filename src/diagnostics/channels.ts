@@ -1,5 +1,5 @@
 // The two tracing channels of node:diagnostics_channel that tell of shutdowns:
-// `atexit:shutdown` and `atexit:cleanup`. Where nobody subscribes, they cost one
+// `atexit:shutdown` and `atexit:cleanup`. Without subscribers they cost one
 // question for a whole shutdown.
 // Source: https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel
 
@@ -13,19 +13,19 @@ export class Channels {
   #publisher: TracePublisher | undefined;
   #hasSubscribers = false;
 
-  /** The publisher, where somebody had subscribed when that was last asked. */
+  /** The publisher, where there were subscribers at the last check. */
   get publisher(): TracePublisher | undefined {
     return this.#hasSubscribers ? this.#publisher : undefined;
   }
 
-  /** Asks before a cleanup that the program runs itself: there may be a million. */
+  /** Checks before a cleanup that the program runs itself: there may be a million. */
   checkSubscribers(): TracePublisher | undefined {
     this.#publisher ??= new TracePublisher();
     this.#hasSubscribers = this.#publisher.hasCleanupSubscribers || this.#publisher.isInShutdown;
     return this.publisher;
   }
 
-  /** Asks before a shutdown, by the names alone: to make the channels takes longer than most shutdowns. */
+  /** Checks before a shutdown, by the names alone: to make the channels takes longer than most shutdowns. */
   checkShutdownSubscribers(): TracePublisher | undefined {
     if (this.#publisher?.isInShutdown === true) return undefined;
     this.#hasSubscribers = false;
@@ -40,7 +40,7 @@ export class Channels {
   }
 }
 
-/** Node 20 loads the module when somebody asks for it: until then nobody has subscribed. */
+/** Whether subscribers are possible: Node 20 loads the module when a program first asks for it. */
 function isChannelModuleLoaded(): boolean {
   const { moduleLoadList } = process as { moduleLoadList?: readonly string[] };
   return moduleLoadList?.includes("NativeModule diagnostics_channel") !== false;

@@ -19,7 +19,7 @@ export interface TraceWriter {
   printOverdue(exit: Exit, slow: SlowCleanups, grace: number): void;
 }
 
-/** Returns `undefined` where it cannot be loaded: nothing depends on it but what is said. */
+/** Returns `undefined` where it cannot be loaded, and reports why: only reports depend on it. */
 export function loadTraceWriter(): TraceWriter | undefined {
   try {
     const file = packageFile("trace writer");

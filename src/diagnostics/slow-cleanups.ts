@@ -1,5 +1,5 @@
-// What a shutdown remembers whether anybody has subscribed or not: the cleanups
-// that took long or did not end well. A shutdown that passes its deadline can
+// The cleanups that took long or did not end well, which a shutdown remembers
+// also without subscribers. A shutdown that passes its deadline can
 // say why.
 
 import type { Outcome } from "../registry/outcome.ts";

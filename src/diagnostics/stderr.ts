@@ -13,7 +13,7 @@ export function writeError(text: string): void {
     try {
       written += builtin("fs").writeSync(2, bytes, written);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return; // nobody reads any more
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return; // the reader is gone
       tries += 1;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }

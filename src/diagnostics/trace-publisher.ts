@@ -117,7 +117,7 @@ export class TracePublisher {
     });
   }
 
-  /** Says that nobody waits for it any longer, nor for its end. */
+  /** Says that the cleanup is no longer waited for. */
   giveUp(registration: Registration, outcome: Outcome): void {
     const entry = this.#entries.get(registration);
     if (entry !== undefined) this.#settle(registration, entry, outcome);

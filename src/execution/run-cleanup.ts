@@ -7,9 +7,9 @@ import { endMarked, innermostMark, isInside, runMarked, SHUTDOWN } from "./clean
 
 /** Runs the cleanups of one thread, and knows which are running. */
 export class CleanupRunner {
-  /** How many are running: still in the stack, since those below wait for them. */
+  /** How many cleanups are running: they are still in the stack, since those below wait for them. */
   running = 0;
-  /** The one that a shutdown has called last, until the shutdown is done with it. */
+  /** The cleanup that a shutdown has called last, until the shutdown is done with it. */
   current: Registration | undefined;
   readonly stack: RegistrationStack;
   readonly #channels: Channels;
@@ -65,7 +65,7 @@ export class CleanupRunner {
     return promise.then((value) => value);
   }
 
-  /** Takes it out of the stack: it has ended, or nobody waits for it any longer. */
+  /** Takes the cleanup out of the stack, when it has ended or is no longer waited for. */
   abandon(registration: Registration): void {
     if (registration.state === "running") this.running -= 1;
     registration.state = "gone";
@@ -100,7 +100,7 @@ export class CleanupRunner {
     return undefined;
   }
 
-  /** The newest that can be run or waited for: not one that this very call is a part of. */
+  /** Returns the newest cleanup that can be run or waited for, and that this call is not a part of. */
   #next(): Registration | undefined {
     let at = this.stack.newest;
     while (at?.state === "running" && (at.ended === undefined || this.#isRunningHere(at))) {
@@ -114,7 +114,7 @@ export class CleanupRunner {
     return isInside(registration) || (this.current === registration && isInside(SHUTDOWN));
   }
 
-  /** The cleanup that this code is part of. */
+  /** Returns the cleanup that this code is part of. */
   #outerCleanup(): Registration | undefined {
     const mark = innermostMark();
     return mark === SHUTDOWN ? this.current : mark;

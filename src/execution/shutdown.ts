@@ -109,7 +109,7 @@ export class Shutdown {
     return this.#exitCodeAtStart;
   }
 
-  /** What is left of the grace period, in milliseconds. */
+  /** The rest of the grace period, in milliseconds. */
   get timeLeft(): number {
     return Math.max(0, this.#deadline - now());
   }
@@ -144,7 +144,7 @@ export class Shutdown {
     return this.#goOn(this.#callUntilPromise(mayWait), whyNotAwaited);
   }
 
-  /** Forgets what is left: the user has asked a second time. */
+  /** Forgets the remaining cleanups: the user has asked a second time. */
   abandon(): void {
     if (this.isRunning) this.#channels.publisher?.endShutdown("given up");
     while (this.#stack.newest !== undefined) this.#forget(this.#stack.newest);
@@ -204,7 +204,7 @@ export class Shutdown {
     this.#time = now();
     const next = () => (wait === undefined && this.#time < this.#deadline ? this.#stack.newest : undefined);
     while (next() !== undefined) {
-      // One that begins just before the end is not stopped for what others have taken.
+      // A cleanup that begins just before the end still has its LAST_CALL.
       const limit = Math.max(this.#deadline - this.#time, LAST_CALL);
       const late = this.#time + limit - LAST_CALL / 2;
       const callSome = () => {
@@ -226,7 +226,7 @@ export class Shutdown {
     for (let at = this.#stack.newest; at !== undefined; at = at.older as Registration | undefined) cleanups.push(at);
     cleanups.reverse();
     while (cleanups.length > 0) {
-      // The limit is for one that blocks; none has to pay for those before it.
+      // The limit stops a cleanup that blocks; the others begin a new one when half of it is over.
       const half = this.#time + LAST_CALL / 2;
       const next = () => (this.#time < half ? cleanups.pop() : undefined);
       const callSome = () => {
@@ -245,7 +245,7 @@ export class Shutdown {
     this.abandon();
   }
 
-  /** Calls one cleanup, or finds it running already; returns what has to be waited for. */
+  /** Calls one cleanup, or finds it running already; returns a wait, where its promise has to be waited for. */
   #callOne(cleanup: Registration, mayWait: boolean): Wait | undefined {
     const startedAt = this.#time;
     const left = Math.max(0, this.#deadline - startedAt);
@@ -292,7 +292,7 @@ export class Shutdown {
     }
   }
 
-  /** Returns what is to be waited for; where nothing is, the promise is left to itself. */
+  /** Returns the wait, where the shutdown may wait; otherwise the promise is left to itself. */
   #waitOrLeave(wait: Wait, mayWait: boolean): Wait | undefined {
     const { cleanup, promise, limit, startedAt } = wait;
     if (mayWait && limit > 0) return wait;

@@ -35,7 +35,7 @@ export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
   return nodeProcess.reallyExit(code);
 }
 
-/** Calls the listeners. One that calls process.exit() leaves the others behind, as always; the signal stays. */
+/** Calls the listeners. A listener that calls process.exit() skips the rest, as always; the signal stays. */
 function emitExit(code: number): void {
   nodeProcess._exiting = true;
   const { reallyExit } = nodeProcess;

@@ -38,10 +38,10 @@ export type InterceptedEvent = (typeof INTERCEPTED_EVENTS)[number];
 
 /** One way out of a process. */
 export interface ExitHandler {
-  /** By the events of `process` that tell of it. */
+  /** Its interceptors, by the events of `process` that tell of it. */
   readonly intercepts?: Readonly<Partial<Record<InterceptedEvent, EmitInterceptor>>>;
-  /** Begins to listen to what is no such event; called with the first registration. */
+  /** Begins to listen to signals or messages; called with the first registration. */
   install?(): void;
-  /** Listens no longer; called when nothing is registered any more. */
+  /** Stops listening; called when nothing is registered any more. */
   uninstall?(): void;
 }

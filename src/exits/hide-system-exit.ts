@@ -9,7 +9,7 @@ const hide: EmitInterceptor = (emit, [error]) => (isSystemExit(error) ? true : e
 export function hideSystemExit(): ExitHandler {
   /** With --unhandled-rejections=warn a second warning follows, which does not say what it is about. */
   let hideFollowing = 0;
-  /** Promises whose rejection nobody has been told of: that they are caught later is no news either. */
+  /** Promises whose rejection was hidden: that they are caught later is hidden, too. */
   const hidden = new WeakSet<object>();
   return {
     intercepts: {

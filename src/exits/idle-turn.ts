@@ -1,6 +1,6 @@
 // Tells whether a `beforeExit` listener has begun new work. libuv knows whether
 // its loop is alive and does not say; work may show nowhere (a job of
-// node:crypto), and may have ended before anybody looks.
+// node:crypto), and may have ended before it is looked for.
 
 import { builtin, setImmediate } from "../platform/node-builtins.ts";
 
@@ -18,7 +18,7 @@ export class IdleTurn {
   readonly #begun = new Map<number, NodeJS.Timeout | undefined>();
   readonly #hook: import("node:async_hooks").AsyncHook | undefined;
 
-  /** @param withListeners whether there is anybody who could begin work; if not, nothing is looked at */
+  /** @param withListeners whether other `beforeExit` listeners could begin work; if not, no hook is set */
   constructor(withListeners: boolean) {
     if (!withListeners) return;
     const { AsyncResource, createHook } = builtin("async_hooks");

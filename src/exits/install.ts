@@ -6,10 +6,10 @@ import type { ExitHandler } from "./exit-handler.ts";
 import { interceptorOf } from "./exit-handlers.ts";
 import { EmitInterception } from "./intercept-emit.ts";
 
-/** To install takes some hundred microseconds: after so many times in a row, what is installed stays a while. */
+/** How many installations in a row are undone at once: each takes some hundred microseconds, so later ones linger. */
 const INSTALLATIONS = 16;
 
-/** How long it stays when nothing is registered any more, in milliseconds. */
+/** How long the handlers stay installed when nothing is registered any more, in milliseconds. */
 const LINGER = 20;
 
 export class Installation {
@@ -52,7 +52,7 @@ export class Installation {
     }, LINGER).unref();
   }
 
-  /** Lets a handler listen to what its settings say now. */
+  /** Lets a handler listen as its settings say now. */
   reinstall(handler: ExitHandler): void {
     if (!this.#isInstalled) return;
     handler.uninstall?.();

@@ -1,5 +1,5 @@
 // Stands between `process` and the listeners of its events without adding a
-// listener, so that nobody who counts listeners sees one.
+// listener, so that a program which counts listeners sees none.
 //
 // Other libraries replace process.emit too, and put back what they once found
 // (signal-exit does both): a plain replacement would be lost. So the property
@@ -18,11 +18,11 @@ export class EmitInterception {
   readonly #interceptorOf: (event: InterceptedEvent) => EmitInterceptor;
   readonly #interceptors = new Map<InterceptedEvent, EmitInterceptor>();
   #found: PropertyDescriptor | undefined;
-  /** What `process.emit` is: ours, or that of somebody who stands in front of us. */
+  /** The value of `process.emit`: our function, or that of a library in front of us. */
   #current: Emit | undefined;
-  /** The one of ours that counts. Earlier ones, which somebody may still lead to, only pass on. */
+  /** Our function that intercepts. Earlier ones, which other libraries may still call, only pass on. */
   #ours: Emit | undefined;
-  /** What ours passes on to. */
+  /** The function that ours passes on to. */
   #below: Emit | undefined;
   #wasProbed = false;
 
@@ -44,7 +44,7 @@ export class EmitInterception {
     });
   }
 
-  /** Puts back what was found; where somebody stands in front of us, that stays. */
+  /** Puts back the function that was found; the function of a library in front of us stays. */
   uninstall(): void {
     const left = this.#current === this.#ours ? this.#below : this.#current;
     this.#ours = undefined;
@@ -61,7 +61,7 @@ export class EmitInterception {
     try {
       Reflect.apply(emit, process, [PROBE]);
     } catch {
-      // No function: whoever put it there will see it fail.
+      // It is no function: the program that put it there will see it fail.
     }
     return this.#wasProbed;
   }

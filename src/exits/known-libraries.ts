@@ -1,4 +1,4 @@
-// What is known of other exit libraries, so that nobody waits for anybody. A
+// Facts about other exit libraries, so that no two of them wait for each other. A
 // listener of theirs is no decision of the program.
 
 import { ENDING_SIGNALS } from "../platform/signal-list.ts";
@@ -8,7 +8,7 @@ type AnyListener = (...args: never[]) => unknown;
 
 /**
  * How many of a signal's listeners belong to signal-exit 3 and 4, which waits
- * until nobody else listens, then ends the process by the signal. Both publish
+ * until no other library listens, then ends the process by the signal. Both publish
  * the number.
  */
 export function waitingListeners(signal: NodeJS.Signals): number {

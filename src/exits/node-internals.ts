@@ -1,5 +1,5 @@
-// What Node has on `process` beyond its documentation, and what is needed of it
-// to end a process as Node does.
+// The properties of `process` that Node does not document, and that are needed to
+// end a process as Node does.
 
 interface NodeProcess {
   /** Whether `exit` has been emitted, or is being. */

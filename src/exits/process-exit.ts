@@ -1,7 +1,7 @@
 // process.exit(), from anywhere, and exit() of this package. Nothing is
 // replaced for it: Node emits `exit` before it ends the process, and what that
 // throws ends process.exit() there. So a function of process.exit that was kept
-// from before, or that somebody has wrapped, comes by here as well.
+// from before, or that another library has wrapped, comes by here as well.
 
 import { isInside } from "../execution/cleanup-context.ts";
 import { describeExit, type Exit } from "../registry/exit-reason.ts";
@@ -64,7 +64,7 @@ export class ProcessExit implements ExitHandler {
     throw new SystemExit(code); // never reached: the process has ended
   }
 
-  /** Ends the process, past whatever somebody has put in the place of process.exit. */
+  /** Ends the process, also where another library has replaced process.exit. */
   endProcess(code: number): never {
     this.#isEnding = true;
     process.exitCode = code;

@@ -21,7 +21,7 @@ export class Signals implements ExitHandler {
   /**
    * Adds a real listener for each signal, in front of all others: behind them, a
    * `once` listener of the program would already be gone, and the signal would
-   * look like nobody's.
+   * look as if the program did not listen.
    */
   install(): void {
     this.#listenedTo = this.#context.settings.signals;
@@ -50,7 +50,7 @@ export class Signals implements ExitHandler {
     if (shutdown.begin(describeExit({ kind: "signal", code: exitCodeOf(signal), signal }), end)) end();
   }
 
-  /** A second press ends the process at once; one that a package manager doubled does not. */
+  /** Ends the process at once on a second press, but not on a signal that a package manager doubled. */
   #again(signal: NodeJS.Signals): void {
     const { shutdown } = this.#context;
     this.#firstAt ??= now();
@@ -59,7 +59,7 @@ export class Signals implements ExitHandler {
     endBySignal(signal, shutdown);
   }
 
-  /** Whether nobody else decides what this signal means. */
+  /** Whether no listener of the program decides what this signal means. */
   #isOurs(signal: NodeJS.Signals): boolean {
     const others = process.listeners(signal).filter((listener) => listener !== this.#listener);
     if (others.length <= waitingListeners(signal)) return true;

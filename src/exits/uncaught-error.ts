@@ -1,4 +1,4 @@
-// An error that nobody caught: its report first, as Python does it, then the
+// An uncaught error: its report first, as Python does it, then the
 // cleanups, then Node's own status.
 
 import { writeError } from "../diagnostics/stderr.ts";
@@ -30,7 +30,7 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
     if (shutdown.begin(describeExit({ kind, code, error }), end)) end();
   };
 
-  /** Node tells the worker's parent, by itself, if it sees the error with nobody to handle it. */
+  /** Throws the error once more after the cleanups: Node itself tells the worker's parent of it. */
   const leaveWorker = (emit: () => boolean, error: unknown, kind: Kind): boolean => {
     const end = () => {
       released = { error };
@@ -43,7 +43,7 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
 
   return {
     intercepts: {
-      // Work that `exiting` aborted, and which nobody waits for any more.
+      // Work that `exiting` aborted, and whose promise is dropped.
       unhandledRejection(emit, [reason]) {
         // And, with --unhandled-rejections=strict, what was reported as an uncaught exception just now.
         const isKnown = shutdown.isRunning && (isAbortedBy(shutdown.exit, reason) || isReasonOf(shutdown.exit, reason));
@@ -85,7 +85,7 @@ function isReasonOf(exit: Exit | undefined, reason: unknown): boolean {
   return exit?.kind === "unhandledRejection" && exit.error === reason;
 }
 
-/** The reader of stdout or stderr is gone. Each cleanup that prints meets that again, and nobody is left to be told. */
+/** The reader of stdout or stderr is gone. Each cleanup that prints meets that again, and no report would be read. */
 function isClosedOutput(error: unknown): boolean {
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   return code === "EPIPE" && syscall === "write";

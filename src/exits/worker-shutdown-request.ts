@@ -10,7 +10,7 @@ export const CHANNEL = "atexit.workers.1";
 
 /** From the main thread to all workers. */
 export interface Question {
-  /** `end`: clean up and end; `clean`: clean up, the thread is ended by whoever owns it. */
+  /** `end`: clean up and end; `clean`: clean up; the thread's owner ends it. */
   readonly ask: "who" | "end" | "clean";
   /** The thread that is meant. */
   readonly to: number;

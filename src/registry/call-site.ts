@@ -1,10 +1,10 @@
-// Where a cleanup was registered, for the report of one that fails. Taking a
+// The place where a cleanup was registered, for a report of its failure. Taking a
 // call's place costs more than the registration itself, so there is a budget.
 
 /** How many places are taken down in a second: about half a percent of its time. */
 const PER_SECOND = 1_000;
 
-/** A place in the program, formatted only when somebody asks. */
+/** A place in the program; V8 formats it when `stack` is first read. */
 export interface CallSite {
   readonly stack?: string;
 }

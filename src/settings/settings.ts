@@ -1,4 +1,4 @@
-// What configure() sets: what holds where nobody says anything.
+// The settings of configure(), and their defaults.
 
 import { ENDING_SIGNALS } from "../platform/signal-list.ts";
 
@@ -18,7 +18,7 @@ export interface Settings {
   processExit: "wait" | "sync";
 }
 
-/** What holds where neither the program nor the environment says anything. */
+/** Returns the settings where neither the program nor the environment sets any. */
 export function defaultSettings(): Settings {
   return {
     grace: 10_000,

@@ -1,7 +1,6 @@
 // The tour: ends real processes in each way, and shows a line for each: what
 // was cleaned up, in which order, with which status, beside bare Node's; and
 // what signal-exit and exit-hook make of the same.
-// tour.js [part of a way out's name]
 
 import { createRequire } from "node:module";
 import type { Library, Mode } from "./libraries.ts";
@@ -47,35 +46,49 @@ function showOthers(library: Library, verdicts: readonly Verdict[]): void {
   say(`    ${library.padEnd(11)}   ${shown.join("; ")}`);
 }
 
-const wanted = process.argv[2] ?? "";
-const ways = waysOut.filter((way) => way.available?.() !== false && way.name.includes(wanted));
-say(`${ways.length + unseenWaysOut.length} ways out of a process, on Node ${process.versions.node}`);
+/**
+ * Runs the tour.
+ *
+ * @param wanted a part of a way out's name; all by default
+ * @returns whether this package got through all that was shown
+ */
+export async function runTour(wanted = ""): Promise<boolean> {
+  const ways = waysOut.filter((way) => way.available?.() !== false && way.name.includes(wanted));
+  say(`${ways.length + unseenWaysOut.length} ways out of a process, on Node ${process.versions.node}`);
 
-const all: Verdict[] = [];
-let row = "";
-for (const way of ways) {
-  if (way.row !== row) say(`\n${paint(1, way.row)}`);
-  row = way.row;
-  const verdicts = await measure(way, SHOWN, process.execPath);
-  all.push(...verdicts);
-  say(way.name);
+  const all: Verdict[] = [];
+  let row = "";
+  for (const way of ways) {
+    if (way.row !== row) say(`\n${paint(1, way.row)}`);
+    row = way.row;
+    const verdicts = await measure(way, SHOWN, process.execPath);
+    all.push(...verdicts);
+    say(way.name);
+    for (const library of SHOWN) {
+      const own = verdicts.filter((verdict) => verdict.library === library);
+      if (library === "atexit") own.forEach(showOurs);
+      else showOthers(library, own);
+    }
+  }
+
+  const unseen = unseenWaysOut.filter((way) => way.name.includes(wanted));
+  if (unseen.length > 0) say(`\n${paint(1, "Ways out that no program sees: recipes, carried out by the guard")}`);
+  for (const way of unseen) {
+    const verdicts = await measureUnseen(way, SHOWN, process.execPath);
+    all.push(...verdicts);
+    say(way.name);
+    for (const verdict of verdicts) {
+      if (verdict.library === "atexit") showGuarded(verdict);
+      else showOthers(verdict.library, [verdict]);
+    }
+  }
+
+  say("\nBoth cleanups ran to their end, and the status is bare Node's:");
   for (const library of SHOWN) {
-    const own = verdicts.filter((verdict) => verdict.library === library);
-    if (library === "atexit") own.forEach(showOurs);
-    else showOthers(library, own);
+    const third = library === "atexit" ? `, ${score(all, library, "recipes")} that no program sees` : "";
+    say(`  ${library.padEnd(11)}  ${score(all, library, "sync")}, ${score(all, library, "async")}${third}`);
   }
-}
-
-const unseen = unseenWaysOut.filter((way) => way.name.includes(wanted));
-if (unseen.length > 0) say(`\n${paint(1, "Ways out that no program sees: recipes, carried out by the guard")}`);
-for (const way of unseen) {
-  const verdicts = await measureUnseen(way, SHOWN, process.execPath);
-  all.push(...verdicts);
-  say(way.name);
-  for (const verdict of verdicts) {
-    if (verdict.library === "atexit") showGuarded(verdict);
-    else showOthers(verdict.library, [verdict]);
-  }
+  return all.filter(({ library }) => library === "atexit").every(isPerfect);
 }
 
 function showGuarded(verdict: Verdict): void {
@@ -86,14 +99,7 @@ function showGuarded(verdict: Verdict): void {
 }
 
 /** How many ways out a library gets through. */
-function score(library: Library, mode: Mode): string {
+function score(all: readonly Verdict[], library: Library, mode: Mode): string {
   const own = all.filter((verdict) => verdict.library === library && verdict.mode === mode);
   return `${mode} ${own.filter(isKept).length} of ${own.length}`;
 }
-
-say("\nBoth cleanups ran to their end, and the status is bare Node's:");
-for (const library of SHOWN) {
-  const third = library === "atexit" ? `, ${score(library, "recipes")} that no program sees` : "";
-  say(`  ${library.padEnd(11)}  ${score(library, "sync")}, ${score(library, "async")}${third}`);
-}
-if (!all.filter(({ library }) => library === "atexit").every(isPerfect)) process.exitCode = 1;

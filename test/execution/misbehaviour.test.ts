@@ -96,14 +96,14 @@ const rows: readonly Row[] = [
   },
   {
     name: "a cleanup that never settles is given up when the grace period is over, and the rest is called",
-    setUp: "configure({ grace: 100 })",
+    setUp: "configure({ grace: 500 })",
     register: "register(function stuck() { return new Promise(() => {}) });",
     stderr: [/cleanup "stuck" has not settled and was given up after \d+ ms/],
     status: "1",
   },
   {
     name: "a cleanup that never settles, and then a signal",
-    setUp: "configure({ grace: 100 })",
+    setUp: "configure({ grace: 500 })",
     register: "register(function stuck() { return new Promise(() => {}) });",
     leave: "stay(); process.kill(process.pid, 'SIGTERM')",
     stderr: [/"stuck" has not settled/],
@@ -132,14 +132,14 @@ const rows: readonly Row[] = [
   },
   {
     name: "a cleanup that blocks the event loop is stopped when the grace period is over",
-    setUp: "configure({ grace: 200 })",
+    setUp: "configure({ grace: 500 })",
     register: "register(function loop() { for (;;); });",
     stderr: [/cleanup "loop" blocked the event loop and was stopped after \d+ ms/],
     status: "1",
   },
   {
     name: "a cleanup that waits on a lock for ever is stopped",
-    setUp: "configure({ grace: 200 })",
+    setUp: "configure({ grace: 500 })",
     register: "register(function wait() { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) });",
     leave: "process.exit(4)",
     stderr: [/cleanup "wait" blocked the event loop/],
@@ -147,7 +147,7 @@ const rows: readonly Row[] = [
   },
   {
     name: "cleanups that are called after the grace period do not pay for one another",
-    setUp: `configure({ grace: 100 });
+    setUp: `configure({ grace: 500 });
       let called = 0;
       const work = () => { for (const end = performance.now() + 10; performance.now() < end;); called += 1 };
       register(() => console.log(called));`,
@@ -171,7 +171,7 @@ const rows: readonly Row[] = [
   },
   {
     name: "a cleanup that registers one more for ever ends with the grace period",
-    setUp: "configure({ grace: 150 })",
+    setUp: "configure({ grace: 500 })",
     register: "register(function again() { register(again); return sleep(1) });",
     leave: "process.exit(3)",
     stderr: [/not called: 1 cleanup registered after the grace period was over/, /"again"/],

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { lockFile, lockFileSync } from "../../src/resources/index.ts";
 import { statusOf } from "../support/run.ts";
+import { urlOf } from "../support/package-under-test.ts";
 import { here, HOLD, locksLeft, STAY, tries, whileHeld } from "./lock-programs.ts";
 
 const notRoot = process.getuid?.() !== 0 && "needs root";
@@ -104,7 +105,7 @@ test(
       import { lockFile } from "atexit/resources";
       const path = process.env.WORK + "/locks/app.lock";
       const source = \`
-        import("atexit/resources").then(async ({ lockFile }) => {
+        import(${JSON.stringify(urlOf("atexit/resources"))}).then(async ({ lockFile }) => {
           await lockFile(\${JSON.stringify(path)});
           require("node:worker_threads").parentPort.postMessage("held");
         });

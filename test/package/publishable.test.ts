@@ -1,0 +1,48 @@
+// What is not ready is not published.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { repository } from "../support/package-under-test.ts";
+import { run, withDirectory } from "../support/run.ts";
+
+const ready = {
+  version: "1.2.3",
+  repository: "https://example.com/atexit.git",
+  bugs: "https://example.com/atexit/issues",
+  homepage: "https://example.com/atexit",
+};
+const changelog = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-01\n";
+
+const check = (manifest: object, changes = changelog) =>
+  withDirectory(async (directory) => {
+    writeFileSync(join(directory, "package.json"), JSON.stringify(manifest));
+    writeFileSync(join(directory, "CHANGELOG.md"), changes);
+    return run(process.execPath, [join(repository, "scripts/check-publishable.mjs"), directory]);
+  });
+
+test("a package that names its home, and its changes, is published", async () => {
+  assert.deepEqual(await check(ready), { code: 0, signal: null, stdout: "", stderr: "" });
+});
+
+for (const field of ["repository", "bugs", "homepage"] as const) {
+  test(`without ${field} it is refused`, async () => {
+    const { code, stderr } = await check({ ...ready, [field]: undefined });
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`no "${field}"`));
+  });
+}
+
+test("without a section of its version in the changelog it is refused", async () => {
+  const { code, stderr } = await check({ ...ready, version: "1.2.4" });
+  assert.equal(code, 1);
+  assert.match(stderr, /\[1\.2\.4\]/);
+});
+
+test("npm publish runs the check", () => {
+  const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as {
+    scripts: { prepublishOnly?: string };
+  };
+  assert.equal(manifest.scripts.prepublishOnly, "node scripts/check-publishable.mjs");
+});
