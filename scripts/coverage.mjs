@@ -5,7 +5,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { provideNodes } from "./nodes.mjs";
+
+const C8 = fileURLToPath(import.meta.resolve("c8/bin/c8.js"));
 
 /** In percent. */
 const FLOOR = { lines: 89, functions: 85, branches: 84, statements: 89 };
@@ -16,12 +19,10 @@ const node = process.features.typescript ? process.execPath : provideNodes().at(
 const scratch = mkdtempSync(join(tmpdir(), "atexit-coverage-"));
 const floors = Object.entries(FLOOR).flatMap(([name, percent]) => [`--${name}`, String(percent)]);
 const c8 = ["--src", "src", "--all", "--include", "src/**/*.ts", "--exclude", "src/tour/**", "--reporter", "text"];
+const tests = [node, "--test", "--test-concurrency=4", "--test-reporter=dot", "test/**/*.test.ts"];
 const { status } = spawnSync(
   node,
-  [
-    ...["node_modules/c8/bin/c8.js", ...c8, "--temp-directory", join(scratch, "c8"), "--check-coverage", ...floors],
-    ...[node, "--test", "--test-concurrency=4", "--test-reporter=dot", "test/**/*.test.ts"],
-  ],
+  [C8, ...c8, "--temp-directory", join(scratch, "c8"), "--check-coverage", ...floors, ...tests],
   { stdio: "inherit", env: { ...process.env, ATEXIT_DIR: join(scratch, "journals") } },
 );
 rmSync(scratch, { recursive: true, force: true });

@@ -1,9 +1,7 @@
 // Starts a real process, and tells how it ended and what it wrote.
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 
 export interface Ended {
   readonly code: number | null;
@@ -69,16 +67,6 @@ export function printed(child: ChildProcess, expected: string): Promise<void> {
       reject(new Error(`The process ended before it printed ${JSON.stringify(expected)}: ${seen}`)),
     );
   });
-}
-
-/** A directory that is gone after the body. */
-export async function withDirectory<T>(body: (directory: string) => Promise<T>): Promise<T> {
-  const directory = mkdtempSync(join(tmpdir(), "atexit-test-"));
-  try {
-    return await body(directory);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 /** The lines of a file, or none where there is no file. */

@@ -66,7 +66,7 @@ export function row(title: string, ...ways: Row[]): WayOut[] {
 }
 
 /** Signals whose default is to end the process, and which a program can catch; those that this system has. */
-export const endingSignals = (
+const endingSignals = (
   "SIGHUP SIGINT SIGQUIT SIGTERM SIGABRT SIGALRM SIGVTALRM SIGXCPU SIGUSR2 SIGTRAP SIGSYS SIGIO SIGPWR SIGSTKFLT".split(
     " ",
   ) as NodeJS.Signals[]

@@ -43,7 +43,7 @@ async function serve(
   child.stdout.on("data", (chunk) => (stdout += chunk));
   child.stderr.on("data", (chunk) => (stderr += chunk));
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-  await printed(child, "Listening on ").catch((error) => assert.fail(`${error} ${stderr}`));
+  await printed(child, "Listening on ").catch((error: unknown) => assert.fail(`${error} ${stderr}`));
   const port = Number(/Listening on (\d+)/.exec(stdout)?.[1]);
 
   const counts = { answered: 0, refused: 0, cut: 0 };

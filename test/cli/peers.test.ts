@@ -46,7 +46,7 @@ interface Left {
 /** What is left when it has ended, and all that it set going has had its time. */
 async function leftBy(place: Place, runner: string, then: string, signal?: NodeJS.Signals): Promise<Left> {
   const [command, ...args] = [...(runners[runner] as (place: Place) => readonly string[])(place), script(then)];
-  const ended = await run(command as string, args, {
+  const ended = await run(command, args, {
     env: place.environment,
     stdio: ["ignore", "pipe", "ignore"],
     detached: true, // what it leaves behind holds its output open, and is ended with its group

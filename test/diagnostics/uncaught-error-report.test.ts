@@ -107,7 +107,7 @@ const NOTHING = `globalThis.handle = (await import("node:fs"));\n`;
 
 describe("the report of an uncaught error", { concurrency: 3 }, () => {
   for (const { name, source, excerpt, nodeOptions = [] } of rows) {
-    test(`${name}`, async () => {
+    test(name, async () => {
       const run = async (first: string) => {
         const ended = await runProgram(first + source, { nodeOptions });
         return { ...ended, stderr: ended.stderr.replaceAll(/program-\w+/g, "program") };

@@ -260,7 +260,7 @@ const rows: readonly Row[] = [
 
 describe("cleanups that misbehave", { concurrency: 3 }, () => {
   for (const row of rows) {
-    test(`${row.name}`, async () => {
+    test(row.name, async () => {
       const source = `
           import { configure, exit, register, unregister } from "atexit";
           const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -57,7 +57,7 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
   it("has nothing that publint could suggest", async () => {
     const bytes = readFileSync(tarball);
     const { messages, pkg } = await publint({
-      pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer },
+      pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
       level: "suggestion",
       strict: true,
     });

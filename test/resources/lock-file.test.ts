@@ -180,7 +180,7 @@ test("bad arguments are refused", async () => {
     ["a.lock", { wait: Number.NaN }, "ERR_ATEXIT_TIME"],
     ["a.lock", { data: () => {} }, "ERR_ATEXIT_JSON"],
   ] as const) {
-    const loose = options as object;
+    const loose: object = options;
     assert.throws(() => lockFileSync(path, loose), { code });
     await assert.rejects(lockFile(path, loose), { code });
   }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type LockHeldError } from "../../src/resources/index.ts";
+import type { LockHeldError } from "../../src/resources/index.ts";
 import { inPlace, type Place } from "../support/place.ts";
 import { printed } from "../support/run.ts";
 
