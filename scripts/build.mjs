@@ -40,7 +40,7 @@ const ENTRIES = {
  * running 8 ms sooner than four ES modules. And what writes traces: it is loaded
  * in the middle of a shutdown, where nothing can be waited for.
  */
-const COMMONJS = { cli: "src/cli/main.ts", trace: "src/trace/writer.ts" };
+const COMMONJS = { cli: "src/cli/main.ts", command: "src/cli/command.ts", trace: "src/trace/writer.ts" };
 
 const ASSETS = ["src/trace/page.js", "src/trace/page.css", "src/trace/colours.css"];
 

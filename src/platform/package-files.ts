@@ -11,6 +11,7 @@ const FILES = {
   replay: ["durable/replay/main", "replay.js"],
   call: ["durable/recipes/call-main", "call.js"],
   "trace writer": ["trace/writer", "trace.cjs"],
+  command: ["cli/command", "command.cjs"],
   commands: ["cli/commands", "commands.js"],
   inspect: ["cli/inspect", "inspect.js"],
   doctor: ["cli/doctor", "doctor.js"],

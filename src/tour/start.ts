@@ -27,15 +27,26 @@ export interface Outcome {
   readonly leftByGuard: readonly string[];
 }
 
-const PROGRAM = packagePath("tour program");
-const HOST = packagePath("tour host");
+/** The programs that are started, by their paths. */
+export interface TourPrograms {
+  readonly program: string;
+  readonly host: string;
+}
+
+const OWN: TourPrograms = { program: packagePath("tour program"), host: packagePath("tour host") };
 
 /** Runs one way out to its end. */
-export async function startAndEnd(way: WayOut, library: Library, mode: Mode, node: string): Promise<Outcome> {
+export async function startAndEnd(
+  way: WayOut,
+  library: Library,
+  mode: Mode,
+  node: string,
+  programs = OWN,
+): Promise<Outcome> {
   const directory = mkdtempSync(join(tmpdir(), "atexit-way-out-"));
   const log = join(directory, "log");
   try {
-    const [command, ...args] = commandOf(way, node, [way.name, library, mode, log], directory);
+    const [command, ...args] = commandOf(way, node, [way.name, library, mode, log], directory, programs);
     const ended = await run(command as string, args, {
       stdio: ["pipe", "pipe", "pipe"],
       detached: true, // a process group of its own, for Ctrl-C
@@ -87,22 +98,28 @@ function commandsNaming(text: string): number {
   return pids.filter((pid) => contentOf(`/proc/${pid}/cmdline`).includes(text)).length;
 }
 
-function commandOf(way: WayOut, node: string, program: readonly string[], directory: string): readonly string[] {
+function commandOf(
+  way: WayOut,
+  node: string,
+  args: readonly string[],
+  directory: string,
+  { program, host }: TourPrograms,
+): readonly string[] {
   switch (way.host) {
     case "parent":
-      return [node, ...(way.nodeOptions ?? []), PROGRAM, ...program];
+      return [node, ...(way.nodeOptions ?? []), program, ...args];
     case "pid 1":
-      return ["unshare", "--pid", "--fork", "--mount-proc", node, PROGRAM, ...program];
+      return ["unshare", "--pid", "--fork", "--mount-proc", node, program, ...args];
     case "test runner":
-      return [node, "--test", wrapper(directory, program)];
+      return [node, "--test", wrapper(directory, program, args)];
     default:
-      return [node, HOST, way.host, PROGRAM, ...program];
+      return [node, host, way.host, program, ...args];
   }
 }
 
 /** The test runner starts files without arguments: a file that stands for the program with its arguments. */
-function wrapper(directory: string, program: readonly string[]): string {
+function wrapper(directory: string, program: string, args: readonly string[]): string {
   const file = join(directory, "way-out.test.mjs");
-  writeFileSync(file, `process.argv.push(...${JSON.stringify(program)});\nawait import(${JSON.stringify(PROGRAM)});\n`);
+  writeFileSync(file, `process.argv.push(...${JSON.stringify(args)});\nawait import(${JSON.stringify(program)});\n`);
   return file;
 }

@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { EXPECTED_LOG, type Mode } from "../../src/tour/libraries.ts";
 import { startAndEnd } from "../../src/tour/start.ts";
 import { type WayOut, waysOut } from "../../src/tour/ways-out.ts";
+import { tourPrograms } from "../support/package-under-test.ts";
 
 const bareStatuses = new Map<WayOut, Promise<string>>();
 
@@ -16,7 +17,7 @@ function bareStatus(way: WayOut): Promise<string> {
   const known =
     bareStatuses.get(way) ??
     (way.status === undefined
-      ? startAndEnd(way, "none", "sync", process.execPath).then(({ status }) => status)
+      ? startAndEnd(way, "none", "sync", process.execPath, tourPrograms).then(({ status }) => status)
       : Promise.resolve(way.status));
   bareStatuses.set(way, known);
   return known;
@@ -24,7 +25,7 @@ function bareStatus(way: WayOut): Promise<string> {
 
 /** Ends a program in that way, and checks what holds for cleanups of each kind. */
 async function checked(way: WayOut, mode: Mode) {
-  const outcome = await startAndEnd(way, "atexit", mode, process.execPath);
+  const outcome = await startAndEnd(way, "atexit", mode, process.execPath, tourPrograms);
   const context = `${mode}; stderr: ${outcome.stderr.before}<cleanup>${outcome.stderr.after}`;
   assert.deepEqual(outcome.log, EXPECTED_LOG, `both cleanups ran, in order, once (${context})`);
   assert.equal(outcome.status, await bareStatus(way), `the status is bare Node's (${context})`);

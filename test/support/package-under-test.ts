@@ -41,6 +41,8 @@ const [files, places] = isFromSources
         "atexit/resources": "resources/index.ts",
         "atexit/app": "app/index.ts",
         command: "cli/main.ts",
+        program: "tour/program.ts",
+        host: "tour/host.ts",
       },
     ] as const)
   : ([
@@ -51,11 +53,19 @@ const [files, places] = isFromSources
         "atexit/resources": "resources.js",
         "atexit/app": "app.js",
         command: "cli.cjs",
+        program: "tour-program.js",
+        host: "tour-host.js",
       },
     ] as const);
 
 /** The command `atexit`: `node CLI run …`. */
 export const CLI = join(repository, files, places.command);
+
+/** The programs of the tour: what ends in each way, and what it runs under. */
+export const tourPrograms = {
+  program: join(repository, files, places.program),
+  host: join(repository, files, places.host),
+};
 
 /** The file that an entry point is, as a URL: for programs that can be in no directory of ours. */
 export function urlOf(entryPoint: EntryPoint): string {

@@ -26,6 +26,7 @@ done
 # Are there journals of dead processes, whose guards died too?
 directory=\${journal%/*}
 for file in "$directory"/*.jsonl "$directory"/*.claim; do
+  [ "$file" = "$journal" ] && continue # the guard's own business, below
   name=\${file##*/}
   case $name in
     *.claim) name=\${name#*.jsonl.} ;;

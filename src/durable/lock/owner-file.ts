@@ -153,8 +153,11 @@ export function holderOf(lock: string): LockHolder | undefined {
       .toString("utf8", 0, fs.readSync(fd, buffer, 0, buffer.length, 0))
       .split("\n");
     const record = parseRecord(first);
+    const token = record?.token ?? tokenByInode(lock, stats);
+    // The holder has let go between the open and the read, which found nothing left to tell it by.
+    if (token === undefined && !isStill(lock, stats)) return holderOf(lock);
     return {
-      token: record?.token ?? tokenByInode(lock, stats),
+      token,
       record,
       since: stats.ctime, // link(2) sets it
       uid: stats.uid,
@@ -163,6 +166,11 @@ export function holderOf(lock: string): LockHolder | undefined {
   } finally {
     fs.closeSync(fd);
   }
+}
+
+function isStill(path: string, { dev, ino }: import("node:fs").Stats): boolean {
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && stats.dev === dev && stats.ino === ino;
 }
 
 /** One that was written over by hand still has its second name, which tells. */

@@ -9,23 +9,23 @@ type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
 
 /** @throws a `RangeError` with the code `ERR_ATEXIT_PROTECTED_PATH` */
 export function assertRemovable(path: string, { dev, ino }: Id): void {
-  const what = precious().get(`${dev}:${ino}`);
+  const what = protectedPaths().get(`${dev}:${ino}`);
   if (what !== undefined) throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
 }
 
-let kept: { cwd: string; home: string; precious: Map<string, string> } | undefined;
+let kept: { cwd: string; home: string; paths: Map<string, string> } | undefined;
 
-/** What is precious, by device and inode. */
-function precious(): Map<string, string> {
+/** Returns what each protected path is, by device and inode. */
+function protectedPaths(): Map<string, string> {
   const home = builtin("os").homedir();
   const cwd = workingDirectory();
   if (kept?.cwd !== cwd || kept.home !== home) {
     const found = new Map<string, string>();
     addWithAncestors(found, cwd, "the working directory");
     addWithAncestors(found, home, "the home directory");
-    kept = { cwd, home, precious: found };
+    kept = { cwd, home, paths: found };
   }
-  return kept.precious;
+  return kept.paths;
 }
 
 function addWithAncestors(found: Map<string, string>, path: string, what: string): void {
