@@ -2,14 +2,11 @@
 // The command's first file: it lets Node keep what it compiles, and loads the
 // rest. Node 24 has the command running 4 ms sooner with that.
 
-import { statSync } from "node:fs";
-import module from "node:module";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { builtin } from "../platform/node-builtins.ts";
 import { packagePath } from "../platform/package-files.ts";
 
 keepCompiledCode();
-module.createRequire(import.meta.url)(packagePath("command"));
+builtin("module").createRequire(import.meta.url)(packagePath("command"));
 
 /**
  * Switches Node's compile cache on, where Node has one, and the user has a cache
@@ -19,10 +16,11 @@ module.createRequire(import.meta.url)(packagePath("command"));
  * Source: https://nodejs.org/api/module.html#module-compile-cache
  */
 function keepCompiledCode(): void {
-  const { enableCompileCache } = module as { enableCompileCache?: (directory: string) => unknown };
-  if (enableCompileCache === undefined) return;
-  const caches = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const stats = statSync(caches, { throwIfNoEntry: false });
+  const { enableCompileCache } = builtin("module") as { enableCompileCache?: (directory: string) => unknown };
+  if (enableCompileCache === undefined) return; // Node 20
+  const { join } = builtin("path");
+  const caches = process.env["XDG_CACHE_HOME"] || join(builtin("os").homedir(), ".cache");
+  const stats = builtin("fs").statSync(caches, { throwIfNoEntry: false });
   const isOwn = stats?.isDirectory() === true && stats.uid === process.geteuid?.() && (stats.mode & 0o022) === 0;
   if (isOwn) enableCompileCache(join(caches, "atexit"));
 }

@@ -28,7 +28,7 @@ export interface Outcome {
 }
 
 /** The programs that are started, by their paths. */
-export interface TourPrograms {
+interface TourPrograms {
   readonly program: string;
   readonly host: string;
 }
