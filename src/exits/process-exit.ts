@@ -16,7 +16,7 @@ import type { Signals } from "./signals.ts";
 /** How a call of process.exit() comes to its end. */
 interface Plan {
   readonly exit: Exit;
-  readonly end: () => void;
+  readonly end: () => never;
   /** Whether it ends by the signal for whose sake the call was made. */
   readonly isBySignal: boolean;
 }
@@ -43,7 +43,7 @@ export class ProcessExit implements ExitHandler {
       nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
       const plan = this.#plan(code);
       if (plan !== undefined && shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) {
-        if (plan.isBySignal) plan.end();
+        if (plan.isBySignal) return plan.end();
         process.exitCode = shutdown.requestedCode ?? code;
         nodeProcess._exiting = true;
         return this.#emitLast(emit, code);
@@ -60,8 +60,7 @@ export class ProcessExit implements ExitHandler {
     const { shutdown } = this.#context;
     const plan = this.#plan(code, kind);
     if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) throw new SystemExit(code);
-    plan.end();
-    throw new SystemExit(code); // never reached: the process has ended
+    return plan.end();
   }
 
   /** Ends the process, also where another library has replaced process.exit. */
