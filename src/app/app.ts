@@ -23,7 +23,7 @@ import { type Places, placesOf } from "./files.ts";
 import { answer, type Health, type ProbeOptions, probeServer } from "./probes.ts";
 import { ServiceManager, watchdogOf } from "./systemd-notify.ts";
 
-/** How an application starts. */
+/** Options of an application. */
 export interface StartOptions {
   /**
    * The directory of its lock, its log and its state. By default systemd's
@@ -32,29 +32,35 @@ export interface StartOptions {
   dir?: string;
   /** The lock file, or `false` where several instances may run. By default `<dir>/<name>.lock`. */
   lock?: string | false;
-  /** The log file, or `false` for none: `log()` prints then. By default `<name>.log` in systemd's `LOGS_DIRECTORY`, or in `dir`. */
+  /**
+   * The log file, or `false` for none: `log()` prints then. By default
+   * `<name>.log` in systemd's `LOGS_DIRECTORY`, or in `dir`.
+   */
   log?: string | false;
-  /** Whether each line of the log begins with the time, as ISO 8601. By default not. */
+  /** Whether each line of the log begins with the time, as ISO 8601. By default it does not. */
   timestamps?: boolean;
   /** How long to wait for another instance to end, in milliseconds. By default not at all. */
   wait?: number;
-  /** Whether a second instance says so and ends with code 1, or `start` rejects with the `LockHeldError`. By default `"exit"`. */
+  /**
+   * Whether a second instance says so and ends with code 1, or `start` rejects
+   * with the `LockHeldError`. By default `"exit"`.
+   */
   ifRunning?: "exit" | "throw";
   /** How long servers go on serving at a shutdown, in milliseconds. By default 5,000 in Kubernetes, and 0 elsewhere. */
   drainDelay?: number;
   /** Where Kubernetes' probes are answered. By default nowhere: see {@link App.probe}. */
   probes?: ProbeOptions;
-  /** Whether its start and its end are printed on stdout. By default they are. */
+  /** Whether neither its start nor its end is printed on stdout. By default both are. */
   quiet?: boolean;
 }
 
-/** How a server is served. */
+/** Options of a server. */
 export interface ServeOptions {
-  /** By default one that is free. */
+  /** The port. By default any free port. */
   port?: number;
-  /** On which address. By default on all. */
+  /** The address to listen on. By default all. */
   host?: string;
-  /** How long it goes on serving at a shutdown, in milliseconds. By default as the application. */
+  /** How long the server goes on serving at a shutdown, in milliseconds. By default as the application. */
   drainDelay?: number;
   /** How long answers may take after that, in milliseconds. */
   grace?: number;
@@ -63,31 +69,31 @@ export interface ServeOptions {
 /** An application that has started. */
 export interface App extends AsyncDisposable {
   readonly name: string;
-  /** The run before this one, if nobody saw its end: it was killed, or lost its power. */
+  /** The run before this one, if its end was not seen: it was killed, or lost its power. */
   readonly lost: LostRun | undefined;
-  /** Where the log is, if there is one. */
+  /** The path of the log, if there is one. */
   readonly logPath: string | undefined;
   /** Writes a line into the log. */
   log(line: string): void;
   /**
-   * Closes a resource at the end, in its own way, or by that function.
+   * Closes a resource at the end, in its own way, or by the function `close`.
    *
    * @returns the resource
    */
   use<T extends object>(resource: T, close?: (resource: T) => unknown): T;
   /**
-   * Lets a server listen, and leave its clients well at the end.
+   * Lets a server listen, and drains it at the end.
    *
    * @returns where it listens; rejects with the system's error
    */
   serve(server: Server, options?: ServeOptions): Promise<AddressInfo>;
   /** Answers a probe of Kubernetes on a server of your own. @returns whether the request was one */
   probe(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Says that requests are wanted, once every server listens: to systemd, Kubernetes, PM2. */
+  /** Tells systemd, Kubernetes and PM2 that requests are wanted, once every server listens. */
   ready(): Promise<void>;
-  /** Tells systemd what is going on. */
+  /** Sends systemd a line about the state of the application. */
   status(text: string): void;
-  /** Ends the application, and not the process: all that was added is closed, last in, first out. */
+  /** Ends the application, and not the process: closes all that was added, last in, first out. */
   close(): Promise<void>;
 }
 
@@ -95,11 +101,11 @@ type Handle = { run(): unknown };
 
 const IN_KUBERNETES_DRAIN = 5_000;
 
-/** Between two messages to systemd that a shutdown goes on, and what each asks for, in milliseconds. */
+/** How often systemd is told that a shutdown goes on, and how much time each message asks for, in milliseconds. */
 const EXTEND_EVERY = 1_000;
 const EXTEND_BY = 5_000;
 
-/** A supervisor's patience is used but for this part, in milliseconds. */
+/** Returns the part of a supervisor's patience that is left unused, in milliseconds. */
 const marginOf = (patience: number) => Math.min(5_000, Math.max(1_000, patience / 10));
 
 export async function startApp(name: unknown, options: StartOptions): Promise<App> {
@@ -122,7 +128,7 @@ export async function startApp(name: unknown, options: StartOptions): Promise<Ap
   return app;
 }
 
-/** The operator's ATEXIT_GRACE stands over it. */
+/** Fits the grace period into a supervisor's patience; the operator's ATEXIT_GRACE overrides it. */
 function keepWithin(seconds: string | undefined): void {
   const patience = Number(seconds) * 1_000;
   if (seconds === undefined || !(patience > 0)) return;
@@ -154,7 +160,7 @@ class StartedApp implements App, Health {
     return this.#log?.path;
   }
 
-  /** Each cleanup is registered the moment its resource is there. */
+  /** Starts all parts, and registers each cleanup the moment its resource is there. */
   async start(): Promise<void> {
     const { lock, log, probes, wait = 0 } = this.#options;
     if (lock !== false) this.#hold(await lockFile(this.#places.lock, { wait }));
@@ -171,7 +177,7 @@ class StartedApp implements App, Health {
       const uptime = (performance.now() - this.#startedAt) / 1_000;
       this.#print(`Lock released. Uptime: ${uptime.toFixed(1)}s`);
     });
-    // Only one at a time can say so, so without a lock nobody does.
+    // Only a single instance can tell how the last run ended, so without a lock none does.
     this.lost = begin(this.#places.run);
     this.#add({ name: `${this.name}: the run` }, () => end(this.#places.run));
   }
@@ -200,7 +206,7 @@ class StartedApp implements App, Health {
       period === undefined
         ? undefined
         : setInterval(() => void manager.notify({ WATCHDOG: 1 }), period / 2 / 1_000).unref();
-    // The first to be registered of what is told, so the last to end.
+    // The manager's cleanup is registered first, so it runs last.
     this.#add({ name: `${this.name}: the service manager`, timeout: 2_500 }, async () => {
       await manager.flushed();
       clearInterval(watchdog);
@@ -273,7 +279,7 @@ class StartedApp implements App, Health {
     clearInterval(this.#askingForTime);
   }
 
-  /** As soon as it is known that this will end, and before anything is closed. */
+  /** Marks the application as leaving, as soon as its end is known, and before anything is closed. */
   readonly #leave = (): void => {
     this.isLeaving = true;
     const manager = this.#manager;
@@ -281,7 +287,7 @@ class StartedApp implements App, Health {
     void manager.notify({ STOPPING: 1 });
     const latest = performance.now() + configure({}).grace;
     let before = count();
-    // A loop that is blocked asks for no more time; nor does one that has nothing left to wait for.
+    // A blocked event loop asks for no more time; nor does a shutdown with nothing left to wait for.
     this.#askingForTime = setInterval(() => {
       const left = count();
       if (performance.now() >= latest) return clearInterval(this.#askingForTime);

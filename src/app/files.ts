@@ -1,5 +1,5 @@
-// Where an application's files are: systemd's directories, those of the XDG
-// Base Directory Specification, or what the program says.
+// The places of an application's files: systemd's directories, those of the XDG
+// Base Directory Specification, or the program's choice.
 
 import { mkdirSync } from "node:fs";
 import { homedir, tmpdir, userInfo } from "node:os";
@@ -8,7 +8,7 @@ import { isAbsolute, join, resolve } from "node:path";
 export interface Places {
   readonly lock: string;
   readonly log: string;
-  /** Says of a run that it has not ended well yet. */
+  /** The file that says of a run that it has not ended well yet. */
   readonly run: string;
 }
 
@@ -19,8 +19,8 @@ export interface PlaceOptions {
 }
 
 /**
- * Not `XDG_RUNTIME_DIR`, also for the lock: a login has one, a cron job of the
- * same user has none, and the two have to find the same lock.
+ * Returns the places. None is in `XDG_RUNTIME_DIR`, not even the lock: a login has
+ * one, a cron job of the same user has none, and both have to find the same lock.
  *
  * @throws the system's error where the directory cannot be made
  */
@@ -44,7 +44,7 @@ function stateDirectory(name: string): string {
   );
 }
 
-/** Several are separated by colons. Source: systemd.exec(5), RuntimeDirectory=. */
+/** Returns the first of systemd's directories, which colons separate. Source: systemd.exec(5), RuntimeDirectory=. */
 function ofSystemd(variable: string): string | undefined {
   return process.env[variable]?.split(":")[0] || undefined;
 }

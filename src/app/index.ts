@@ -1,4 +1,4 @@
-// The face of `atexit/app`: a service that starts once and leaves cleanly.
+// The public API of `atexit/app`: a service that starts once and ends cleanly.
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
@@ -15,9 +15,9 @@ export type { App, ServeOptions, StartOptions };
  * know, and all of it is taken back, last in, first out, on every way out.
  *
  * - Every exit that JavaScript sees: what was added is closed, the log gets its
- *   last line, and the lock is let go.
+ *   last line, and the lock is released.
  * - SIGKILL, a crash, power loss: the next start runs at once, and its log says
- *   that the end of the last one was seen by nobody.
+ *   that the end of the last run was not seen.
  *
  * A second instance prints `App already running (PID …)` and ends with code 1.
  *

@@ -1,10 +1,10 @@
-// How the last run ended: a file says that one has begun, and is removed at its
-// end. Where it is still there at the next start, no end was seen.
+// Tells how the last run ended: a file is written when a run begins, and removed
+// at its end. Where it is still there at the next start, no end was seen.
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { thisProcess } from "../platform/process-identity.ts";
 
-/** A run that was killed, or lost its power: its end was seen by nobody. */
+/** A run whose end was not seen: it was killed, or lost its power. */
 export interface LostRun {
   /** Its pid, where that could be read. */
   readonly pid: number | undefined;
@@ -13,7 +13,7 @@ export interface LostRun {
   readonly rebooted: boolean;
 }
 
-/** Writes down that this run has begun, and tells what became of the last one. */
+/** Writes down that this run has begun, and returns the last run if its end was not seen. */
 export function begin(path: string): LostRun | undefined {
   const lost = read(path);
   const run = { pid: process.pid, since: new Date().toISOString(), boot: thisProcess().boot };

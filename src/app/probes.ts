@@ -1,17 +1,17 @@
-// What Kubernetes asks an instance: whether it has started, lives, and wants
-// requests.
+// Answers the probes of Kubernetes: whether an instance has started, lives, and
+// wants requests.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
 /** Where the probes are answered. */
 export interface ProbeOptions {
-  /** The port of a server for the probes alone; it is answered until the end. */
+  /** The port of a server for the probes alone, which answers until the end. */
   port: number;
-  /** On which address. By default on all. */
+  /** The address to listen on. By default all. */
   host?: string;
 }
 
-/** What the probes tell of. */
+/** The state that the probes tell of. */
 export interface Health {
   readonly isReady: boolean;
   readonly isLeaving: boolean;
@@ -20,7 +20,7 @@ export interface Health {
 const paths: Readonly<Record<string, (health: Health) => boolean>> = {
   "/livez": () => true,
   "/startupz": ({ isReady }) => isReady,
-  // Also while requests are still served: so that no more of them are sent.
+  // A leaving instance is not ready, though it still serves: so that no more requests are sent.
   "/readyz": ({ isReady, isLeaving }) => isReady && !isLeaving,
 };
 
@@ -34,13 +34,13 @@ export function answer(health: Health, { url = "", method }: IncomingMessage, re
   return true;
 }
 
-/** A server for the probes alone, which keeps no process alive. */
+/** Makes a server for the probes alone, which keeps no process alive. */
 export function probeServer(health: Health): Server {
-  // Not imported: to load it changes globals, and few need it.
+  // node:http is not imported: to load it changes globals, and few programs need it.
   const server = process.getBuiltinModule("http").createServer((request, response) => {
     if (!answer(health, request, response)) response.writeHead(404).end();
   });
-  // The last to be closed, and with nobody to wait for.
+  // This server is closed last, and waits for no client.
   server.keepAliveTimeout = 1;
   server.on("connection", (socket) => socket.unref());
   return server.unref();

@@ -6,13 +6,13 @@
 
 import { spawn } from "node:child_process";
 
-/** One program that can send a datagram. */
+/** A program that can send a datagram. */
 interface Speaker {
   readonly command: string;
   readonly args: (message: readonly string[], address: string) => readonly string[];
 }
 
-/** Abstract sockets begin with `@` in the variable, and with a zero byte in truth. */
+/** The known programs. Abstract sockets begin with `@` in the variable, and with a zero byte in truth. */
 const speakers: readonly Speaker[] = [
   { command: "systemd-notify", args: (message) => ["--", ...message] },
   {
@@ -44,7 +44,7 @@ socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(
 /** How long a message may take, in milliseconds. */
 const SENT_WITHIN = 2_000;
 
-/** Speaks to the service manager, one message after the other. */
+/** Sends messages to the service manager, one after the other. */
 export class ServiceManager {
   readonly #address: string;
   readonly #candidates: Speaker[] = [...speakers];
@@ -55,7 +55,7 @@ export class ServiceManager {
     this.#address = address;
   }
 
-  /** @returns resolves when it has been sent, or could not be */
+  /** Sends a message. @returns a promise that resolves when it has been sent, or could not be */
   notify(fields: Readonly<Record<string, string | number>>): Promise<void> {
     // A line break would begin another field.
     const message = Object.entries(fields).map(([key, value]) => `${key}=${String(value).replace(/\s*\n\s*/g, " ")}`);
@@ -63,7 +63,7 @@ export class ServiceManager {
     return this.#sent;
   }
 
-  /** Resolves when all has been sent. */
+  /** Resolves when all messages have been sent. */
   flushed(): Promise<void> {
     return this.#sent;
   }
@@ -98,7 +98,7 @@ function run(command: string, args: readonly string[]): Promise<string | undefin
   });
 }
 
-/** How often the watchdog wants to hear of this process, in microseconds, if it does. */
+/** Returns how often the watchdog expects a message, in microseconds, or `undefined` where none is set. */
 export function watchdogOf({ WATCHDOG_USEC, WATCHDOG_PID }: NodeJS.ProcessEnv): number | undefined {
   const time = Number(WATCHDOG_USEC);
   if (!Number.isFinite(time) || time <= 0) return undefined;

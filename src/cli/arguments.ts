@@ -1,9 +1,9 @@
-// Options, as the commands read them, and what is said of a wrong one.
+// Reads the options of the commands, and rejects wrong ones.
 
 import type { parseArgs, ParseArgsConfig } from "node:util";
 import { builtin } from "../platform/node-builtins.ts";
 
-/** How this command ends where the command that it runs does not decide. */
+/** The exit status of this command where the command that it runs does not decide. */
 export const EXIT = {
   /** Something that was to be done has failed. */
   failed: 1,
@@ -11,23 +11,23 @@ export const EXIT = {
   usage: 2,
   /** The lock is held. EX_TEMPFAIL of sysexits(3): trying again later may help. */
   held: 75,
-  /** This command itself has failed. As env(1), timeout(1) and docker-run(1) have it, as are the next two. */
+  /** This command itself has failed: this and the next two are as in env(1), timeout(1) and docker-run(1). */
   itself: 125,
   cannotExecute: 126,
   notFound: 127,
 } as const;
 
-/** The command line makes no sense: its message says what does. */
+/** The error of a command line that makes no sense; its message says what does. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** By its name: each file of the package has a copy of the class. */
+/** Reports whether an error is a usage error, by its name: each file of the package has a copy of the class. */
 export function isUsageError(error: unknown): error is UsageError {
   return (error as UsageError).name === "UsageError";
 }
 
-/** Runs a subcommand, and says of a command line that makes no sense where to read more. */
+/** Runs a subcommand, and adds to a usage error where to read more. */
 export async function withHint(name: string, body: () => Promise<void>): Promise<void> {
   try {
     await body();
@@ -37,7 +37,7 @@ export async function withHint(name: string, body: () => Promise<void>): Promise
   }
 }
 
-/** Whether help is asked for, and not by what follows `--` or by the command that is run. */
+/** Reports whether help is asked for, and not after `--` or by the command that is run. */
 export function asksForHelp(args: readonly string[]): boolean {
   const first = args.findIndex((arg) => arg === "--" || !arg.startsWith("-"));
   return (first === -1 ? args : args.slice(0, first)).some((arg) => arg === "--help" || arg === "-h");
@@ -51,7 +51,7 @@ type Parsed<T extends Options> = ReturnType<
 
 /** @throws a {@link UsageError} */
 export function optionsIn<T extends Options>(args: readonly string[], options: T): Parsed<T> {
-  // The most frequent one, without loading the parser.
+  // The most frequent case does not need the parser.
   if (args.length === 0) return { values: {}, positionals: [], tokens: [] } as unknown as Parsed<T>;
   try {
     return builtin("util").parseArgs({ args: [...args], options, tokens: true, strict: true, allowPositionals: true });
@@ -65,7 +65,7 @@ export function refuseOperands([first]: readonly string[]): void {
   if (first !== undefined) throw new UsageError(`What is ${first} to mean here?`);
 }
 
-/** The end of this command's own options: where the command that it runs begins. */
+/** Splits a command line at the end of this command's own options, where the command that it runs begins. */
 export function splitAtCommand<T extends Options>(
   args: readonly string[],
   options: T,
@@ -86,7 +86,7 @@ export function splitAtCommand<T extends Options>(
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /**
- * A time such as `500ms`, `10s`, `1.5m`, in milliseconds; without a unit it is in seconds.
+ * Returns a time such as `500ms`, `10s`, `1.5m` in milliseconds; without a unit it is in seconds.
  *
  * @throws a {@link UsageError}
  */
@@ -97,8 +97,8 @@ export function timeIn(option: string, text: string): number {
 }
 
 /**
- * The words of a command line, with the quotes of a shell and nothing else of
- * it: no variables, no patterns, no substitutions.
+ * Returns the words of a command line, with the quotes of a shell and nothing
+ * else of it: no variables, no patterns, no substitutions.
  *
  * @throws a {@link UsageError}
  */

@@ -1,6 +1,5 @@
-// The command: runs the subcommand, and says what is wrong with a command line.
-// `atexit run` is what programs wait for; all others are loaded when they are
-// asked for.
+// The command: runs the subcommand, and reports a wrong command line. Programs
+// wait for `atexit run`; all others are loaded when they are asked for.
 
 import { packageFile } from "../platform/package-files.ts";
 import { runCommand } from "./run.ts";
@@ -12,7 +11,7 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
   return otherCommand(name, args);
 }
 
-/** What this package says, or the system, is for people; anything else is a fault here. */
+/** Prints an error and ends. Messages of this package and the system are for people; other errors are faults here. */
 function fail(error: unknown): never {
   const { name, code, message, stack } = error as NodeJS.ErrnoException;
   if (name === "SystemExit") throw error;

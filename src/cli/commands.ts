@@ -1,4 +1,4 @@
-// All that is asked of the command but to run a program.
+// All subcommands but `atexit run`.
 
 import { builtin } from "../platform/node-builtins.ts";
 import { manifestFile, packageFile } from "../platform/package-files.ts";

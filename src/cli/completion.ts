@@ -1,5 +1,5 @@
-// atexit completion: what shells offer after `atexit`, made of the same tables
-// that the commands read.
+// atexit completion: the words that shells offer after `atexit`, made of the same
+// tables that the commands read.
 
 import { say } from "./terminal.ts";
 import { UsageError } from "./arguments.ts";

@@ -1,5 +1,5 @@
-// atexit doctor: what this machine, container and runtime can and cannot cover,
-// found out by trying, each with what to do about it.
+// atexit doctor: finds out by trying what this machine, container and runtime can
+// and cannot cover, and gives advice on each.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ interface Finding {
   /** `ok`; `note`: works, with a limit to know of; `problem`: something is not covered. */
   readonly is: "ok" | "note" | "problem";
   readonly found: string;
-  /** What to do about it. */
+  /** The advice to the user. */
   readonly advice?: string;
 }
 
@@ -171,7 +171,7 @@ const NETWORK = new Map([
   [0x01021997, "9p"],
 ]);
 
-/** A real process with a recipe, killed: is it carried out, and how soon? */
+/** Kills a real process with a recipe, and finds whether and how soon the recipe is carried out. */
 async function tryGuard(): Promise<Finding> {
   if (!configureDurable({}).guard) {
     return note("off (ATEXIT_GUARD=off)", "After SIGKILL the next start cleans up: run atexit recover at boot.");

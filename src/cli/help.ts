@@ -1,4 +1,4 @@
-// What --help says, of the whole and of each command.
+// The texts of --help, of the whole and of each command.
 
 const EXIT_CODES = `Exit status of atexit run: the command's own, also where it dies by a signal.
   75   the lock is held            125  atexit itself has failed

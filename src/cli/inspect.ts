@@ -1,5 +1,5 @@
-// atexit ps, recover, log: what is pending, what dead processes have left, and
-// what was done about it.
+// atexit ps, recover, log: lists pending recipes, carries out those of dead
+// processes, and shows the log of replays.
 
 import { forResources, recover, type Replayed, replays } from "../durable/index.ts";
 import { pendingIn } from "../durable/replay/list-pending.ts";

@@ -1,4 +1,4 @@
-// The options of all commands: completions know them without loading those.
+// The options of all commands: completions use them without loading the commands.
 
 export const runOptions = {
   rm: { type: "string", multiple: true },

@@ -1,5 +1,5 @@
-// atexit report: what a shutdown did, how long it took, and what it waited for,
-// from the traces that ATEXIT_TRACE has written.
+// atexit report: shows what a shutdown did, how long it took, and what it waited
+// for, from the traces that ATEXIT_TRACE has written.
 
 import { createReadStream, createWriteStream, readdirSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
@@ -27,7 +27,7 @@ const ENDINGS: Readonly<Record<string, Format>> = {
   ".txt": "terminal",
 };
 
-/** A line beyond this is none of ours, in characters. */
+/** The length beyond which a line is not of this package, in characters. */
 const LONGEST_LINE = 4 * 1024 * 1024;
 
 export async function reportCommand(args: readonly string[]): Promise<void> {
@@ -44,7 +44,7 @@ export async function reportCommand(args: readonly string[]): Promise<void> {
   }
   const files = positionals.flatMap(filesIn);
   const out = output === undefined ? process.stdout : createWriteStream(output);
-  // Whoever reads may have seen enough.
+  // The reader may close the pipe early.
   out.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     process.exit();
@@ -99,7 +99,7 @@ async function writePicture(files: string[], out: Writable, format: Format, limi
   }
 }
 
-/** One is shown whole; of several the comparison, and the worst. */
+/** Shows a single shutdown whole; of several the comparison, and the worst. */
 function inText(histories: readonly ShutdownHistory[], terminal: Terminal, rows: number | undefined): string {
   const options = rows === undefined ? {} : { rows };
   const [only] = histories;
@@ -144,7 +144,7 @@ function worstOf(histories: readonly ShutdownHistory[]): ShutdownHistory {
   return [...histories].sort((a, b) => b.endedAt - b.beganAt - (a.endedAt - a.beganAt))[0] as ShutdownHistory;
 }
 
-/** All records as one whole JSON document, in little memory. */
+/** Writes all records as one whole JSON document, in little memory. */
 async function writeTrace(files: readonly string[], out: Writable): Promise<void> {
   await write(out, '{"displayTimeUnit":"ms","traceEvents":[');
   let separator = "\n";
@@ -161,7 +161,7 @@ async function write(out: Writable, text: string): Promise<void> {
   if (!out.write(text)) await once(out, "drain");
 }
 
-/** One record a line; the last line may be torn where its process was killed. */
+/** Reads one record a line; the last line may be torn where its process was killed. */
 async function* recordsIn(file: string, unread: () => void): AsyncGenerator<TraceRecord> {
   for await (const line of linesIn(file)) {
     const text = line.trim().replace(/,$/, "");
@@ -172,7 +172,7 @@ async function* recordsIn(file: string, unread: () => void): AsyncGenerator<Trac
   }
 }
 
-/** Lines that "\n" ends, and nothing else: node:readline also takes U+2028 and U+2029, which a name may hold. */
+/** Reads lines that only "\n" ends: for node:readline U+2028 and U+2029 do as well, which a name may hold. */
 async function* linesIn(file: string): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of createReadStream(file, "utf8") as AsyncIterable<string>) {

@@ -1,5 +1,5 @@
 // atexit run: runs a command, and cleans up after it however it ends; also when
-// this process is killed, since all of it is written down.
+// this process is killed, since all cleanups are recipes.
 //
 //   the locks
 //   the other options, in their order: each a recipe
@@ -16,17 +16,17 @@ import { childEnvironment, killAtExit } from "../resources/child-process.ts";
 import { runOptions } from "./options.ts";
 import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./arguments.ts";
 
-/** Loaded where an option asks for it: what is not needed would make each start longer. */
+/** Loads the resources where an option needs them: otherwise each start would take longer. */
 const resources = () => import(packageFile("resources").href) as Promise<typeof import("../resources/index.ts")>;
 
-/** What ends a process or asks something of it, and is handed on. Not SIGCHLD, nor what the terminal's driver alone sends. */
+/** The signals that are handed on. Not SIGCHLD, nor those that the terminal's driver alone sends. */
 const HANDED_ON: readonly NodeJS.Signals[] = [
   ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM"] as const),
   ...(["SIGXCPU", "SIGTRAP", "SIGSYS", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGWINCH", "SIGPIPE", "SIGURG"] as const),
   ...(["SIGXFSZ", "SIGCONT", "SIGTSTP", "SIGBREAK"] as const),
 ];
 
-/** Those that a terminal sends to the whole process group, and so to the command as well. */
+/** The signals that a terminal sends to the whole process group, and so to the command as well. */
 const OF_THE_TERMINAL = new Set<NodeJS.Signals>(["SIGINT", "SIGQUIT", "SIGWINCH", "SIGTSTP"]);
 
 /** How long descendants that the command has left may take, in milliseconds. */
@@ -39,17 +39,17 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   if (program === undefined) throw new UsageError("atexit run needs a command: atexit run -- COMMAND…");
   const grace = values.grace === undefined ? undefined : timeIn("--grace", values.grace);
   const wait = values.wait === undefined ? 0 : timeIn("--wait", values.wait);
-  // Checked before anything is done.
+  // The options are checked before anything is done.
   const commands = new Map((values["on-exit"] ?? []).map((text) => [text, wordsIn("--on-exit", text)]));
   for (const name of values["temp-dir"] ?? []) {
     if (!/^[A-Za-z_]\w*$/.test(name)) throw new UsageError(`--temp-dir takes the name of a variable, and not ${name}`);
   }
 
-  // What is to be waited for at the end, and some time for the rest: by default that is what the package has.
+  // The grace period covers the command's end and the rest: by default it is the package's.
   if (grace !== undefined) configure({ grace: Math.max(configure({}).grace, 2 * grace) });
   if (values["end-with-parent"] === true) (await resources()).endWithParent({ stdin: false });
   const env = childEnvironment(process.env);
-  // Before all others, wherever they stand: who does not have the lock has nothing to clean up.
+  // Locks come before all other options: a process without the lock has nothing to clean up.
   for (const path of values.lock ?? []) await take(path, wait);
   for (const token of tokens) {
     if (token.kind !== "option" || token.value === undefined) continue;
@@ -60,7 +60,7 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   runToItsEnd(program, rest, env, grace);
 }
 
-/** By this process, so that its output is seen; and by another, where this one is killed. */
+/** Runs a command at exit: in this process, so that its output is seen; in another, where this one is killed. */
 function runAtExit([command, ...args]: readonly [string, ...string[]]): void {
   const recipe = exec(command, args);
   const title = [command, ...args].join(" ");
@@ -95,7 +95,7 @@ function runToItsEnd(
   env: NodeJS.ProcessEnv,
   grace: number | undefined,
 ): void {
-  // First: from its first moment the command is to hear what is sent to this process.
+  // Signals are handed on first: the command is to hear them from its first moment.
   let command: ChildProcess | undefined;
   const stop = handOn(
     (signal) => void command?.kill(signal),
@@ -112,7 +112,7 @@ function runToItsEnd(
   // A command that is over in a moment needs no guard.
   killAtExit(runCommand, command, { grace: grace ?? DEFAULT_GRACE, env }, true);
   command.once("exit", (code, signal) => {
-    // Where nothing is left to clean up, this is the end.
+    // The process ends here where nothing is left to clean up.
     if (signal !== null || count() > 0) stop();
     if (signal === null) process.exit(code);
     else endBy(signal);
@@ -125,7 +125,7 @@ function startError({ code, message }: NodeJS.ErrnoException): string {
   return message;
 }
 
-/** Hands signals on to the command. @returns what ends that */
+/** Hands signals on to the command. @returns a function that ends that */
 function handOn(
   send: (signal: NodeJS.Signals) => void,
   pid: () => number | undefined,
@@ -156,7 +156,7 @@ const STOPS_WITHIN = 1_000;
 
 /**
  * Stops when the command has: it may catch the signal, and in an orphaned
- * process group the system stops nobody. Source: setpgid(2), signal(7).
+ * process group the system stops no process. Source: setpgid(2), signal(7).
  */
 function stopWith(pid: number | undefined): void {
   const end = now() + STOPS_WITHIN;
@@ -168,7 +168,7 @@ function stopWith(pid: number | undefined): void {
   look();
 }
 
-/** Whether the terminal's keys reach this process group. Source: proc_pid_stat(5). */
+/** Reports whether the terminal's keys reach this process group. Source: proc_pid_stat(5). */
 function isInForeground(): boolean {
   if (process.platform !== "linux") return builtin("tty").isatty(0);
   const own = statOf("/proc/self/stat");

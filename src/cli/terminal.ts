@@ -1,4 +1,4 @@
-// What is shown on a terminal, and what of it elsewhere.
+// Output on a terminal, and its plain form elsewhere.
 
 import { type Paint, painterFor } from "../trace/paint.ts";
 
@@ -8,7 +8,7 @@ export function painter(stream: NodeJS.WriteStream): Paint {
   return painterFor(stream.isTTY === true, process.env);
 }
 
-/** Says on a terminal what is being waited for, once that takes longer than a second. @returns what ends it */
+/** Shows on a terminal what it waits for, once that takes more than a second. @returns a function that ends it */
 export function progress(text: string): () => void {
   const { stderr } = process;
   if (stderr.isTTY !== true) return () => {};
@@ -29,7 +29,7 @@ export function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** "3 minutes" since then. */
+/** Returns an age such as "3 minutes". */
 export function ageOf(since: string, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1_000));
   const units = [

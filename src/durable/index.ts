@@ -1,5 +1,5 @@
-// The face of `atexit/durable`: cleanups as data, for the ways out that no
-// program sees.
+// The public API of `atexit/durable`: cleanups as data, for the ways out that
+// no program sees.
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
@@ -28,9 +28,9 @@ const durable = sharedJournal();
  * that is in it: when the process ends, however it ends, SIGKILL and a crash
  * included.
  *
- * Only the file that is there now is removed, or, where there is none yet, one
- * that is made later: one that has taken its place is left alone. No link is
- * followed. That it is gone already is no error.
+ * Only the file that is there now is removed, or, where there is none yet, the
+ * file that is made later: a file that has taken its place is left alone. No
+ * link is followed. A file that is gone already is no error.
  *
  * @param path a path, or a `file:` URL; a relative path is resolved now
  * @returns a handle, as `register` does
@@ -80,7 +80,7 @@ export function kill(target: ChildProcess | number, options: KillOptions = {}): 
 /**
  * Registers a command, which no shell takes apart.
  *
- * It must be one that can be run twice: where this process is killed at the
+ * The command must bear being run twice: where this process is killed at the
  * very moment when it has run, it is run again.
  *
  * @param command a program's name or path
@@ -142,8 +142,8 @@ export async function recover(options: { dryRun?: boolean } = {}): Promise<Repla
 }
 
 /**
- * What guards and recoveries have done for this user's dead processes, oldest
- * first, as far back as the log goes. The channel `atexit:replay` of
+ * Returns what guards and recoveries have done for this user's dead processes,
+ * oldest first, as far back as the log goes. The channel `atexit:replay` of
  * node:diagnostics_channel tells the same of recoveries in this process.
  *
  * @example
@@ -160,7 +160,7 @@ export function replays(): Replayed[] {
 /**
  * Changes where and how recipes are written down; a journal that is open stays
  * as it is. An operator's environment variables (`ATEXIT_DIR`,
- * `ATEXIT_GUARD=off`) stand over it.
+ * `ATEXIT_GUARD=off`) override it.
  *
  * @param settings what to change
  * @returns all settings, as they are now
@@ -191,7 +191,7 @@ export const forResources = {
   },
 };
 
-/** This thread's, made by the first copy of this package that is loaded: one journal has one order. */
+/** Returns this thread's journal, made by the first copy of this package that is loaded: one journal has one order. */
 function sharedJournal(): ThreadJournal {
   const KEY = Symbol.for("atexit.durable.1");
   const holder = process as { [KEY]?: ThreadJournal };

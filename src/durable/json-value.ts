@@ -1,4 +1,4 @@
-// What JSON can carry and give back as it was.
+// The values that JSON can carry and give back as they were.
 
 import { durableError } from "../errors/durable.ts";
 

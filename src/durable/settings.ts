@@ -1,18 +1,25 @@
-// What configure() of this part sets, and what an operator's environment sets over it.
+// The settings of this part: configure() sets them, and the operator's
+// environment overrides them.
 
 import { report } from "../diagnostics/stderr.ts";
 import { durableError } from "../errors/durable.ts";
 
-/** What {@link configure} takes; what is left out stays as it is. */
+/** The settings that {@link configure} takes; a setting that is left out stays as it is. */
 export interface DurableSettings {
   /**
    * Where journals are kept, a directory of the user's own with mode 0700. By
    * default `$XDG_STATE_HOME/atexit`, or `~/.local/state/atexit`. `ATEXIT_DIR`.
    */
   journalDir: string | undefined;
-  /** Whether each recipe is on the disk, and not only in the system's memory, before it is needed: for a power cut. `false` by default. */
+  /**
+   * Whether each recipe is on the disk, and not only in the system's memory,
+   * before it is needed: for a power cut. `false` by default.
+   */
   fsync: boolean;
-  /** Whether a guard carries recipes out as soon as the process is killed; without one, the next start does. `ATEXIT_GUARD=off`. */
+  /**
+   * Whether a guard carries recipes out as soon as the process is killed; without
+   * a guard, the next start does. `ATEXIT_GUARD=off`.
+   */
   guard: boolean;
 }
 
@@ -43,7 +50,7 @@ function isFlag(value: unknown): boolean {
   return typeof value === "boolean";
 }
 
-/** What the operator has set. A variable that makes no sense is left out and reported. */
+/** Returns the operator's settings. A variable that makes no sense is left out and reported. */
 export function environmentSettings(environment: NodeJS.ProcessEnv): Partial<DurableSettings> {
   const { ATEXIT_DIR = "", ATEXIT_GUARD = "" } = environment;
   if (!["", "on", "off"].includes(ATEXIT_GUARD)) report(`ATEXIT_GUARD=${ATEXIT_GUARD} is ignored. Write on or off.`);

@@ -1,5 +1,5 @@
-// What one thread has of this part: its settings, and its journal and guard
-// while recipes are pending. It stands on the face of the package: a recipe is
+// The state of this part in one thread: its settings, and its journal and guard
+// while recipes are pending. It uses the public API of the package: a recipe is
 // registered as a function that carries it out.
 
 import { builtin, clearTimeout, setImmediate, setTimeout } from "../platform/node-builtins.ts";
@@ -19,7 +19,7 @@ import { recoverIn } from "./replay/recover.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.ts";
 
-/** A guard stays so long when nothing is pending, in milliseconds: the next recipe often comes soon. */
+/** How long a guard stays when nothing is pending, in milliseconds: the next recipe often comes soon. */
 const LINGER = 1_000;
 
 const HERE: ReplayContext = { isOwner: true, sameBoot: true, samePids: true, node: process.execPath };
@@ -42,7 +42,7 @@ export class ThreadJournal {
   }
 
   /**
-   * Writes a recipe down, and registers what carries it out in this process.
+   * Writes a recipe down, and registers a cleanup that carries it out in this process.
    *
    * @param callee the public function that the program has called
    * @param guardLater whether the guard may come in the next turn of the event loop: the recipe may be over then
@@ -85,14 +85,14 @@ export class ThreadJournal {
       if (this.#guard === undefined) this.#guard = startGuard(journal, () => journal.pending > 0);
       else this.#guard.ensure();
     } else if (!this.#recovered) {
-      // The guard would look for what dead processes have left.
+      // The guard would look for the journals of dead processes.
       const { directory } = this;
       setImmediate(() => void recoverIn(directory).catch(() => {})).unref();
     }
     this.#recovered = true;
   }
 
-  /** A recipe is over: carried out, or cancelled. */
+  /** Writes down that a recipe is over: carried out, or cancelled. */
   done(journal: Journal, id: number): void {
     journal.done(id);
     if (journal.pending > 0) return;
@@ -104,7 +104,7 @@ export class ThreadJournal {
     process.once("exit", this.#close);
   }
 
-  /** Nothing of this part is left: no journal, no guard, no listener. */
+  /** Leaves nothing of this part: no journal, no guard, no listener. */
   readonly #close = (): void => {
     clearTimeout(this.#lingering);
     process.off("exit", this.#close);
@@ -121,7 +121,7 @@ class Pending implements DurableCleanupOptions {
   readonly keeper: ThreadJournal;
   readonly journal: Journal;
   readonly id: number;
-  /** The journal's own, kept for a report of what went wrong with it. */
+  /** The recipe's line in the journal, kept for a report of a failure. */
   readonly line: string;
 
   constructor(keeper: ThreadJournal, journal: Journal, id: number) {
@@ -135,7 +135,7 @@ class Pending implements DurableCleanupOptions {
     return recipeIn(this.line);
   }
 
-  /** By this the trace of a shutdown knows it again when another process carries it out. */
+  /** The id by which the trace of a shutdown knows the recipe again when another process carries it out. */
   get durable(): string {
     return durableId(builtin("path").basename(this.journal.path), this.id);
   }
@@ -149,7 +149,7 @@ class Pending implements DurableCleanupOptions {
   }
 }
 
-/** Where the story of this process is written, for whoever carries on with it. */
+/** Returns where the trace of this process is written, for the process that carries on with it. */
 function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
   return ATEXIT_TRACE ? { trace: traceFile(ATEXIT_TRACE) } : {};
 }
@@ -157,7 +157,7 @@ function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
 function carryOutHere(pending: Pending): void | Promise<void> {
   const done = () => pending.keeper.done(pending.journal, pending.id);
   const fail = (error: unknown) => {
-    // What this package does to carry a recipe out says nothing about what went wrong with it.
+    // The frames of this package say nothing about what went wrong with the recipe.
     if (error instanceof Error) Error.captureStackTrace(error, carryOutHere);
     done();
     throw error;

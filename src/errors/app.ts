@@ -17,5 +17,5 @@ const table = {
 /** The `code` of an error of this part. */
 export type AppErrorCode = keyof typeof table;
 
-/** Makes the error of that code, with its message's parts. */
+/** Makes the error of a code, with the parts of its message. */
 export const appError = defineErrors(table);

@@ -1,5 +1,5 @@
-// Every error that a wrong call of this package gets, as a table: its class,
-// its code, and a message that says what to pass instead.
+// Every error that this package throws at a wrong call, as a table: its class, its
+// code, and a message that says what to pass instead.
 
 import { defineErrors, show } from "./define-errors.ts";
 
@@ -47,5 +47,5 @@ const table = {
 /** The `code` of an error that this package throws at a wrong call. */
 export type ErrorCode = keyof typeof table;
 
-/** Makes the error of that code, with its message's parts. */
+/** Makes the error of a code, with the parts of its message. */
 export const coreError = defineErrors(table);

@@ -1,5 +1,5 @@
-// How errors are made from a table: each has a class, a code, and a message that
-// says what to do instead.
+// Makes errors from a table: each has a class, a code, and a message that says
+// what to do instead.
 
 import { inspect } from "../platform/node-builtins.ts";
 
@@ -15,14 +15,14 @@ export function defineErrors<T extends Table>(table: T) {
   };
 }
 
-/** Shows a value in a message. */
+/** Returns the text of a value for a message. */
 export function show(value: unknown): string {
   return inspect(value, { customInspect: true, depth: 0, breakLength: Number.POSITIVE_INFINITY });
 }
 
 /**
- * Calls `body`. An error of this package that it throws begins at the line that
- * called `callee`: the frames above it say nothing about the mistake.
+ * Calls `body`. The stack of an error of this package that it throws begins at
+ * the line that called `callee`: the frames above it do not show the mistake.
  */
 export function blameCaller<T>(callee: AnyFunction, body: () => T): T {
   try {

@@ -1,4 +1,4 @@
-// Every error that a wrong call of this part gets, as a table.
+// Every error that this part throws at a wrong call, as a table.
 
 import { defineErrors, show } from "./define-errors.ts";
 
@@ -74,5 +74,5 @@ const table = {
 /** The `code` of an error of this part. */
 export type DurableErrorCode = keyof typeof table;
 
-/** Makes the error of that code, with its message's parts. */
+/** Makes the error of a code, with the parts of its message. */
 export const durableError = defineErrors(table);

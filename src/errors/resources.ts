@@ -1,4 +1,4 @@
-// The errors of this part, as a table, and the one that says who holds a lock.
+// The errors of this part, as a table, and the error that says who holds a lock.
 
 import type { Life } from "../platform/process-identity.ts";
 import { defineErrors, show } from "./define-errors.ts";
@@ -33,10 +33,10 @@ const table = {
 /** The `code` of an error of this part. */
 export type ResourceErrorCode = keyof typeof table | "ERR_ATEXIT_LOCK_HELD";
 
-/** Makes the error of that code, with its message's parts. */
+/** Makes the error of a code, with the parts of its message. */
 export const resourceError = defineErrors(table);
 
-/** What is known of a lock's holder. */
+/** The known facts about a lock's holder. */
 export interface LockHolder {
   readonly pid: number | undefined;
   /** Since when it holds the lock. */
@@ -44,25 +44,25 @@ export interface LockHolder {
   readonly host: string | undefined;
   /** Its command line. */
   readonly program: string | undefined;
-  /** What it passed as `data`. */
+  /** The value that it passed as `data`. */
   readonly data: unknown;
 }
 
-/** Another one holds the lock. */
+/** The error thrown where another holder has the lock. */
 export class LockHeldError extends Error {
   override readonly name = "LockHeldError";
   readonly code = "ERR_ATEXIT_LOCK_HELD";
   /** The lock file. */
   readonly path: string;
   readonly pid: number | undefined;
-  /** Since when it is held. */
+  /** Since when the lock is held. */
   readonly since: Date;
   readonly host: string | undefined;
   /** The holder's command line. */
   readonly program: string | undefined;
-  /** What the holder passed as `data`. */
+  /** The value that the holder passed as `data`. */
   readonly data: unknown;
-  /** Whether the holder is alive; `unknown` where that cannot be told from here. Of one that has died the mess is being cleaned up. */
+  /** Whether the holder is alive, or `unknown` from here. A dead holder's mess is being cleaned up. */
   readonly life: Life;
   /** The message's first sentence: who holds it. */
   readonly state: string;
@@ -108,7 +108,7 @@ function stateAndAdvice(
   return [`${path} is held by ${who} ${time}.`, "Stop that process, or wait for it with { wait }."];
 }
 
-/** "3 minutes ago". A clock may have jumped. */
+/** Returns an age such as "3 minutes ago". A clock may have jumped. */
 function age(milliseconds: number): string {
   const units = [
     ["day", 86_400_000],

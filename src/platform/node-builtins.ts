@@ -1,10 +1,10 @@
 // Node's own modules, loaded when they are needed and not before. A static
-// import would cost each program its price at start-up, and an import of
+// import would make every program start more slowly, and an import of
 // node:process opens the standard streams.
 
 import type { InspectOptions } from "node:util";
 
-/** A built-in module, without an `import` that every program would pay for. */
+/** Returns a built-in module, without an `import` that would slow down every program. */
 export function builtin<T extends keyof Builtins>(name: T): Builtins[T] {
   return process.getBuiltinModule(name as string) as Builtins[T];
 }
@@ -23,7 +23,7 @@ interface Builtins {
   vm: typeof import("node:vm");
 }
 
-/** `util.inspect`, which must not fail on a revoked proxy or a getter that throws. */
+/** Returns what `util.inspect` does, and does not fail on a revoked proxy or a getter that throws. */
 export function inspect(value: unknown, options: InspectOptions): string {
   try {
     return builtin("util").inspect(value, { customInspect: false, ...options });
@@ -33,14 +33,14 @@ export function inspect(value: unknown, options: InspectOptions): string {
 }
 
 /**
- * Node's own timers, kept from before a test framework may replace them: a
- * deadline that a fake clock holds back is none.
+ * Node's own timers, kept from before a test framework may replace them: a fake
+ * clock must not hold back a deadline.
  */
 export const { setTimeout, clearTimeout, setImmediate } = globalThis;
 
 const { uptime } = process;
 
-/** Milliseconds on a clock that never jumps. */
+/** Returns the time on a clock that never jumps, in milliseconds. */
 export function now(): number {
   return uptime() * 1000;
 }

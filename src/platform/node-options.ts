@@ -1,14 +1,14 @@
-// The options that Node was started with: what a called module needs of them,
-// and an environment in which none disturbs a process of this package's own.
+// The options that Node was started with: those that a called module needs, and
+// an environment in which none disturbs a process of this package's own.
 
 /** Options that would make a second process do what the first was started for. */
 const NOT_PASSED_ON =
   /^--(?:inspect|watch|test|eval|print|check|interactive|input-type|cpu-prof|heap-prof|run|env-file)/;
 
-/** What takes the word behind it. */
+/** Options that take the next word as their value. */
 const TAKES_A_WORD = /^(?:-e|-p|-pe|-ep|--eval|--print|--inspect-port|--watch-path|--input-type|--env-file)$/;
 
-/** How this process was started, less what was meant for it alone. */
+/** Returns the options that Node was started with, less those meant for this process alone. */
 export function ownNodeArguments(execArgv: readonly string[] = process.execArgv): string[] {
   const passed: string[] = [];
   for (let at = 0; at < execArgv.length; at += 1) {
@@ -19,7 +19,7 @@ export function ownNodeArguments(execArgv: readonly string[] = process.execArgv)
   return passed;
 }
 
-/** Set by whoever started this process, for this process. */
+/** Variables that the parent has set for this process alone. */
 const OF_THIS_PROCESS = [
   "NODE_OPTIONS", // could name a file that is gone
   "NODE_CHANNEL_FD", // a descriptor that others do not have
@@ -32,7 +32,7 @@ const OF_THIS_PROCESS = [
   "WATCH_REPORT_DEPENDENCIES",
 ];
 
-/** The environment for a process that carries recipes out. */
+/** Returns the environment for a process that carries recipes out. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   const environment = { ...process.env };
   for (const name of OF_THIS_PROCESS) delete environment[name];
@@ -41,7 +41,7 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
   return environment;
 }
 
-/** The environment for a called function. */
+/** Returns the environment for a called function. */
 export function withNodeOptions(options: string): NodeJS.ProcessEnv {
   return { ...cleanEnvironment(), ...(options === "" ? {} : { NODE_OPTIONS: options }) };
 }

@@ -1,29 +1,29 @@
-// Who a journal belongs to, said so that a reused pid is never taken for its
-// owner, and whether that one is still there. Sources: proc(5), pid_namespaces(7).
+// The identity of a journal's owner, for which a process with a reused pid is
+// never taken, and whether the owner lives. Sources: proc(5), pid_namespaces(7).
 
 import { builtin, isMainThread } from "./node-builtins.ts";
 
 /** A process, or one worker thread of it. */
 export interface Owner {
   readonly pid: number;
-  /** When it started, in clock ticks since the system did; "0" where the system does not tell. */
+  /** When the process started, in clock ticks since the system did; "0" where the system does not tell. */
   readonly start: string;
-  /** Changes with every start of the system. */
+  /** The boot id, which changes with every start of the system. */
   readonly boot: string;
-  /** Where its pid means something: the inode of its pid namespace. */
+  /** The inode of the pid namespace in which the pid has a meaning. */
   readonly pidns: string;
-  /** Which system it is: boots of two systems cannot be compared. */
+  /** The id of the system: boots of two systems cannot be compared. */
   readonly machine: string;
   /** In a worker thread: the thread's own id and start, as the kernel counts them. */
   readonly thread?: { readonly tid: number; readonly start: string };
 }
 
-/** "unknown" is never "dead". */
+/** Whether an owner lives. "unknown" is never "dead". */
 export type Life = "alive" | "dead" | "unknown";
 
 const fs = builtin("fs");
 
-/** This thread, as others will see it. */
+/** Returns this thread, as others will see it. */
 export function thisOwner(): Owner {
   const process_ = thisProcess();
   if (isMainThread) return process_;
@@ -34,7 +34,7 @@ export function thisOwner(): Owner {
 
 let known: Owner | undefined;
 
-/** This process; it is looked up once. */
+/** Returns this process, which is looked up once. */
 export function thisProcess(): Owner {
   known ??= {
     pid: process.pid,
@@ -46,7 +46,7 @@ export function thisProcess(): Owner {
   return known;
 }
 
-/** Whether an owner is still there, as far as this process can know. */
+/** Reports whether an owner lives, as far as this process can know. */
 export function lifeOf(owner: Owner, me: Owner = thisProcess()): Life {
   if (owner.boot !== me.boot) return owner.machine === me.machine ? "dead" : "unknown";
   if (owner.pidns !== me.pidns) return "unknown";
@@ -56,7 +56,7 @@ export function lifeOf(owner: Owner, me: Owner = thisProcess()): Life {
   return startOf(`/proc/${owner.pid}/task/${tid}/stat`) === start ? "alive" : "dead";
 }
 
-/** Whether that very process is alive; one that only waits for its parent to notice its end is not. */
+/** Reports whether that very process is alive; a zombie is dead. */
 export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
   const stat = statOf(`/proc/${pid}/stat`);
   if (stat !== undefined && start !== "0") {
@@ -72,7 +72,7 @@ export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
   }
 }
 
-/** The first thread may have ended while others go on, with all that the process holds. */
+/** Reports whether other threads go on, with all that the process holds, after the first has ended. */
 function hasOtherThreads(pid: number): boolean {
   try {
     return fs.readdirSync(`/proc/${pid}/task`).length > 1;
@@ -81,7 +81,7 @@ function hasOtherThreads(pid: number): boolean {
   }
 }
 
-/** What /proc/<pid>/stat tells of a process. */
+/** The fields of /proc/<pid>/stat that are used here. */
 export interface ProcessStat {
   readonly state: string;
   readonly ppid: number;
@@ -92,7 +92,7 @@ export interface ProcessStat {
   readonly start: string;
 }
 
-/** `undefined` where there is no such process, or no /proc. */
+/** Returns the state of a process; `undefined` where there is no such process, or no /proc. */
 export function statOf(path: string): ProcessStat | undefined {
   const text = contentOf(path);
   if (text === undefined) return undefined;
@@ -112,7 +112,7 @@ function startOf(path: string): string | undefined {
   return statOf(path)?.start;
 }
 
-/** What a small file holds, without the white space around it; `undefined` where it cannot be read, or holds nothing. */
+/** Returns the text of a small file, trimmed; `undefined` where it cannot be read, or is empty. */
 export function contentOf(path: string): string | undefined {
   try {
     const content = fs.readFileSync(path, "utf8").trim();
@@ -130,7 +130,7 @@ function linkOf(path: string): string {
   }
 }
 
-/** macOS and Windows, untested here: when the system started, to the minute, since two readings differ a little. */
+/** Returns when the system started, to the minute, since two readings differ. For macOS and Windows; untested here. */
 function bootTime(): string {
   return String(Math.round((Date.now() / 1000 - builtin("os").uptime()) / 60));
 }

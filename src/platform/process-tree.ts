@@ -1,5 +1,5 @@
-// The processes of this system, and which of them belong to one: its
-// descendants, and the members of its process group and session.
+// The processes of this system, and the tree of one of them: its descendants,
+// and the members of its process group and session.
 
 import { builtin } from "./node-builtins.ts";
 import { contentOf, type ProcessStat, statOf } from "./process-identity.ts";
@@ -8,20 +8,20 @@ export interface Process extends Omit<ProcessStat, "state" | "foreground"> {
   readonly pid: number;
 }
 
-/** Which process is meant. */
+/** The process whose tree is meant. */
 export interface Root {
   readonly pid: number;
   readonly start: string;
-  /** Whether it leads a process group, or did. */
+  /** Whether the process leads a process group, or did. */
   readonly leads: boolean;
-  /** What stands in its environment, and in that of its descendants, and in no other. */
+  /** The mark in its environment, and in that of its descendants, and in no other. */
   readonly mark?: string | undefined;
 }
 
 /** The variable of the environment that marks a child's descendants. */
 export const MARK = "ATEXIT_CHILD";
 
-/** All that are alive and can be seen; those that only wait for their parent to notice their end are not. */
+/** Returns all processes that are alive and can be seen; zombies are not among them. */
 function allProcesses(): Map<number, Process> {
   const found = new Map<number, Process>();
   const rows = process.platform === "linux" ? fromProc() : fromPs();
@@ -29,13 +29,13 @@ function allProcesses(): Map<number, Process> {
   return found;
 }
 
-/** For so long pids cannot have been used up, and begun anew, in milliseconds. */
+/** How long after a process's start the pids cannot have been used up, and begun anew, in milliseconds. */
 const YOUNG = 100;
 
 /**
- * Those that have begun since a process did, which may have ended: where that
- * was a moment ago, few have to be looked at, since pids are given in turn.
- * Source: proc_loadavg(5), whose last field is the pid that was given last.
+ * Returns the processes that have begun since a given one, which may have ended.
+ * Where it began a moment ago, few have to be looked at, since pids are given in
+ * turn. Source: proc_loadavg(5), whose last field is the pid that was given last.
  */
 export function processesSince({ pid, start }: Pick<Root, "pid" | "start">): Map<number, Process> {
   if (process.platform !== "linux") return allProcesses();
@@ -54,7 +54,7 @@ function* fromProc(isWanted: (pid: number) => boolean = () => true): Generator<P
   }
 }
 
-/** macOS and the BSDs, untested here. There the start is the time to a second, as ps writes it. */
+/** Lists processes on macOS and the BSDs; untested here. The start is the time to a second, as ps writes it. */
 function* fromPs(): Generator<Process> {
   if (process.platform === "win32") return;
   const table = builtin("child_process").execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat=,lstart="], {
@@ -68,22 +68,22 @@ function* fromPs(): Generator<Process> {
   }
 }
 
-/** The process of that pid, if it is alive. */
+/** Returns the process of a pid, if it is alive. */
 export function processOf(pid: number): Process | undefined {
   if (process.platform !== "linux") return allProcesses().get(pid);
   const stat = statOf(`/proc/${pid}/stat`);
   return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : { pid, ...stat };
 }
 
-/** Also one that has ended, as long as its parent has not noticed. */
+/** Returns the process of a pid, also a zombie. */
 export function childOf(pid: number): Process | undefined {
   const stat = process.platform === "linux" ? statOf(`/proc/${pid}/stat`) : undefined;
   return stat === undefined ? processOf(pid) : { pid, ...stat };
 }
 
 /**
- * Of all, or of those that are given: the root, if it is still itself, its descendants, whoever shares the process
- * group or session that it leads, and whoever has its mark; with those that were
+ * Returns the root, if its pid was not reused, its descendants, the processes
+ * with its mark or in the process group or session that it leads, and those
  * found before, whose parents may have ended since.
  *
  * A group outlives its leader, and its number is given to no new process
@@ -101,7 +101,7 @@ export function treeOf(root: Root, before: readonly Process[] = [], all = allPro
   for (const member of all.values()) {
     const { pid, group, session } = member;
     if (root.leads && !isReused && (group === root.pid || session === root.pid)) add(member);
-    // None is older than the one whose descendant it is: most need not be looked at closely.
+    // No descendant is older than the root: most processes need not be looked at closely.
     if (root.mark !== undefined && Number(member.start) >= Number(root.start) && markOf(pid) === root.mark) add(member);
   }
   for (let found = -1; found !== tree.size;) {
@@ -112,10 +112,10 @@ export function treeOf(root: Root, before: readonly Process[] = [], all = allPro
   return [...tree.values()];
 }
 
-/** How often a process is asked, 0.25 ms apart, whose environment is not there yet. */
+/** How often an environment that is not there yet is read, 0.25 ms apart. */
 const TRIES = 20;
 
-/** In the middle of execve(2) a process has none. One that really is empty is read in vain. */
+/** Returns an environment, read again where it is empty: in the middle of execve(2) a process has none. */
 function environmentOf(pid: number): string {
   const path = `/proc/${pid}/environ`;
   let environment = builtin("fs").readFileSync(path, "latin1");
@@ -131,14 +131,14 @@ function isYoung(pid: number): boolean {
   return stat !== undefined && stat.state !== "Z" && stat.state !== "X" && ageOf(stat.start) < YOUNG;
 }
 
-/** In milliseconds. @param start in clock ticks, of which there are a hundred a second */
+/** Returns an age in milliseconds. @param start in clock ticks, of which there are a hundred a second */
 function ageOf(start: string): number {
   const uptime = Number(contentOf("/proc/uptime")?.split(" ", 1)[0]);
   return uptime * 1_000 - Number(start) * 10;
 }
 
 /**
- * The mark in a process's environment, as it was when its program began. Linux only.
+ * Returns the mark in a process's environment, as it was when its program began. Linux only.
  *
  * @param ofEnded what it is where the process has ended, and has no environment any more
  */
@@ -150,7 +150,7 @@ export function markOf(pid: number, ofEnded?: string): string | undefined {
     const entries = environment.split("\0");
     return entries.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
   } catch (error) {
-    // By the kernel's version an ended one has none, or an empty one. Another user's is not to be seen.
+    // Depending on the kernel an ended process has no environment, or an empty one. Another user's cannot be read.
     return (error as NodeJS.ErrnoException).code === "ESRCH" ? ofEnded : undefined;
   }
 }

@@ -3,7 +3,7 @@
 
 import { builtin } from "./node-builtins.ts";
 
-/** What a POSIX system sends to end a process, and what Windows has of it. */
+/** The signals that a POSIX system sends to end a process, and that Windows has as well. */
 const EVERYWHERE: readonly NodeJS.Signals[] = [
   "SIGHUP", // the terminal was closed
   "SIGINT", // Ctrl-C
@@ -13,7 +13,7 @@ const EVERYWHERE: readonly NodeJS.Signals[] = [
 const POSIX: readonly NodeJS.Signals[] = [
   "SIGQUIT", // Ctrl-\
   "SIGABRT", // from outside; abort() itself still ends the process at once
-  "SIGALRM", // alarm(2) by whoever started the program
+  "SIGALRM", // alarm(2) by the process that started the program
   "SIGVTALRM",
   "SIGXCPU", // the soft limit of processor time; the hard one kills
   "SIGUSR2", // nodemon and others ask for a restart with it
@@ -50,10 +50,10 @@ export const ENDING_SIGNALS: readonly NodeJS.Signals[] = EVERYWHERE.concat(
 /** The signals that no program can listen to: libuv refuses them. */
 const REFUSED = new Set<string>(["SIGKILL", "SIGSTOP"]);
 
-/** How close together the same key press can arrive twice, from the terminal and from a package manager. */
+/** Within how many milliseconds one key press can arrive twice, from the terminal and from a package manager. */
 export const DOUBLED_SIGNAL_WINDOW = 500;
 
-/** The numbers that POSIX gives, by which node:os need not be loaded. Source: POSIX.1-2024, the kill utility. */
+/** The numbers that POSIX gives, so that node:os need not be loaded. Source: POSIX.1-2024, the kill utility. */
 const POSIX_NUMBERS: ReadonlyMap<string, number> = new Map([
   ["SIGHUP", 1],
   ["SIGINT", 2],
@@ -63,13 +63,13 @@ const POSIX_NUMBERS: ReadonlyMap<string, number> = new Map([
   ["SIGTERM", 15],
 ]);
 
-/** The number of a signal on this system, or `undefined` where it has none. */
+/** Returns the number of a signal on this system, or `undefined` where it has none. */
 export function signalNumber(signal: string): number | undefined {
   const known = process.platform === "win32" ? undefined : POSIX_NUMBERS.get(signal);
   return known ?? (builtin("os").constants.signals as Record<string, number>)[signal];
 }
 
-/** Whether a listener for the signal can be added on this system. */
+/** Reports whether a listener for the signal can be added on this system. */
 export function canListen(signal: string): signal is NodeJS.Signals {
   return signalNumber(signal) !== undefined && !REFUSED.has(signal);
 }

@@ -1,27 +1,27 @@
-// Whether one more thread can be started. Node ends the whole process with a
-// core dump where the thread behind the `timeout` of node:vm cannot start, and
-// gives no way to be asked before: just where descriptors or processes have run
-// out, and cleanups are needed most.
+// Reports whether one more thread can be started. Node ends the whole process
+// with a core dump where the thread behind the `timeout` of node:vm cannot start,
+// and cannot be asked before: just where descriptors or processes have run out,
+// and cleanups are needed most.
 // Sources: the assertions in https://github.com/nodejs/node/blob/main/src/node_watchdog.cc,
 // and in uv__close() of https://github.com/libuv/libuv/blob/v1.x/src/unix/core.c
 
 import { builtin, now } from "./node-builtins.ts";
 
-/** Its event loop takes five, as measured on Node 20 to 26; and one to spare. */
+/** How many descriptors a thread needs: its event loop takes five, as measured on Node 20 to 26; and one to spare. */
 const DESCRIPTORS = 6;
 
 const STDERR = 2;
 
-/** So many more threads have to fit: others may start some at the same time. */
+/** How many more threads have to fit: other processes may start some at the same time. */
 const ROOM = 16;
 
-/** How long what was found out about processes is taken for true, in milliseconds. */
+/** How long the result about processes is kept, in milliseconds. */
 const CACHE_MS = 100;
 
 let cachedUntil = 0;
 let isBelowLimits = true;
 
-/** Whether it can be, as far as can be known; where the system does not tell, it can. */
+/** Reports whether a thread can be started; where the system does not tell, it can. */
 export function hasThreadCapacity(): boolean {
   try {
     if (!hasDescriptors()) return false;
@@ -51,7 +51,7 @@ function hasDescriptors(): boolean {
   }
 }
 
-/** RLIMIT_NPROC, which does not hold for root. Source: getrlimit(2), proc(5). */
+/** Checks RLIMIT_NPROC, which does not hold for root. Source: getrlimit(2), proc(5). */
 function isBelowUserLimit(): boolean {
   if (process.geteuid?.() === 0) return true;
   const limit = /^Max processes +(\d+)/m.exec(read("/proc/self/limits"))?.[1];
@@ -61,7 +61,7 @@ function isBelowUserLimit(): boolean {
   return Number(threads) + ROOM <= Number(limit);
 }
 
-/** A container's limit. Source: the kernel's cgroup-v2.rst, and cgroup-v1/pids.rst. */
+/** Checks a container's limit. Source: the kernel's cgroup-v2.rst, and cgroup-v1/pids.rst. */
 function isBelowControlGroupLimit(): boolean {
   const fs = builtin("fs");
   const groups = read("/proc/self/cgroup");

@@ -12,25 +12,28 @@ import type { Callee } from "./register-for-caller.ts";
 export interface Child<C extends ChildProcess = ChildProcess> extends AsyncDisposable {
   readonly process: C;
   /**
-   * Ends it and its descendants now: asks first, and kills after the grace
-   * period.
+   * Ends the child and its descendants now: asks first, and kills after the
+   * grace period.
    *
    * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE`
    */
   end(): Promise<void>;
-  /** Lets it live on when this process ends. */
+  /** Lets the child live on when this process ends. */
   release(): void;
 }
 
-/** How a child is ended. */
+/** Options for the end of a child. */
 export interface ChildOptions extends KillOptions {
-  /** The environment that the child was given, where {@link childEnvironment} made it: a child that has ended by now cannot be asked. */
+  /**
+   * The environment that the child was given, where {@link childEnvironment} made
+   * it: the environment of a child that has ended cannot be read.
+   */
   env?: NodeJS.ProcessEnv;
 }
 
 /** Returns an environment for a child, by which its descendants can be found wherever they have gone. */
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  // Nobody has to be kept from guessing the mark, and to load crypto takes 2 ms.
+  // The mark need not be hard to guess, and to load crypto takes 2 ms.
   const mark = [process.pid, process.hrtime.bigint(), Math.random()].map((part) => part.toString(36)).join("-");
   return { ...env, [MARK]: mark };
 }
@@ -42,12 +45,12 @@ export function killAtExit<C extends ChildProcess>(
   options: ChildOptions,
   guardLater = false,
 ): Child<C> {
-  // One that could not be started tells so itself, with its `error` event.
+  // A child that could not be started tells so itself, with its `error` event.
   if (process_.pid === undefined) return handle(process_, undefined);
   const recipe = blameCaller(callee, () => describeKill(process_, options, options.env?.[MARK]));
   const registration = forResources.add<Promise<void>>(callee, () => recipe, guardLater);
   process_.once("exit", () => {
-    // What it has left, and can still be found, ends with this process.
+    // Descendants that the child has left, and that can still be found, end with this process.
     if (treeOf(recipe, [], processesSince(recipe)).length === 0) registration.cancel();
   });
   return handle(process_, registration);

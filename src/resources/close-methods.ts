@@ -1,5 +1,5 @@
-// Anything that can be closed, in one line. How, is a table: well-known clients
-// by what tells them apart, and after them whatever has one of the usual methods.
+// Closes any resource, by a table of ways: well-known clients by the properties
+// that tell them apart, and after them every object with a usual method.
 
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:net";
@@ -12,20 +12,20 @@ type Resource = Readonly<Record<string | symbol, unknown>>;
 
 /** One way in which resources are closed. */
 export interface WayToClose {
-  /** Whose way it is. */
+  /** The kind of resource that is closed in this way. */
   readonly of: string;
-  /** The method that it calls, with these arguments. */
+  /** The method that is called, with the arguments `with`. */
   readonly call: string | symbol;
   readonly with?: readonly unknown[];
-  /** Whether the method takes a callback, and tells its end by that. */
+  /** Whether the method takes a callback, and calls it at its end. */
   readonly callback?: boolean;
   /** The event that tells its end, where the method does not. */
   readonly event?: string;
-  /** What has to be watched from now on, and what is to be done before the method is called. */
+  /** Begins to watch the resource, and returns a function to call before the method. */
   prepare?(resource: Resource): () => unknown;
-  /** Whether somebody has closed it already, where that shows. */
+  /** Reports whether the resource is closed already, where that shows. */
   isClosed?(resource: Resource): boolean;
-  /** Whether a resource is closed in this way. */
+  /** Reports whether a resource is closed in this way. */
   matches(resource: Resource): boolean;
 }
 
@@ -37,7 +37,7 @@ const prototypeOf = (object: object) => Object.getPrototypeOf(object) as object 
 
 const named = (...names: readonly string[]) => {
   return (resource: Resource) => {
-    // Subclasses as well: BoundPool extends Pool.
+    // Subclasses match as well: BoundPool extends Pool.
     for (let at = prototypeOf(resource); at !== null; at = prototypeOf(at)) {
       if (names.includes((at.constructor as { name?: string } | undefined)?.name ?? "")) return true;
     }
@@ -145,7 +145,7 @@ export const waysToClose: readonly WayToClose[] = [
   })),
 ];
 
-/** How a resource is closed: by a way of the table, or by a function. */
+/** Closes a resource at exit, by a way of the table or by a function. */
 export function closeAtExit<T extends object>(
   callee: Callee,
   resource: T,
@@ -189,7 +189,7 @@ function closeBy({ call, with: args = [], callback = false, event, isClosed }: W
   if (!callback) return method?.apply(resource, [...args]);
   return new Promise<void>((resolve, reject) => {
     const done = (error?: unknown) => {
-      // What is closed already is closed.
+      // A server that is closed already is no error.
       const isClosed = (error as NodeJS.ErrnoException | undefined)?.code === "ERR_SERVER_NOT_RUNNING";
       if (error instanceof Error && !isClosed) reject(error);
       else resolve();

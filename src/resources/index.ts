@@ -1,5 +1,6 @@
-// The face of `atexit/resources`: what leaks in real programs, as handles that
-// are cleaned up once: at the end of their scope, when closed, or at exit.
+// The public API of `atexit/resources`: resources that leak in real programs, as
+// handles that are cleaned up once: at the end of their scope, when closed, or at
+// exit.
 
 /// <reference lib="esnext.disposable" preserve="true" />
 
@@ -49,8 +50,8 @@ export type {
  * Takes a lock: of all processes that call this with the same path, one at a
  * time has it, however the others end.
  *
- * - Every exit that JavaScript sees: it is let go, after what was registered
- *   later has been cleaned up.
+ * - Every exit that JavaScript sees: the lock is released, after what was
+ *   registered later has been cleaned up.
  * - SIGKILL, a crash, out of memory: the next one gets it as soon as the dead
  *   one's recipes have been carried out, by its guard or by the next one itself.
  * - Power loss: the next start gets it.
@@ -74,7 +75,7 @@ export function lockFile(path: string | URL, options: LockOptions & { signal?: A
 }
 
 /**
- * The same as {@link lockFile}, blocking the event loop while it waits.
+ * Takes a lock as {@link lockFile} does, blocking the event loop while it waits.
  *
  * @throws a {@link LockHeldError} that says who holds it; an error with the code
  *   `ERR_ATEXIT_LOCK` where the system refuses
@@ -92,7 +93,7 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
 }
 
 /**
- * Makes an empty file with a name that nobody can guess, which only this user
+ * Makes an empty file with a name that cannot be guessed, which only this user
  * can read (mode 0600).
  *
  * - Every exit that JavaScript sees: it is removed.
@@ -116,8 +117,8 @@ export function tempFile(options: TempOptions = {}): Temp {
 }
 
 /**
- * Makes a directory with a name that nobody can guess, which only this user can
- * enter (mode 0700). It goes as {@link tempFile} does, with all that is in it.
+ * Makes a directory with a name that cannot be guessed, which only this user can
+ * enter (mode 0700). It is removed as by {@link tempFile}, with all that is in it.
  *
  * @param options what its name begins and ends with, and in which directory it is
  * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses
@@ -162,8 +163,8 @@ export function logFile(path: string, options: LogFileOptions = {}): LogFile {
 }
 
 /**
- * A child process that ends with this one, and its descendants with it: first
- * they are asked with a signal, then, after `grace`, killed.
+ * Ends a child process with this one, and its descendants with it: first they
+ * are asked with a signal, then, after `grace`, killed.
  *
  * - Every exit that JavaScript sees: it is ended, before what was registered
  *   earlier is cleaned up.
@@ -192,7 +193,7 @@ export function child<C extends ChildProcess>(process: C, options: ChildOptions 
 }
 
 /**
- * An environment for a child process by which {@link child} finds all its
+ * Returns an environment for a child process by which {@link child} finds all its
  * descendants, also those that have moved to a session of their own, or have
  * lost their parents. Make one for each child. Linux only; elsewhere it changes nothing.
  *
@@ -233,8 +234,8 @@ export function endWithParent(options: ParentOptions = {}): Disposable & { stop(
 }
 
 /**
- * A worker thread, or a pool of them, whose own cleanups run before it is
- * ended: `worker.terminate()` ends a thread without a word to it.
+ * Ends a worker thread, or a pool of them, after its own cleanups have run:
+ * `worker.terminate()` ends a thread without a word to it.
  *
  * - Every exit that JavaScript sees, and `close()`: the worker is asked, and
  *   cleans up what it has registered itself; after `grace` it is terminated.
@@ -264,7 +265,7 @@ export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions
 }
 
 /**
- * The workers of this process's cluster: at exit, and on `close()`, each is
+ * Ends the workers of this process's cluster: at exit, and on `close()`, each is
  * asked once, by a signal, waited for, and after `grace` killed.
  *
  * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
@@ -282,12 +283,12 @@ export function clusterWorkers(options: ClusterOptions = {}): Closing {
 }
 
 /**
- * A server that leaves its clients well: HTTP, HTTPS, HTTP/2, or plain `net`.
+ * Ends a server without failing its clients: HTTP, HTTPS, HTTP/2, or plain `net`.
  *
  * At exit, and on `close()`, it goes on serving for `drainDelay`; then it takes
- * no new connection, answers what it has accepted with `Connection: close` (on
- * HTTP/2: GOAWAY), and ends connections that are idle. What is left when `grace`
- * is over is cut.
+ * no new connection, answers the requests it has accepted with `Connection: close`
+ * (on HTTP/2: GOAWAY), and ends idle connections. Connections that are left when
+ * `grace` is over are cut.
  *
  * After SIGKILL and the like its connections are cut by the system.
  *
@@ -310,9 +311,8 @@ export function server(httpServer: Server, options: ServerOptions = {}): Closing
 }
 
 /**
- * Anything that can be closed: it is closed at exit, or by `close()`, once.
- * Well-known clients are closed in the way that waits for what they are doing
- * ({@link waysToClose}).
+ * Closes a resource at exit, or by `close()`, once. Well-known clients are closed
+ * in the way that waits for what they are doing ({@link waysToClose}).
  *
  * - Every exit that JavaScript sees: it is closed and waited for.
  * - SIGKILL and the like: the system closes its connections.
@@ -331,7 +331,7 @@ export function server(httpServer: Server, options: ServerOptions = {}): Closing
  */
 export function closing<T extends object>(resource: T, close?: (resource: T) => unknown): Closing;
 /**
- * Anything that can be closed, with a name and a timeout of its own.
+ * Closes a resource, with a name and a timeout of its own.
  *
  * @param options the name that reports give it, and how long to wait, in milliseconds
  * @param resource what is closed
@@ -358,8 +358,8 @@ export function closing(first: object, second?: unknown, third?: unknown): Closi
 }
 
 /**
- * The ways in which {@link closing} closes what, in the order in which they are
- * tried: to look up what it does to a client.
+ * The ways in which {@link closing} closes resources, in the order in which they
+ * are tried: to look up what it does to a client.
  *
  * @example
  * ```js

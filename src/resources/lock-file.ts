@@ -16,11 +16,11 @@ import { LockHeldError, resourceError } from "../errors/resources.ts";
 import { packagePath } from "../platform/package-files.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
-/** How a lock is waited for, and what its file says. */
+/** Options of a lock: how long to wait for it, and the data in its file. */
 export interface LockOptions {
   /** How long to wait while it is held, in milliseconds; `Infinity` for as long as it takes. By default not at all. */
   wait?: number;
-  /** What others read of this holder, as JSON: a port, a URL. */
+  /** The data that others read of this holder, as JSON: a port, a URL. */
   data?: JsonValue;
 }
 
@@ -28,20 +28,20 @@ export interface LockOptions {
 export interface LockFile extends Disposable, AsyncDisposable {
   /** The lock file, absolute. */
   readonly path: string;
-  /** Lets it go; a second time does nothing. */
+  /** Releases the lock; a second call does nothing. */
   release(): void;
-  /** Whether it is held: not released, and its file not deleted or replaced by somebody else. */
+  /** Reports whether the lock is held: not released, and its file not deleted or replaced. */
   isHeld(): boolean;
 }
 
-/** An owner file stays so long after its lock was let go, in milliseconds: the next one comes soon, or never. */
+/** How long an owner file outlives its lock, in milliseconds: the next acquisition comes soon, or never. */
 const LINGER = 1_000;
 
-/** Between two looks at a lock that is held, in milliseconds. A release is told sooner where the system can. */
+/** The pause between two looks at a held lock, in milliseconds. A release shows sooner where files can be watched. */
 const SHORTEST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
 
-/** How long a dead owner's recipes are waited for where the caller waits for nobody, in milliseconds. */
+/** How long a dead owner's recipes are waited for at least, in milliseconds. */
 const CLEANED_WITHIN = 10_000;
 
 const fs = builtin("fs");
@@ -60,7 +60,7 @@ class Contender {
     this.#over = over;
     const token = newToken();
     const journals = forResources.directory;
-    // Written down first: at no moment is there a file that nobody would remove.
+    // The recipe is written down first: at no moment is there a file that is left behind.
     this.#registration = forResources.add(contenderFor, () => ({ do: "unlock", path: lock, token }));
     try {
       this.file = new OwnerFile(lock, token, journals, data);
@@ -178,12 +178,12 @@ export function acquireSync(callee: Callee, path: unknown, options: LockOptions)
   }
 }
 
-/** What a caller does before it tries again. */
+/** The steps of a caller before it tries again. */
 interface Step {
   readonly lock: string;
   /** How long to wait, in milliseconds, unless something changes. */
   readonly pause: number;
-  /** A dead owner's journals, which nobody is carrying out. */
+  /** A dead owner's journals, which no process is carrying out. */
   readonly dead?: { readonly directory: string; readonly process: string } | undefined;
 }
 
@@ -207,7 +207,7 @@ function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOpti
       isTaken = systemErrors(lock, () => take(lock, contender.file));
       if (isTaken) return new HeldLock(callee, contender, data === undefined);
       const time = now();
-      // Who holds it takes ten times as long to find out as that somebody does.
+      // To find out who holds the lock takes ten times as long as to find that it is held.
       if (time < lookAt && time - startedAt < wait) {
         yield { lock, pause: Math.min(pause, lookAt - time, wait - (time - startedAt)) };
         pause = Math.min(pause * 1.5, LONGEST_PAUSE);
@@ -251,7 +251,7 @@ function checked(path: unknown): string {
   return resolve(path);
 }
 
-/** What the system refuses gets a message that says what to do about it. */
+/** Calls `body`, and gives the system's errors a message that says what to do. */
 function systemErrors<T>(lock: string, body: () => T): T {
   try {
     return body();
@@ -268,8 +268,8 @@ function lockHeldError(lock: string, { record: known, since }: LockHolder, life:
 }
 
 /**
- * Whether a dead owner's recipes have been carried out: its lock is free when
- * its mess is gone.
+ * Reports whether a dead owner's recipes have been carried out: its lock is free
+ * when its mess is gone.
  */
 function recipesOf({ record: known, token }: LockHolder): "done" | "claimed" | NonNullable<Step["dead"]> {
   const directory = known === undefined ? undefined : journalsOf(known);
@@ -286,7 +286,7 @@ function recipesOf({ record: known, token }: LockHolder): "done" | "claimed" | N
   return isClaimed ? "claimed" : "done";
 }
 
-/** None where it is another user's. */
+/** Returns the files in a directory; none where it is another user's. */
 function filesIn(directory: string): string[] {
   try {
     return fs.readdirSync(directory);
@@ -295,7 +295,7 @@ function filesIn(directory: string): string[] {
   }
 }
 
-/** The same as the asynchronous way, in a process of its own. */
+/** Recovers as `recoverIn` does, but blocking, in a process of its own. */
 function recoverSync(directory: string): void {
   builtin("child_process").spawnSync(process.execPath, [packagePath("replay"), "--recover", directory], {
     stdio: "ignore",
@@ -303,7 +303,7 @@ function recoverSync(directory: string): void {
   });
 }
 
-/** Tells when something has happened to a lock file, where the system does. */
+/** Tells when a lock file has changed, where files can be watched. */
 class Changes {
   readonly #watcher: import("node:fs").FSWatcher | undefined;
   #wake = () => {};
@@ -317,7 +317,7 @@ class Changes {
       });
       this.#watcher.on("error", () => {});
     } catch {
-      // Too many watchers, or a file system without: looking again has to do.
+      // There are too many watchers, or the file system has none: the pause alone ends the wait.
     }
   }
 

@@ -1,15 +1,15 @@
-// A log file: whole lines, in their order, none lost that was written.
+// A log file: whole lines, in their order; no line that was written is lost.
 
 import { builtin } from "../platform/node-builtins.ts";
 import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
-/** How a log file is kept. */
+/** Options of a log file. */
 export interface LogFileOptions {
-  /** The last line, written when it is closed: a text, or what gives one. */
+  /** The last line, written when the file is closed: a text, or a function that returns one. */
   last?: string | (() => string);
-  /** Who may read it, as for `chmod`. 0o600 by default: logs hold what they should not. */
+  /** The mode of the file, as for `chmod`. 0o600 by default: logs hold what they should not. */
   mode?: number;
   /**
    * A signal at which the file is opened anew, for programs that rotate logs by
@@ -21,18 +21,18 @@ export interface LogFileOptions {
 
 /** An open log file. */
 export interface LogFile extends Disposable, AsyncDisposable {
-  /** Where it is, absolute. */
+  /** The path of the file, absolute. */
   readonly path: string;
   /**
-   * Appends one line, or several. It is the system's when this returns: no end
-   * of this process can lose it (a power cut can).
+   * Appends one line, or several. When this returns the system has them: no end
+   * of this process can lose them (a power cut can).
    *
    * @throws an error with the code `ERR_ATEXIT_CLOSED`, or the system's
    */
   write(line: string): void;
   /** Opens the path anew, where it has been renamed or removed. */
   reopen(): void;
-  /** Writes the last line, and closes; a second time does nothing. */
+  /** Writes the last line, and closes the file; a second call does nothing. */
   close(): void;
 }
 
@@ -72,7 +72,7 @@ export class OpenLog implements LogFile {
     const bytes = Buffer.from(this.#isTorn ? `\n${whole}` : whole);
     let written = 0;
     try {
-      // In one call: lines of other processes come before or after it.
+      // One call writes the whole line: lines of other processes come before or after it.
       while (written < bytes.length) written += fs.writeSync(this.#fd, bytes, written);
     } finally {
       if (written > 0) this.#isTorn = written < bytes.length;

@@ -1,5 +1,5 @@
-// The end of this process when its parent is gone: for servers that speak over
-// stdio, and other helpers that nobody else would ever end.
+// Ends this process when its parent is gone: for servers that speak over stdio,
+// and other helpers that nothing else would ever end.
 
 import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts";
 import { lifeOfProcess, statOf } from "../platform/process-identity.ts";
@@ -7,7 +7,7 @@ import { thread } from "../index.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 
-/** How it is noticed that the parent is gone. */
+/** Options for noticing the parent's end. */
 export interface ParentOptions {
   /** Whether the end of standard input is the parent's end. By default where it is a pipe or a socket. */
   stdin?: boolean;
@@ -38,7 +38,7 @@ export function watchParent(options: ParentOptions): Disposable & { stop(): void
     if (stdin) for (const event of ["end", "close"]) process.stdin.off(event, gone);
     process.off("disconnect", gone);
   };
-  // Whoever reads standard input sees its end; nothing is read here.
+  // The program that reads standard input sees its end; nothing is read here.
   if (stdin) for (const event of ["end", "close"]) process.stdin.once(event, gone);
   if (process.connected) process.once("disconnect", gone);
   timer = setTimeout(look, interval).unref();

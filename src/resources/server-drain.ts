@@ -1,5 +1,5 @@
-// A server that leaves its clients well: it answers what it has accepted, and
-// takes no more.
+// Ends a server without failing its clients: it answers the requests that it has
+// accepted, and takes no more.
 //
 //   serving --drainDelay--> closed to new connections --all answered--> gone
 //                                                     --grace is over--> cut
@@ -14,7 +14,7 @@ import { checkTime } from "../settings/milliseconds.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { type Closing, closingHandle } from "./workers.ts";
 
-/** How a server leaves. */
+/** Options for the end of a server. */
 export interface ServerOptions {
   /**
    * How long it goes on serving as if nothing had happened, in milliseconds from
@@ -22,7 +22,10 @@ export interface ServerOptions {
    * default.
    */
   drainDelay?: number;
-  /** How long the rest may take, in milliseconds, before what is left is cut. By default half of the grace period that is left after `drainDelay`. */
+  /**
+   * How long the rest may take before connections are cut, in milliseconds. By
+   * default half of the grace period that is left after `drainDelay`.
+   */
   grace?: number;
   /** Called for each connection that was upgraded (WebSocket), to say good-bye in its own language. */
   upgraded?: (socket: Socket) => void;
@@ -36,14 +39,14 @@ export interface ServerOptions {
  */
 const UNDER_WAY = 1_000;
 
-/** Between two looks at what has become idle, in milliseconds. */
+/** The pause between two looks for idle connections, in milliseconds. */
 const TICK = 50;
 
 interface Connection {
   readonly socket: Socket;
   /** Requests that have not been answered yet. */
   pending: number;
-  /** When it was last idle. */
+  /** When the connection last became idle. */
   idleSince: number;
   isUpgraded: boolean;
 }
@@ -83,7 +86,7 @@ export function drainAtExit(callee: Callee, server: NetServer, options: ServerOp
 // oxlint-disable-next-line typescript/no-explicit-any -- what Node declares for listeners
 type Listener = (...args: any[]) => void;
 
-/** Watches a server from now on. @returns what lets it leave well */
+/** Watches a server from now on. @returns a function that drains and closes it */
 export function drainOf(server: NetServer): () => Promise<void> {
   const traffic = new Traffic(server);
   return async () => {
@@ -95,12 +98,12 @@ export function drainOf(server: NetServer): () => Promise<void> {
   };
 }
 
-/** The connections of a server, and what goes on in each. */
+/** The connections of a server, and the requests under way in each. */
 class Traffic {
   readonly connections = new Map<Socket, Connection>();
   readonly sessions = new Set<ServerHttp2Session>();
   readonly responses = new Set<ServerResponse>();
-  /** Told when the last one has ended. */
+  /** Called when the last connection has ended. */
   emptied = () => {};
   /** Whether each answer is its connection's last. */
   isLeaving = false;
@@ -121,7 +124,7 @@ class Traffic {
       ["connect", (_: unknown, socket: Socket) => this.#upgraded(socket)],
       ["session", (session: ServerHttp2Session) => this.#opened(session)],
     ];
-    // A listener of "upgrade" or "connect" that was not there before changes what the server does with them.
+    // A first listener of "upgrade" or "connect" would change how the server handles these requests.
     for (const [event, listener] of this.#listeners) {
       if (event !== "upgrade" && event !== "connect") server.prependListener(event, listener);
       else if (server.listenerCount(event) > 0) server.prependListener(event, listener);
@@ -157,7 +160,7 @@ class Traffic {
     socket.once("close", () => this.#handshakes.delete(address));
   }
 
-  /** What goes on shows at another socket from now on. */
+  /** Moves a connection to its TLS socket, at which its requests show from now on. */
   #secured(socket: Socket): void {
     const below = this.#handshakes.get(addressOf(socket));
     if (below !== undefined) this.connections.delete(below);
@@ -210,7 +213,7 @@ function lastAnswer(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader("Connection", "close");
 }
 
-/** One leaving of one server. */
+/** The end of one server. */
 class Drain {
   readonly #server: NetServer;
   readonly #traffic: Traffic;
@@ -227,7 +230,7 @@ class Drain {
   async run(drainDelay: number, grace: number): Promise<void> {
     if (drainDelay > 0) await pause(drainDelay);
     const end = now() + grace;
-    // Connections that the system has accepted, and Node has not seen yet.
+    // Two turns let Node see the connections that the system has accepted.
     await nextTurn();
     await nextTurn();
     const closed = this.#closed();
@@ -237,7 +240,7 @@ class Drain {
     await closed;
   }
 
-  /** Closes the listening socket, and not yet what `http.Server.close()` closes with it. */
+  /** Closes the listening socket, and not yet the connections that `http.Server.close()` closes with it. */
   #closed(): Promise<void> {
     const { close } = netPrototype();
     return new Promise((resolve) => {
@@ -251,7 +254,7 @@ class Drain {
     const { connections, responses, sessions } = this.#traffic;
     this.#traffic.isLeaving = true;
     for (const response of responses) lastAnswer(response);
-    // GOAWAY that refuses nothing yet, and then, when all requests under way have come, the one that does.
+    // The first GOAWAY refuses nothing yet; the second does, when all requests under way have come.
     for (const session of sessions) session.goaway(0, 2 ** 31 - 1);
     const { upgraded, connected } = this.#options;
     for (const { socket, isUpgraded } of connections.values()) {
@@ -292,7 +295,7 @@ class Drain {
   #cut(): void {
     for (const session of this.#traffic.sessions) session.destroy();
     for (const { socket } of this.#traffic.connections.values()) socket.destroy();
-    // Only now all that it does of its own: its timers end.
+    // Only now does the server close in its own way, which ends its timers.
     (this.#server as HttpServer).closeAllConnections?.();
   }
 }

@@ -1,4 +1,4 @@
-// Temporary files and directories, gone on every way out.
+// Temporary files and directories, removed on every way out.
 
 import { builtin } from "../platform/node-builtins.ts";
 import { forResources } from "../durable/index.ts";
@@ -7,27 +7,27 @@ import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
 import type { Callee } from "./register-for-caller.ts";
 
-/** Where a temporary file or directory is made, and what its name looks like. */
+/** The place and the name of a temporary file or directory. */
 export interface TempOptions {
-  /** What its name begins with. `"tmp-"` by default. */
+  /** The beginning of its name. `"tmp-"` by default. */
   prefix?: string;
-  /** What its name ends with: `".json"`. */
+  /** The end of its name: `".json"`. */
   suffix?: string;
-  /** In which directory it is made. By default the system's own, as `TMPDIR` says. */
+  /** The directory in which it is made. By default the system's own, as `TMPDIR` says. */
   dir?: string;
 }
 
 /** A temporary file or directory. */
 export interface Temp extends Disposable, AsyncDisposable {
-  /** Where it is, absolute. */
+  /** The path, absolute. */
   readonly path: string;
-  /** Removes it now; a second time does nothing. */
+  /** Removes the file or directory now; a second call does nothing. */
   remove(): void;
-  /** Lets it stay for good. */
+  /** Keeps the file or directory for good. */
   keep(): void;
   /**
-   * Makes it permanent under another name, in one step: others see nothing there
-   * (or what was there before), and then all of it.
+   * Makes the file or directory permanent under another name, in one step: others
+   * see nothing there (or what was there before), and then all of it.
    *
    * @param path the new name; a file that is there is replaced
    * @returns `"renamed"`; or `"copied"` where that is on another device: then it
@@ -47,7 +47,7 @@ class TempPath implements Temp {
   constructor(callee: Callee, path: string, make: () => void) {
     this.#callee = callee;
     this.path = path;
-    // Written down first: at no moment is there a file that nobody would remove.
+    // The recipe is written down first: at no moment is there a file that is left behind.
     this.#registration = forResources.add(callee, () => describeRemove(path));
     try {
       make();
@@ -125,12 +125,12 @@ function made(callee: Callee, { prefix = "tmp-", suffix = "", dir }: TempOptions
   }
 }
 
-/** 128 bits: nobody can make it first. */
+/** Returns a name of 128 random bits, which no other user can guess and take first. */
 function randomName(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
 }
 
-/** On the disk before it gets its name: after a power cut there is all of it, or nothing. */
+/** Writes a file to the disk before it gets its name: after a power cut there is all of it, or nothing. */
 function flush(path: string): void {
   if (!fs.lstatSync(path).isFile()) return;
   const fd = fs.openSync(path, "r+");

@@ -10,7 +10,7 @@ import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
-/** How workers are ended. */
+/** Options for the end of workers. */
 export interface WorkerOptions {
   /** How long a worker's own cleanups may take, in milliseconds. 2,000 by default. */
   grace?: number;
@@ -18,7 +18,7 @@ export interface WorkerOptions {
 
 /** Workers that are ended with this process. */
 export interface Closing extends AsyncDisposable {
-  /** Ends them now; a second time waits for the same end. */
+  /** Ends them now; a second call waits for the same end. */
   close(): Promise<void>;
 }
 
@@ -30,12 +30,12 @@ export interface WorkerPool {
 
 const DEFAULT_GRACE = 2_000;
 
-/** How long an answer may take of a thread of which nothing is known, in milliseconds. */
+/** How long an unknown thread may take to answer, in milliseconds. */
 const ANSWER_WITHIN = 200;
 
 type State = Answer["is"] | "unknown";
 
-/** What workers have told of themselves, while anybody wants to know. */
+/** The states that workers have told, received while a caller uses them. */
 class Answers {
   readonly #states = new Map<number, State>();
   readonly #waiting = new Map<number, () => void>();
@@ -61,7 +61,7 @@ class Answers {
     return this.#states.get(thread) ?? "unknown";
   }
 
-  /** Resolves with whether it has come to be so within the time. */
+  /** Resolves with whether a thread comes into such a state within the time. */
   until(thread: number, isSo: (state: State) => boolean, limit: number): Promise<boolean> {
     return new Promise((resolve) => {
       const look = () => {
@@ -130,7 +130,7 @@ export function destroyPoolAtExit(callee: Callee, pool: WorkerPool, { grace = DE
   const ask = (question: Question["ask"]) => idsOf(pool).map((id) => (heard.ask(id, question), id));
   ask("who");
   const registration = registerForCaller(callee, { name: "worker pool" }, async () => {
-    // A pool starts another thread for one that ends, so they only clean up.
+    // A pool replaces a thread that ends, so its threads only clean up.
     const cleaned = ask("clean").map(async (id) => {
       if (await hasStack(heard, id)) await heard.until(id, (state) => state !== "filled", grace);
     });
@@ -145,13 +145,13 @@ function idsOf(pool: WorkerPool): number[] {
   return pool.threads.map((thread) => thread.threadId ?? -1).filter((id) => id > 0);
 }
 
-/** Whether the thread has something registered, as far as it has told, or tells soon. */
+/** Reports whether the thread has something registered, as far as it has told, or tells soon. */
 async function hasStack(heard: Answers, thread: number): Promise<boolean> {
   await heard.until(thread, (state) => state !== "unknown", ANSWER_WITHIN);
   return heard.stateOf(thread) === "filled" || heard.stateOf(thread) === "clean";
 }
 
-/** How the workers of a cluster are ended. */
+/** Options for the end of a cluster's workers. */
 export interface ClusterOptions extends WorkerOptions {
   /** The signal that asks a worker. `SIGTERM` by default. */
   signal?: NodeJS.Signals;
@@ -173,21 +173,21 @@ async function endOf(worker: ClusterWorker, signal: NodeJS.Signals, grace: numbe
   const { process: child } = worker;
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  worker.exitedAfterDisconnect = true; // nobody starts another one for it
+  worker.exitedAfterDisconnect = true; // the program then starts no other worker for it
   if (!hasAllBeenAsked()) child.kill(signal);
   if (await within(exited, grace)) return;
   child.kill("SIGKILL");
   await exited;
 }
 
-/** Whether the key that ends this process has ended the workers, too: a second signal would kill them at once. */
+/** Reports whether the key that ends this process has ended the workers, too: a second signal would kill them. */
 function hasAllBeenAsked(): boolean {
   const { signal } = exiting.reason ?? {};
   const isKey = signal === "SIGINT" || signal === "SIGQUIT" || signal === "SIGHUP";
   return isKey && [0, 1, 2].some((fd) => builtin("tty").isatty(fd));
 }
 
-/** Whether a promise has resolved within the time. */
+/** Reports whether a promise resolves within the time. */
 async function within(promise: Promise<void>, limit: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<boolean>((resolve) => {

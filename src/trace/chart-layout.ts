@@ -1,5 +1,5 @@
-// What the pictures of a shutdown have in common: the time they show, what each
-// cleanup cost, and the chain that made the total. Times are milliseconds.
+// The layout that all pictures of a shutdown share: the time they show, the cost
+// of each cleanup, and the chain that made the total. Times are milliseconds.
 
 import { lengthOf, type Row, type RowOutcome, type ShutdownHistory } from "./shutdown-history.ts";
 
@@ -12,17 +12,17 @@ export interface Axis {
   readonly ticks: readonly number[];
 }
 
-/** Where a cleanup is in the picture, counted from the shutdown's beginning. */
+/** The place of a cleanup in the picture, counted from the shutdown's beginning. */
 export interface Bar {
   readonly kind: "ran" | "replayed";
   readonly from: number;
   readonly to: number;
 }
 
-/** A deadline so far behind the end is left out, in lengths of the shutdown. */
+/** How far behind the end a deadline is left out, in lengths of the shutdown. */
 const FAR = 1.25;
 
-/** What another process did later than this after the end has no place in the picture, in milliseconds. */
+/** How long after the end the work of another process is still in the picture, in milliseconds. */
 const LATER = 5_000;
 
 export function axisOf(history: ShutdownHistory): Axis {
@@ -35,7 +35,7 @@ export function axisOf(history: ShutdownHistory): Axis {
   return { length, deadline, ticks: ticksOf(length) };
 }
 
-/** One, two or five of some power of ten, some five to a picture. */
+/** Returns ticks at one, two or five of some power of ten, some five to a picture. */
 function ticksOf(length: number): number[] {
   const power = 10 ** Math.floor(Math.log10(length / 5));
   const step = [1, 2, 5, 10].map((of) => of * power).find((each) => length / each <= 7) ?? length;
@@ -55,7 +55,7 @@ export function barsOf(row: Row, { beganAt, endedAt }: ShutdownHistory): Bar[] {
   return bars;
 }
 
-/** What a row says beside its bar. */
+/** Returns the text of a row beside its bar. */
 export function labelOf(row: Row, { endedAt }: ShutdownHistory): string {
   const { outcome, startedAt, replay } = row;
   const parts: string[] = [];
@@ -69,13 +69,13 @@ export function labelOf(row: Row, { endedAt }: ShutdownHistory): string {
   return parts.join(" ");
 }
 
-/** Time that cleanups took themselves, without those that they ran. */
+/** The time that a cleanup took itself, without the cleanups that it ran. */
 export interface Blamed {
   readonly row: Row;
   readonly own: number;
 }
 
-/** Those that took most first. */
+/** Returns the cleanups with their own time, the longest first. */
 export function blame({ rows, endedAt }: ShutdownHistory): Blamed[] {
   const inner = innerRows(rows);
   return rows
@@ -99,7 +99,7 @@ function innerRows(rows: readonly Row[]): Map<number | undefined, Row[]> {
   return inner;
 }
 
-/** How much of the time from `from` to `to` these take together. */
+/** Returns how much of the time from `from` to `to` the rows take together. */
 function covered(rows: readonly Row[], from: number, to: number): number {
   let total = 0;
   let at = from;
@@ -116,9 +116,9 @@ function covered(rows: readonly Row[], from: number, to: number): number {
 
 /** One part of the chain: a cleanup that was waited for, or the time between two. */
 export interface Link {
-  /** `undefined` of time in which no cleanup was waited for. */
+  /** The cleanup; `undefined` of time in which no cleanup was waited for. */
   readonly row: Row | undefined;
-  /** What that time was. */
+  /** The kind of that time. */
   readonly gap: "before the first cleanup" | "between cleanups" | "after the last cleanup" | "itself" | undefined;
   /** Counted from the shutdown's beginning. */
   readonly from: number;
@@ -127,13 +127,13 @@ export interface Link {
   readonly inner: readonly Link[];
 }
 
-/** What the total is made of, from the beginning to the end: shorten one of these, and the shutdown is shorter. */
+/** Returns the parts of the total, from the beginning to the end: a shorter part makes a shorter shutdown. */
 export function criticalPath(history: ShutdownHistory): Link[] {
   const inner = innerRows(history.rows);
   return chain(inner.get(undefined) ?? [], inner, history.beganAt, history.endedAt, history);
 }
 
-/** Backwards from the end: what ended last was waited for, from its beginning on. */
+/** Builds a chain backwards from the end: the cleanup that ended last was waited for, from its beginning on. */
 function chain(
   rows: readonly Row[],
   inner: ReadonlyMap<number | undefined, readonly Row[]>,
@@ -162,7 +162,7 @@ function chain(
   return links.reverse();
 }
 
-/** A time, for people: as long as it has to be. */
+/** Returns a time for people, with as many digits as needed. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 0.995) return `${milliseconds.toFixed(2)} ms`;
   if (milliseconds < 9.95) return `${milliseconds.toFixed(1)} ms`;
@@ -175,7 +175,7 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `0`, `200 ms`, `1.5 s`: a mark on the axis. */
+/** Returns a mark on the axis: `0`, `200 ms`, `1.5 s`. */
 export function tick(milliseconds: number): string {
   if (milliseconds === 0) return "0";
   return milliseconds < 1_000
@@ -183,7 +183,7 @@ export function tick(milliseconds: number): string {
     : `${Number((milliseconds / 1_000).toPrecision(6))} s`;
 }
 
-/** What a shutdown was, in a line. */
+/** Returns a line that names the program and the way out. */
 export function headline({ exit, program, pid, thread }: ShutdownHistory): string {
   const way = exit === undefined ? "killed" : WAYS[exit.kind].replace("%", exit.signal ?? String(exit.code));
   return `${program} (pid ${pid}, ${thread}): ${way}`;
@@ -199,7 +199,7 @@ const WAYS = {
   parent: "the parent has ended",
 } as const;
 
-/** How it went, in a line. */
+/** Returns a line that tells the shutdown's result and length. */
 export function summary(history: ShutdownHistory): string {
   const { outcome, beganAt, endedAt, grace, rows, leftOut, exit } = history;
   const took = duration(endedAt - beganAt);
@@ -225,7 +225,7 @@ function countsOf(rows: readonly Row[]): Map<RowOutcome, number> {
   return counts;
 }
 
-/** What was left out of the rows, or `undefined`. */
+/** Returns a line about the cleanups that are not among the rows, or `undefined`. */
 export function leftOutOf({ leftOut: { count, total, neverRan } }: ShutdownHistory): string | undefined {
   const parts = [];
   if (count > 0)

@@ -1,37 +1,37 @@
-// Several shutdowns of one program, side by side: what is usual, what was worst,
-// and what has changed. Times are milliseconds.
+// Compares several shutdowns of one program: the median, the worst, and the
+// changes. Times are milliseconds.
 
 import { blame } from "./chart-layout.ts";
 import type { ShutdownHistory } from "./shutdown-history.ts";
 
 export interface Comparison {
   readonly program: string;
-  /** How many. */
+  /** The number of shutdowns. */
   readonly shutdowns: number;
   readonly median: number;
   readonly worst: number;
   readonly latest: number;
-  /** How many did not end well. */
+  /** The number of shutdowns that did not end well. */
   readonly failed: number;
-  /** Those that changed most first. */
+  /** The cleanups, those that changed most first. */
   readonly cleanups: readonly Compared[];
 }
 
-/** A cleanup, or all that have its name but for the numbers in it. */
+/** A cleanup, with all others of its name but for the numbers in it. */
 interface Compared {
   readonly name: string;
-  /** In how many shutdowns it ran. */
+  /** The number of shutdowns in which it ran. */
   readonly shutdowns: number;
   readonly median: number;
   readonly worst: number;
-  /** In the latest one; `undefined` where it did not run in it. */
+  /** Its time in the latest shutdown; `undefined` where it did not run in it. */
   readonly latest: number | undefined;
-  /** The latest beside the median of those before; `undefined` where there is nothing to compare. */
+  /** Its latest time less the median of those before; `undefined` where there is nothing to compare. */
   readonly change: number | undefined;
   readonly isNew: boolean;
 }
 
-/** For each program with more than one shutdown. */
+/** Returns a comparison for each program with more than one shutdown. */
 export function compare(histories: readonly ShutdownHistory[]): Comparison[] {
   return [...byProgram(histories).values()].filter((group) => group.length > 1).map(compareOne);
 }
@@ -85,7 +85,7 @@ function timesOf(history: ShutdownHistory): Map<string, number> {
   return times;
 }
 
-/** A name without what is made up for each run: pids, times, random parts. */
+/** Returns a name without the parts that differ in each run: pids, times, random parts. */
 function nameless(name: string): string {
   return name.replaceAll(/(?=[0-9a-zA-Z]*\d)[0-9a-zA-Z]{4,}/g, "…");
 }

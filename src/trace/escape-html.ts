@@ -1,4 +1,4 @@
-// Names, paths and errors are data: in a page or a picture they are text, and
+// Escapes names, paths and errors: in a page or a picture they are text, and
 // nothing else.
 
 import { plain } from "./paint.ts";
@@ -11,10 +11,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** What XML has no place for, and lone halves of surrogate pairs. */
+/** Characters that XML forbids, and lone halves of surrogate pairs. */
 const IMPOSSIBLE = /[\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
-/** Text or an attribute's value, in HTML and in XML. */
+/** Returns text that is safe as text or as an attribute's value, in HTML and in XML. */
 export function escaped(text: string): string {
   return text
     .split("\n")

@@ -1,5 +1,5 @@
-// Shutdowns as one page that needs no network and trusts nothing in it: its only
-// script is known to the browser by its hash.
+// Shows shutdowns as one page that needs no network and trusts none of its data:
+// the browser runs its only script by its hash.
 
 import { createHash } from "node:crypto";
 import { readAsset } from "../platform/package-files.ts";
@@ -20,10 +20,10 @@ import {
 import { classOf, detailsOf, longest, ownClassOf } from "./rows.ts";
 import type { Row, RowOutcome, ShutdownHistory } from "./shutdown-history.ts";
 
-/** How many rows of blame and of the critical path. */
+/** How many rows of blame and of the critical path are listed. */
 const LISTED = 50;
 
-/** So many shutdowns have a picture; others are only compared. */
+/** How many shutdowns have a picture; others are only compared. */
 const PICTURES = 20;
 
 const OUTCOMES: readonly RowOutcome[] = [
@@ -129,7 +129,7 @@ function rowOf(row: Row, index: number, history: ShutdownHistory, length: number
   const flips = last !== undefined && last.to > length * 0.75 && (first?.from ?? 0) > length * 0.2;
   const details = detailsOf(row, history).join("\n");
   const name = row.within === undefined ? row.name : `└ ${row.name}`;
-  // One row can be reached by Tab, and the others from there by the arrows.
+  // Tab reaches one row, and the arrows the others from there.
   return `<tr class="${classOf(row.outcome)}" tabindex="${index === 0 ? 0 : -1}"><th scope="row"><span class="name">${escaped(name)}</span><span class="for-reader more">${escaped(details)}</span></th><td class="chart">${drawn.join("")}<span class="label${flips ? " flips" : ""}" style="${at}">${escaped(labelOf(row, history))}</span></td></tr>`;
 }
 
@@ -177,7 +177,7 @@ function comparison({ program, shutdowns, median, worst, latest, failed, cleanup
 <tbody>${rows.join("\n")}</tbody></table></section>`;
 }
 
-/** `+1.2 s`, `new`, `gone`. */
+/** Returns the text of a change: `+1.2 s`, `new`, `gone`. */
 export function changeOf({ change, isNew, latest }: Comparison["cleanups"][number]): string {
   if (latest === undefined) return "gone";
   if (isNew) return "new";

@@ -1,17 +1,17 @@
-// What the event loop waits for, said for people. Where each was opened is
-// known only while async_hooks watch, which every promise of the program pays
-// for: where a report was asked for, and not otherwise.
+// Names for people what the event loop waits for. Where each handle was opened is
+// known only while async_hooks watch, which slows every promise of the program
+// down: so they watch only where a report was asked for.
 
 import { builtin } from "../platform/node-builtins.ts";
 import { packageDirectory } from "../platform/package-files.ts";
 
-/** Instead of a place: this package has opened it for itself. */
+/** Stands for a place where this package has opened the handle for itself. */
 const OWN = Symbol("own");
 
-/** What async_hooks give of a timer, beyond its documentation. */
+/** The undocumented fields of a timer that async_hooks give. */
 type Resource = object & { hasRef?(): boolean; readonly _destroyed?: boolean; readonly _idleTimeout?: number };
 
-/** Where something was opened, and in which cleanup. */
+/** The place where a handle was opened, and the cleanup that opened it. */
 interface Opened {
   readonly type: string;
   readonly place: string | typeof OWN | undefined;
@@ -27,16 +27,16 @@ interface Open {
 
 const NOTHING = "nothing that Node knows of: no open handle, request or timer will settle it";
 
-/** So many are named. */
+/** How many open handles are named. */
 const MOST = 8;
 
-/** What is over when its callback is. Not what crypto does: the synchronous part of it comes and goes without a word. */
+/** Returns the name of a request that ends with its callback. Crypto is left out: its synchronous part shows no end. */
 function requestOf(type: string): string | undefined {
   if (/^FSReq/i.test(type)) return "a file system request";
   return /^(?:GetAddrInfo|GetNameInfo|Query)/i.test(type) ? "a DNS lookup" : undefined;
 }
 
-/** What has a place worth knowing: of these `_getActiveHandles()` gives most. */
+/** The types whose place is worth knowing: `_getActiveHandles()` gives most of them. */
 const HANDLE = /^(?:Timeout|TCP|PIPE|TTY|UDP|PROCESS|WORKER|FSEVENT|STATWATCHER|MESSAGEPORT|HTTP2SESSION)/;
 
 type Handle = object & {
@@ -54,7 +54,7 @@ type Handle = object & {
 
 export class OpenHandles {
   readonly #opened = new Map<number, Opened>();
-  /** By asynchronous resource: the cleanup that it belongs to. */
+  /** The cleanup that each asynchronous resource belongs to. */
   readonly #owners = new Map<number, object>();
   #current: object | undefined;
   readonly #watches: boolean;
@@ -65,7 +65,7 @@ export class OpenHandles {
     if (watches) this.#watch();
   }
 
-  /** A cleanup's synchronous part begins. */
+  /** Marks the beginning of a cleanup's synchronous part. */
   enter(cleanup: object): void {
     this.#current = cleanup;
   }
@@ -74,7 +74,7 @@ export class OpenHandles {
     if (this.#current === cleanup) this.#current = undefined;
   }
 
-  /** What it waits for: what it has opened itself. Where that is nothing, or is not known, what else is open. */
+  /** Returns the handles that the cleanup has opened itself; where there are none, or none is known, all others. */
   waitedFor(cleanup: object): string[] {
     const open = [...this.#open()];
     const ownerOf = ({ id }: Open) => (id === undefined ? undefined : this.#owners.get(id));
@@ -85,7 +85,7 @@ export class OpenHandles {
     return [`${this.#watches ? "nothing of its own; open besides" : "what is open"}: ${this.#said(others).join("; ")}`];
   }
 
-  /** Whatever is open. */
+  /** Returns all open handles. */
   all(): string[] {
     const open = [...this.#open()];
     return open.length === 0 ? [NOTHING] : this.#said(open);
@@ -115,7 +115,7 @@ export class OpenHandles {
     }
     if (!this.#watches) {
       for (const name of process.getActiveResourcesInfo()) {
-        // Most that are called a wrap have been shown as the handles that they are of.
+        // Most wraps have been shown already as the handles that they belong to.
         const text =
           name === "Timeout" ? "a timer" : (requestOf(name) ?? (/Wrap$|^Process$/.test(name) ? "" : `a ${name}`));
         if (text !== "") yield { text, id: undefined };
@@ -177,17 +177,17 @@ function addressOf(handle: Handle): string | undefined {
     if (typeof address === "string") return address;
     return address?.address === undefined ? undefined : `${address.address}:${address.port}`;
   } catch {
-    return undefined; // it is not bound any more
+    return undefined; // the socket is not bound any more
   }
 }
 
-/** Frames of Node itself. */
+/** Matches frames of Node itself. */
 const FOREIGN = /[( ]node:|^\s+at new Promise|^\s+at <|[( ]internal\//;
 
-/** Frames of this package, in ES modules and in CommonJS. */
+/** Part of the frames of this package, in ES modules and in CommonJS. */
 const PACKAGE = packageDirectory();
 
-/** The program's own frame that is nearest; `undefined` where Node has opened it. */
+/** Returns the program's nearest frame; `undefined` where Node has opened the handle. */
 function placeHere(): string | typeof OWN | undefined {
   const site: { stack?: string } = {};
   const limit = Error.stackTraceLimit;

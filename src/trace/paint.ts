@@ -5,13 +5,13 @@ import { styleText } from "node:util";
 export type Style = Parameters<typeof styleText>[0];
 export type Paint = (style: Style, text: string) => string;
 
-/** Colours on a terminal, unless NO_COLOR says not to (https://no-color.org). */
+/** Returns a painter that colours on a terminal, unless NO_COLOR says not to (https://no-color.org). */
 export function painterFor(isTerminal: boolean, { NO_COLOR, TERM }: NodeJS.ProcessEnv): Paint {
   const has = isTerminal && !NO_COLOR && TERM !== "dumb";
   return (style, text) => (has ? styleText(style, text, { validateStream: false }) : text);
 }
 
-/** Nothing that a file's or a program's name can do to a terminal. */
+/** Returns a text without characters by which a file's or a program's name could control a terminal. */
 export function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     const code = character.codePointAt(0) as number;
@@ -19,7 +19,7 @@ export function plain(text: string): string {
   });
 }
 
-/** How many columns a text takes on a terminal: those of East Asia and emoji take two. */
+/** Returns how many columns a text takes on a terminal: characters of East Asia and emoji take two. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const character of text) width += widthOfCharacter(character);
@@ -35,7 +35,7 @@ function widthOfCharacter(character: string): number {
     : 1;
 }
 
-/** Exactly so many columns: cut in the middle, where names differ least, or filled up. */
+/** Returns a text of exactly so many columns: cut in the middle, where names differ least, or filled up. */
 export function fitted(text: string, width: number): string {
   const length = widthOf(text);
   if (length <= width) return text + " ".repeat(width - length);

@@ -1,20 +1,20 @@
-// A row, as the pictures describe it.
+// Texts and classes of a row, as all pictures use them.
 
 import { duration } from "./chart-layout.ts";
 import type { Row, RowOutcome, ShutdownHistory } from "./shutdown-history.ts";
 
-/** The class that gives an outcome its colour. */
+/** Returns the class that gives an outcome its colour. */
 export function classOf(outcome: RowOutcome): string {
   return outcome.replaceAll(" ", "-");
 }
 
-/** Of a row that two processes had a part in: the class of what happened in the first. */
+/** Returns the class of a row's outcome in its own process, where another process carried on. */
 export function ownClassOf({ outcome, endedAt, replay }: Row): string {
   if (replay === undefined) return classOf(outcome);
   return classOf(endedAt === undefined ? "cut off" : "given up");
 }
 
-/** All that is known of a row, a line each. */
+/** Returns all that is known of a row, a line each. */
 export function detailsOf(row: Row, { beganAt }: ShutdownHistory): string[] {
   const { site, startedAt, endedAt, error, waitingOn, replay } = row;
   const lines: string[] = [];
@@ -33,7 +33,7 @@ export function detailsOf(row: Row, { beganAt }: ShutdownHistory): string[] {
   return lines;
 }
 
-/** Those that did not end well, then the longest; in their order. */
+/** Returns the rows that did not end well, then the longest; in their order. */
 export function longest(rows: readonly Row[], limit: number): readonly Row[] {
   if (rows.length <= limit) return rows;
   const weight = ({ outcome, startedAt = 0, endedAt = 0 }: Row) =>

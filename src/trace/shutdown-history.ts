@@ -1,6 +1,6 @@
-// What a trace tells, put together: for each shutdown its cleanups, with what
-// became of them, also where another process carried on. In bounded memory: of a
-// hundred thousand cleanups the shortest are only counted.
+// Builds histories from a trace: for each shutdown its cleanups, with their
+// outcomes, also where another process carried on. Memory is bounded: of a hundred
+// thousand cleanups the shortest are only counted.
 
 import type { Outcome } from "../registry/outcome.ts";
 import type {
@@ -15,16 +15,16 @@ import type {
   WaitingOn,
 } from "./trace-event.ts";
 
-/** What became of a cleanup, whoever carried it out. */
+/** The outcome of a cleanup, in whichever process it was carried out. */
 export type RowOutcome = Outcome | "cut off" | "never ran" | "done by the guard" | "not done";
 
 /** A cleanup of a shutdown. Times are milliseconds since 1970. */
 export interface Row {
-  /** Its number in this shutdown; `undefined` of a recipe that the shutdown knew nothing of. */
+  /** Its number in this shutdown; `undefined` of a recipe that the shutdown did not know. */
   readonly n?: number;
   readonly name: string;
   readonly site?: string;
-  /** Of a durable cleanup: its journal's name and its number there. */
+  /** The journal's name and the number there, of a durable cleanup. */
   readonly durable?: string;
   /** The number of the cleanup that ran it, where it was not the shutdown itself. */
   readonly within?: number;
@@ -33,7 +33,7 @@ export interface Row {
   outcome: RowOutcome;
   error?: string;
   waitingOn?: readonly string[];
-  /** Where another process carried it out. */
+  /** The replay, where another process carried the cleanup out. */
   replay?: Replay;
 }
 
@@ -43,7 +43,7 @@ export interface Replay {
   readonly pid: number;
   readonly startedAt: number;
   endedAt?: number;
-  /** As `atexit log` has it. */
+  /** The outcome as in `atexit log`. */
   outcome?: string;
   why?: string;
 }
@@ -62,11 +62,11 @@ export interface ShutdownHistory {
   readonly deadline: number | undefined;
   /** Milliseconds. */
   readonly grace: number | undefined;
-  /** `cut off`: nothing tells of its end: it was killed, or goes on. */
+  /** The outcome. `cut off`: the trace has no end: the process was killed, or goes on. */
   readonly outcome: "ok" | "failed" | "given up" | "cut off";
-  /** In the order in which they began; then those that never did. */
+  /** The cleanups in the order in which they began; then those that never did. */
   readonly rows: readonly Row[];
-  /** What is not among the rows. */
+  /** The cleanups that are not among the rows. */
   readonly leftOut: {
     /** Cleanups that ended well, and sooner than those in the rows. */
     count: number;
@@ -80,18 +80,18 @@ export interface ShutdownHistory {
 /** How many rows of one shutdown are kept. */
 const ROWS = 1_000;
 
-/** Of so many shutdowns all rows are kept; of those before them only the longest. */
+/** How many shutdowns keep all rows; those before them keep only the longest. */
 const WHOLE_HISTORIES = 50;
 const ROWS_OF_OTHERS = 20;
 
-/** What a trace may be wrong in, without being refused. */
+/** The fields that a trace may lack without being refused. */
 interface Lane {
   readonly process?: string;
   readonly thread?: string;
 }
 
 export class ShutdownHistories {
-  /** Lines that made no sense. */
+  /** The number of lines that made no sense. */
   unread = 0;
   readonly #limit: number;
   readonly #builders: HistoryBuilder[] = [];
@@ -161,7 +161,7 @@ export class ShutdownHistories {
     }
     let builder = this.#ofProcess.get(pid);
     if (builder === undefined) {
-      // Killed without any shutdown: its history begins with this.
+      // The process was killed without any shutdown: its history begins with the replay.
       builder = new HistoryBuilder(this.#limit, pid, "main thread", at, { program });
       this.#ofProcess.set(pid, builder);
       this.#add(builder);
@@ -177,7 +177,7 @@ function outcomeOf({ by, outcome }: Replay): RowOutcome {
   return by === "guard" ? "done by the guard" : "done at the next start";
 }
 
-/** A history that is being told. */
+/** A history that is being built. */
 class HistoryBuilder {
   readonly #limit: number;
   readonly #head: Pick<
@@ -187,10 +187,10 @@ class HistoryBuilder {
   #endedAt: number | undefined;
   #lastAt: number;
   #outcome: ShutdownEnded["outcome"] | undefined;
-  /** Those that have begun and not ended, by number. */
+  /** The cleanups that have begun and not ended, by number. */
   readonly #open = new Map<number, Row>();
   #rows: Row[] = [];
-  /** The end of the queue: those that are due last are those that never run. */
+  /** The end of the queue: the cleanups that are due last are those that never run. */
   readonly #queue = new Map<number, Queued>();
   #queued = 0;
   #begun = 0;
@@ -234,7 +234,7 @@ class HistoryBuilder {
     if (at !== undefined) this.#lastAt = Math.max(this.#lastAt, at);
   }
 
-  /** A recipe that another process has begun: one of those that did not end here, or one that is not known. */
+  /** Adds a recipe that another process has begun: to the row of its cleanup, or to a new row. */
   replayed(name: string, durable: string | undefined, replay: Replay): Row {
     const isIt = (row: Row) => durable !== undefined && row.durable === durable;
     let row = [...this.#open.values()].find(isIt) ?? this.#rows.findLast(isIt);
@@ -274,7 +274,7 @@ class HistoryBuilder {
     if (this.#rows.length >= 2 * this.#limit) this.shorten(this.#limit);
   }
 
-  /** Keeps what matters most: what did not end well, and then what took longest. */
+  /** Keeps the rows that matter most: those that did not end well, then the longest. */
   shorten(limit: number): void {
     if (this.#rows.length <= limit) return;
     const byWeight = [...this.#rows].sort((a, b) => weightOf(b) - weightOf(a));
@@ -291,7 +291,7 @@ class HistoryBuilder {
     const isCutOff = this.#outcome === undefined;
     const rows = [...this.#rows, ...this.#open.values()];
     rows.sort((a, b) => (a.startedAt ?? a.replay?.startedAt ?? 0) - (b.startedAt ?? b.replay?.startedAt ?? 0));
-    // Of a shutdown that came to its end, what did not run was cancelled in it.
+    // In a shutdown that came to its end, cleanups that did not run were cancelled.
     const neverRan = isCutOff || this.#outcome === "given up" ? [...this.#queue.values()] : [];
     rows.push(...neverRan.map((queued): Row => ({ ...rowOf(queued), outcome: "never ran" })));
     const unlisted = isCutOff ? Math.max(0, this.#queued - this.#begun - neverRan.length) : 0;
@@ -324,7 +324,7 @@ function weightOf(row: Row): number {
   return row.outcome === "ok" ? lengthOf(row) : Number.MAX_VALUE;
 }
 
-/** How long a cleanup took in its own process, in milliseconds. */
+/** Returns how long a cleanup took in its own process, in milliseconds. */
 export function lengthOf({ startedAt, endedAt }: Row): number {
   return startedAt === undefined || endedAt === undefined ? 0 : endedAt - startedAt;
 }

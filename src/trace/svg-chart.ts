@@ -1,5 +1,5 @@
-// A shutdown as a picture: one SVG file that needs nothing else, in the colours
-// that its reader prefers.
+// Draws a shutdown as one SVG file that needs nothing else, in the colours that
+// its reader prefers.
 
 import { escaped } from "./escape-html.ts";
 import { axisOf, barsOf, duration, headline, labelOf, leftOutOf, summary, tick } from "./chart-layout.ts";
@@ -15,10 +15,10 @@ const ROW = 20;
 const BAR = 12;
 const LONGEST_NAME = 260;
 
-/** What a column of the text is taken to be wide, in pixels: no browser is asked. */
+/** The assumed width of a column of text, in pixels: no browser is asked. */
 const COLUMN = 6.7;
 
-/** The same where nothing may be beneath it. */
+/** The assumed width of a column where nothing may be beneath the text, in pixels. */
 const WIDE_COLUMN = 7.5;
 
 const STYLE = `

@@ -1,4 +1,4 @@
-// A shutdown as text: the waterfall, what to blame, and the critical path.
+// Prints a shutdown as text: the waterfall, the blame, and the critical path.
 
 import {
   axisOf,
@@ -24,9 +24,9 @@ export interface Terminal {
 }
 
 interface Options {
-  /** Only what a person wants to see at once. */
+  /** Whether only the most important lines are shown. */
   isBrief?: boolean;
-  /** How many rows. */
+  /** The number of rows. */
   rows?: number;
 }
 
@@ -106,7 +106,7 @@ function firstLine(text: string | undefined): string | undefined {
   return text?.split("\n", 1)[0];
 }
 
-/** A line beneath a row; a long one goes on in the next. */
+/** Returns a note beneath a row, wrapped where it is long. */
 function note(text: string, indent: number, width: number, paint: Paint): string[] {
   const margin = " ".repeat(INDENT.length + Math.min(indent, 4) + 1);
   const room = width - margin.length;
@@ -164,7 +164,7 @@ class Chart {
     const bars = barsOf(row, this.#history);
     if (this.#deadline !== undefined) cells[this.#deadline] = { text: "│", style: "red" };
     const [first] = bars;
-    // Until it is its turn it is queued.
+    // A cleanup is queued until its turn.
     const isQueued = row.n !== undefined && row.within === undefined && first?.kind === "ran";
     if (isQueued) this.#fill(cells, 0, Math.floor(first.from / this.#perCell), { text: "·", style: "gray" });
     for (const { kind, from, to } of bars)
@@ -182,7 +182,7 @@ class Chart {
     if (rest !== "" && start + whole < this.#width) cells[start + whole] = { text: rest, style };
   }
 
-  /** Behind the bar, or before it where there is no room. */
+  /** Puts the label behind the bar, or before it where there is no room. */
   #label(cells: Cell[], row: Row, bars: readonly { readonly from: number; readonly to: number }[]): void {
     const text = [" ", ...plain(labelOf(row, this.#history)), " "];
     const last = bars.at(-1);
@@ -201,7 +201,7 @@ class Chart {
     for (let at = from; at < Math.min(to, this.#width); at += 1) cells[at] = cell;
   }
 
-  /** Cells of one style are painted together. */
+  /** Paints cells of one style together. */
   #painted(cells: readonly Cell[]): string {
     let painted = "";
     for (let from = 0; from < cells.length;) {
@@ -219,7 +219,7 @@ class Chart {
   }
 }
 
-/** What it did in its own process. */
+/** Returns the colour of a row's outcome in its own process. */
 function barColour({ outcome, endedAt, replay }: Row): Style {
   if (replay === undefined) return COLOURS[outcome];
   return endedAt === undefined ? COLOURS["cut off"] : COLOURS["given up"];

@@ -1,16 +1,16 @@
 // The lines of a trace, in the Trace Event Format that Perfetto and
-// chrome://tracing open as it is: a JSON array, one record a line, whose end may
+// chrome://tracing open directly: a JSON array, one record a line, whose end may
 // be missing. Times are microseconds since 1970.
 // Source: the "Trace Event Format" document of the Chromium project.
 //
 //   b, e   a shutdown, a cleanup, a replayed recipe: its beginning and its end
-//   n      what a cleanup that was given up was waiting on
-//   M      the names of processes and threads; and what is queued
+//   n      the handles that a cleanup which was given up was waiting on
+//   M      the names of processes and threads; and the queue
 
 import type { Outcome } from "../registry/outcome.ts";
 import type { ExitKind } from "../registry/exit-reason.ts";
 
-/** Rises when older versions could no longer read what is written. */
+/** The version of the format; it rises when older versions could no longer read a trace. */
 export const TRACE_VERSION = 1;
 
 export interface ShutdownBegan {
@@ -22,7 +22,7 @@ export interface ShutdownBegan {
   readonly deadline: number;
   /** Milliseconds. */
   readonly grace: number;
-  /** How many are queued. */
+  /** The number of queued cleanups. */
   readonly queued: number;
 }
 
@@ -85,7 +85,7 @@ export interface TraceRecord {
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-/** One record of a lane: of a process's thread, or of who carries on for it. */
+/** Makes the records of a lane: of a process's thread, or of the process that carries on for it. */
 export class Lane {
   readonly pid: number;
   readonly tid: number;

@@ -30,7 +30,7 @@ export class TraceFile {
     this.#fd = undefined;
   }
 
-  /** Whoever makes the file writes its first line: it comes into being with it. */
+  /** Opens the file. The process that makes it writes its first line, with which it appears. */
   #open(): number {
     if (!fs.existsSync(this.#path)) {
       fs.mkdirSync(builtin("path").dirname(this.#path), { recursive: true });
@@ -39,7 +39,7 @@ export class TraceFile {
         fs.writeFileSync(beginning, "[\n", { mode: 0o600 });
         fs.linkSync(beginning, this.#path);
       } catch (error) {
-        // Another process was first; or there are no links here, and Perfetto does without the bracket.
+        // Another process was first; or the file system has no links, and Perfetto does without the bracket.
         const { code } = error as NodeJS.ErrnoException;
         if (code !== "EEXIST" && code !== "EPERM" && code !== "ENOTSUP") throw error;
       } finally {

@@ -1,14 +1,14 @@
-// Where the trace of a process goes.
+// Finds the file for the trace of a process.
 
 import { builtin } from "../platform/node-builtins.ts";
 import { thisProcess } from "../platform/process-identity.ts";
 
-/** Where it was found out: the program may go to another directory. */
+/** The key under which the path is kept: the program may change its working directory. */
 const KEY = Symbol.for("atexit.trace");
 
 /**
- * The file that `ATEXIT_TRACE` means for this process: the file itself, or one
- * of its own in that directory. All threads of a process come to the same.
+ * Returns the file that `ATEXIT_TRACE` means for this process: the file itself,
+ * or a file of its own in that directory. All threads of a process get the same.
  */
 export function traceFile(wanted: string): string {
   const holder = process as { [KEY]?: string };
@@ -30,16 +30,16 @@ function isDirectoryNow(path: string): boolean {
   try {
     return builtin("fs").statSync(path).isDirectory();
   } catch {
-    return false; // what is wrong with it is said when it is written to
+    return false; // the error is reported when the trace is written
   }
 }
 
-/** What this process runs, in one word. */
+/** Returns the name of the program that this process runs. */
 export function programName(): string {
   return builtin("path").basename(process.argv[1] ?? process.execPath) || "node";
 }
 
-/** Who carries on with the trace may stand elsewhere, and follows no link. */
+/** Returns a path without links: a process that carries on with the trace has another directory, and follows none. */
 function real(directory: string): string {
   try {
     return builtin("fs").realpathSync(directory);

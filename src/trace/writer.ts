@@ -1,6 +1,6 @@
 // Watches the shutdowns of this thread, where an operator has asked for it: for
-// the trace on disk (ATEXIT_TRACE) and for the report at the end
-// (ATEXIT_REPORT). It knows only what the channels tell.
+// the trace on disk (ATEXIT_TRACE) and for the report at the end (ATEXIT_REPORT).
+// It reads only the diagnostics channels.
 
 import { threadId, isMainThread } from "node:worker_threads";
 import { builtin, now } from "../platform/node-builtins.ts";
@@ -21,13 +21,13 @@ import { OpenHandles } from "./open-handles.ts";
 /** Takes records, as they happen. */
 type Sink = (records: readonly TraceRecord[]) => void;
 
-/** How many of a queue are in one record. */
+/** How many cleanups of a queue are in one record. */
 const CHUNK = 100;
 
-/** An error's text beyond this is cut, in characters. */
+/** The length at which an error's text is cut, in characters. */
 const LONGEST_ERROR = 2_000;
 
-/** Wall-clock time that never jumps: it is read once. */
+/** The wall-clock time at zero of the clock that never jumps, read once. */
 const epoch = Date.now() - now();
 const lane = new Lane(process.pid, isMainThread ? process.pid : threadId);
 const threadName = isMainThread ? "main thread" : `worker ${threadId}`;
@@ -50,7 +50,7 @@ export function observe(describe: (error: unknown) => string): void {
   printsAll = isOn(ATEXIT_REPORT);
   if (printsAll) handles = new OpenHandles();
   const observer = new Observer(ATEXIT_TRACE ? toDisk(ATEXIT_TRACE) : undefined);
-  // What cannot be observed must not become the program's error.
+  // A failure to observe must not become the program's error.
   const on = <T>(take: (of: T) => void) => {
     return (of: unknown) => {
       try {
@@ -82,7 +82,7 @@ export function observe(describe: (error: unknown) => string): void {
   );
 }
 
-/** A trace that cannot be written stops nothing: it is said once. */
+/** Returns a sink that writes to disk. A trace that cannot be written stops nothing, and is reported once. */
 function toDisk(wanted: string): Sink {
   const file = new TraceFile(traceFile(wanted), false);
   let hasFailed = false;
@@ -140,7 +140,7 @@ class Observer {
       const args = cleanups.map(({ n, name, site, durable }) => ({ n, name, site, durable }));
       this.#write([lane.meta("atexit_queue", { shutdown: this.#id, cleanups: args })]);
     }
-    // What run() began before is waited for.
+    // Cleanups that run() began before are waited for.
     for (const cleanup of queue) if (cleanup.startedAt !== undefined) this.#began(cleanup, cleanup.startedAt, true);
   }
 
@@ -190,7 +190,7 @@ class Observer {
     this.#write([lane.at(at, "b", id, name, args)]);
   }
 
-  /** Of several at once each has a lane of its own; one after the other they share the shutdown's. */
+  /** Numbers a cleanup. Concurrent cleanups have lanes of their own; others share the shutdown's. */
   #number(cleanup: TracedCleanup, hasOwnLane: boolean): Known {
     let known = this.#known.get(cleanup);
     if (known !== undefined && !hasOwnLane) return known;
@@ -214,12 +214,12 @@ class Observer {
   }
 }
 
-/** One that was called after the grace period has waited for nothing yet. */
+/** Reports whether a cleanup had time: one called after the grace period has waited for nothing yet. */
 function hadTime({ startedAt = 0, deadline = Number.POSITIVE_INFINITY }: TracedCleanup): boolean {
   return deadline - startedAt >= 1;
 }
 
-/** Prints what a shutdown remembers that has passed its deadline, unless all are printed anyway. */
+/** Prints the cleanups of a shutdown that has passed its deadline, unless all are printed anyway. */
 export function printOverdue(exit: Exit, slow: SlowCleanups, grace: number): void {
   if (printsAll) return;
   try {
@@ -257,7 +257,7 @@ function print(histories: ShutdownHistories, others = 0): void {
   }
 }
 
-/** To look at process.stderr is to open it. */
+/** Returns the terminal's width. process.stderr is opened when it is read, so only for a terminal. */
 function columns(): number | undefined {
   if (!builtin("tty").isatty(2)) return undefined;
   return process.stderr.columns;

@@ -1,8 +1,8 @@
-// What the guard is: a POSIX shell that reads a pipe whose other end only the
-// owner holds. However the owner dies, the kernel closes that end.
+// The guard: a POSIX shell that reads a pipe whose other end only the owner
+// holds. However the owner dies, the kernel closes that end.
 //
-// While it waits it costs 0.1 MB of its own. It ignores every signal it can,
-// since who kills a process often kills its descendants, too.
+// A waiting guard costs 0.1 MB of its own. It ignores every signal it can, since
+// a program that kills a process often kills its descendants, too.
 
 import { OWNER_IS_ALIVE } from "../replay/exit-status.ts";
 

@@ -1,4 +1,4 @@
-// Starts the guard, and starts another one where it was killed.
+// Starts the guard, and replaces a guard that was killed.
 
 import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
@@ -11,10 +11,10 @@ import { thisProcess } from "../../platform/process-identity.ts";
 
 type Child = import("node:child_process").ChildProcess;
 
-/** A guard that ends sooner than this was killed on purpose, or cannot live here, in milliseconds. */
+/** A guard that lives less long was killed on purpose, or cannot live here, in milliseconds. */
 const SHORT_LIFE = 1_000;
 
-/** How many short-lived guards are replaced at once; later ones after a pause. */
+/** How many short-lived guards in a row are replaced at once; later ones are replaced after a pause. */
 const REPLACEMENTS = 3;
 
 /** @param isNeeded whether anything is pending */
@@ -35,7 +35,7 @@ export class Guard {
     this.#start();
   }
 
-  /** Lets it go: the pipe that it reads is closed. */
+  /** Ends the guard: closes the pipe that it reads. */
   end(): void {
     this.#ended = true;
     this.#child?.stdin?.destroy();
@@ -70,7 +70,7 @@ export class Guard {
     if (!this.#ended && this.#isNeeded()) this.ensure();
   }
 
-  /** One that was killed while nothing was pending was not replaced. */
+  /** Starts the guard where none runs: a guard that was killed while nothing was pending was not replaced. */
   ensure(): void {
     if (this.#child === undefined && !this.#ended) this.#start();
   }
@@ -83,12 +83,12 @@ function spawnGuard(journal: Journal): Child {
     cwd: builtin("path").parse(journal.path).root, // keeps no directory in use
     env: cleanEnvironment(),
     stdio: ["pipe", "ignore", "ignore", journal.fd] as ("pipe" | "ignore" | number)[],
-    // A session of its own: what ends the process group, or the terminal, does not end it.
+    // In a session of its own the guard outlives the process group and the terminal.
     detached: true,
     windowsHide: true,
   };
   const { pid, start } = thisProcess();
-  // Windows has no shell for this. Untested here.
+  // Windows has no shell for the script. Untested here.
   if (process.platform === "win32") return spawn(process.execPath, [replay, "--wait", journal.path], options);
   const args = [journal.path, process.execPath, replay, String(pid), start, namesHere()];
   return spawn("/bin/sh", ["-c", GUARD_SCRIPT, "atexit-guard", ...args], options);
@@ -96,7 +96,7 @@ function spawnGuard(journal: Journal): Child {
 
 let warned = false;
 
-/** Once in a process: what goes on without it is still worth having. */
+/** Reports once in a process that no guard runs; durable cleanups go on without a guard. */
 function warn(error: unknown): void {
   if (warned) return;
   warned = true;

@@ -1,5 +1,5 @@
-// Where journals are kept. A journal can make a process delete files and run
-// commands, so it counts only in a directory that nobody else can write into.
+// The directory of journals. A journal can make a process delete files and run
+// commands, so it counts only in a directory that no other user can write into.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
@@ -8,7 +8,7 @@ const fs = builtin("fs");
 const isWindows = process.platform === "win32";
 
 /**
- * The directory for journals, made where it does not exist.
+ * Returns the directory for journals, and makes it where it does not exist.
  *
  * @param wanted what the operator or the program has set
  * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
@@ -27,8 +27,9 @@ export function journalDirectory(wanted: string | undefined): string {
 }
 
 /**
- * The user's state directory first: unlike the runtime directory it outlives a
- * power cut. Source: the XDG Base Directory Specification.
+ * Lists the default directories. The user's state directory comes first: unlike
+ * the runtime directory it outlives a power cut. Source: the XDG Base Directory
+ * Specification.
  */
 function* defaultPlaces(): Generator<string> {
   const { isAbsolute, join } = builtin("path");
@@ -36,7 +37,7 @@ function* defaultPlaces(): Generator<string> {
   const { XDG_STATE_HOME, XDG_RUNTIME_DIR, LOCALAPPDATA } = process.env;
   if (XDG_STATE_HOME !== undefined && isAbsolute(XDG_STATE_HOME)) yield join(XDG_STATE_HOME, "atexit");
   if (isWindows && LOCALAPPDATA !== undefined) yield join(LOCALAPPDATA, "atexit");
-  // Under sudo the home directory may be another user's, who would not thank us for root's files in it.
+  // Under sudo the home directory may be another user's, which must not get files of root.
   if (isOwn(homedir())) yield join(homedir(), ".local", "state", "atexit");
   if (XDG_RUNTIME_DIR !== undefined && isOwn(XDG_RUNTIME_DIR)) yield join(XDG_RUNTIME_DIR, "atexit");
   yield join(tmpdir(), `atexit-${process.geteuid?.() ?? "user"}`);
@@ -58,7 +59,7 @@ function prepared(path: string): string {
   return path;
 }
 
-/** Why others could put orders into this directory, or `undefined`. Windows has access lists instead; untested here. */
+/** Returns why other users could write into a directory, or `undefined`. Windows has access lists; untested here. */
 export function whyNotTrusted(path: string): string | undefined {
   if (isWindows) return undefined;
   const me = process.geteuid?.();
@@ -83,7 +84,7 @@ function mode(bits: number): string {
   return `0${(bits & 0o7777).toString(8)}`;
 }
 
-/** Why a file in such a directory is nobody's journal, or `undefined`. */
+/** Returns why a file in such a directory cannot be this user's journal, or `undefined`. */
 export function whyNotOwn(stats: import("node:fs").Stats): string | undefined {
   if (!stats.isFile()) return "it is no regular file";
   if (isWindows) return undefined;

@@ -1,16 +1,16 @@
-// What the files in a journal directory are called. A name tells its owner, so
-// that ten thousand journals of live processes need not be opened.
+// The names of the files in a journal directory. A name tells its owner, so that
+// ten thousand journals of live processes need not be opened.
 //
 //   <owner>-<random>.jsonl                      a journal
-//   <owner>-<random>.jsonl.<owner>-<random>.claim  a journal that someone carries out
+//   <owner>-<random>.jsonl.<owner>-<random>.claim  a journal that another process carries out
 //   <owner>-<random>.jsonl.next                 a journal's shorter version, while it stands for the journal
 //   <owner>-<random>.jsonl.tmp                  the same, before it is complete
-//   <owner>-<random>.jsonl.refused              a journal that nobody carries out
+//   <owner>-<random>.jsonl.refused              a journal that no process carries out
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { type Life, lifeOfProcess, type Owner, thisProcess } from "../../platform/process-identity.ts";
 
-/** As much of an owner as a name tells. */
+/** The part of an owner that a name tells. */
 export interface NamedOwner {
   /** The beginning of its boot id. */
   readonly boot: string;
@@ -22,9 +22,9 @@ export interface NamedOwner {
 export interface JournalName {
   /** The file's own name. */
   readonly file: string;
-  /** The name that it had, or has, while its owner lives. */
+  /** The name that the journal has while its owner lives. */
   readonly journal: string;
-  /** Who carries it out, or its owner where nobody does. */
+  /** The process that carries the journal out; its owner where none does. */
   readonly holder: NamedOwner;
   readonly kind: "journal" | "claim" | "next" | "tmp" | "refused";
 }
@@ -53,38 +53,38 @@ export function parseName(file: string): JournalName | undefined {
   };
 }
 
-/** A name for a new journal of this process. */
+/** Returns a name for a new journal of this process. */
 export function newJournalName(): string {
   return `${newToken()}.jsonl`;
 }
 
-/** By which a recipe is known beyond its owner. @param journal its journal's name */
+/** Returns the id by which a recipe is known beyond its owner. @param journal its journal's name */
 export function durableId(journal: string, id: number): string {
   return `${journal}:${id}`;
 }
 
-/** The name that a journal had while its owner lived. @param path where it is now */
+/** Returns the name that a journal had while its owner lived. @param path where it is now */
 export function journalOf(path: string): string {
   const file = builtin("path").basename(path);
   return parseName(file)?.journal ?? file;
 }
 
-/** The name of a journal while this process carries it out. */
+/** Returns a name for a journal while this process carries it out. */
 export function newClaimName(journal: string): string {
   return `${journal}.${newToken()}.claim`;
 }
 
-/** A name for one thing of this process, which no other thing ever has: `<boot>-<pidns>-<pid>-<start>-<random>`. */
+/** Returns a name that is given only once: `<boot>-<pidns>-<pid>-<start>-<random>` of this process. */
 export function newToken(): string {
   const { pidns, pid, start } = thisProcess();
-  // Unique is all that it has to be: nobody else can write into the directory.
+  // The number only has to be unique: no other user can write into the directory.
   const random = Math.trunc(Math.random() * 2 ** 32);
   return `${bootPart()}-${pidns}-${pid}-${start}-${random.toString(16).padStart(8, "0")}`;
 }
 
 const TOKEN = new RegExp(`^${OWNER}$`);
 
-/** Whose token it is, or `undefined` where it is none. */
+/** Returns the owner that a token names, or `undefined` where the text is no token. */
 export function parseToken(token: string): NamedOwner | undefined {
   const match = TOKEN.exec(token);
   if (match === null) return undefined;
@@ -92,12 +92,12 @@ export function parseToken(token: string): NamedOwner | undefined {
   return { boot, pidns, pid: Number(pid), start };
 }
 
-/** The part of a token that all of its process have in common. */
+/** Returns the part that all tokens of one process have in common. */
 export function processPart(token: string): string {
   return token.slice(0, token.lastIndexOf("-") + 1);
 }
 
-/** What names begin with that were given since the system started, in this pid namespace: `<boot>-<pidns>-`. */
+/** Returns the beginning of all names given since the system started, in this pid namespace: `<boot>-<pidns>-`. */
 export function namesHere(): string {
   return `${bootPart()}-${thisProcess().pidns}-`;
 }
@@ -106,13 +106,13 @@ function bootPart(owner: Owner = thisProcess()): string {
   return owner.boot.replaceAll(/[^0-9a-z]/g, "").slice(0, 12);
 }
 
-/** Whether a name's owner is alive, as far as the name tells; a boot or a pid namespace that is not this one's needs more. */
+/** Reports whether a name's owner is alive; `unknown` for a name of another boot or pid namespace. */
 export function lifeOfNamed(holder: NamedOwner): Life {
   if (holder.boot !== bootPart() || holder.pidns !== thisProcess().pidns) return "unknown";
   return lifeOfProcess(holder.pid, holder.start);
 }
 
-/** Whether a name was given under an earlier start of a system, or on another one. */
+/** Reports whether a name was given before this start of the system, or on another system. */
 export function isOfAnotherBoot(holder: NamedOwner): boolean {
   return holder.boot !== bootPart();
 }

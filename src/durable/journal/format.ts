@@ -8,28 +8,28 @@
 
 import type { Owner } from "../../platform/process-identity.ts";
 
-/** The number rises when an older version could no longer carry a journal out. */
+/** The version of the format; it rises when an older package could no longer carry a journal out. */
 export const VERSION = 1;
 
-/** A journal beyond this is neither written nor read, in bytes. */
+/** The size beyond which a journal is neither written nor read, in bytes. */
 export const LONGEST_JOURNAL = 128 * 1024 * 1024;
 
-/** The first line: whose journal it is, and what it takes to carry it out. */
+/** The first line: the journal's owner, and the facts needed to carry the journal out. */
 export interface Header {
   readonly atexit: typeof VERSION;
   readonly owner: Owner;
-  /** What the owner runs, for people. */
+  /** The owner's command line, for people. */
   readonly program: string;
   /** When the journal was begun, in ISO 8601. */
   readonly since: string;
   /** The owner's executable. */
   readonly node: string;
-  /** The file that the story of the owner's end is written to, where there is one. */
+  /** The file that the trace of the owner's end is written to, where there is one. */
   readonly trace?: string;
 }
 
-/** What the guard writes when it holds the lock. */
+/** The line that the guard writes when it holds the lock. */
 export const LOCKED = '{"locked":true}\n';
 
-/** The last line of a shorter copy: without it, it is none. */
+/** The last line of a shorter copy: a copy without it does not count. */
 export const COMPLETE = '{"complete":true}\n';

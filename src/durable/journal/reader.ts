@@ -11,7 +11,7 @@ import { isRecipe, type Recipe } from "../recipes/recipe.ts";
 export interface Pending {
   readonly id: number;
   readonly recipe: Recipe;
-  /** How often that was begun already. */
+  /** How often the recipe was begun already. */
   tries: number;
 }
 
@@ -19,16 +19,16 @@ export interface ReadJournal {
   readonly header: Header;
   /** Oldest first. */
   readonly pending: readonly Pending[];
-  /** Whether its owner or its guard, as long as they live, hold a kernel lock on it. */
+  /** Whether the owner and its guard hold a kernel lock on the journal as long as they live. */
   readonly locked: boolean;
   /** Lines that were left out, and why. */
   readonly problems: readonly string[];
 }
 
-/** A line beyond this is no recipe, in bytes. */
+/** The length beyond which a line is no recipe, in bytes. */
 const LONGEST_LINE = 1024 * 1024;
 
-/** What is told of a journal that makes no sense. */
+/** How many problems of one journal are reported. */
 const MOST_PROBLEMS = 10;
 
 const CHUNK = 64 * 1024;
@@ -38,7 +38,7 @@ const fs = builtin("fs");
 /**
  * @param path where it is now
  * @param copy where a shorter version of it may be
- * @returns why nobody may carry it out; `"empty"` where there is nothing in it
+ * @returns the journal; why no process may carry it out; `"empty"` where there is nothing in it
  */
 export function readJournal(path: string, copy: string): ReadJournal | "empty" | { readonly refused: string } {
   const state = new State();
@@ -50,7 +50,7 @@ export function readJournal(path: string, copy: string): ReadJournal | "empty" |
   return { header, pending: [...pending.values()], locked, problems };
 }
 
-/** The header alone, of a journal that may be long and in use. */
+/** Returns the header alone, of a journal that may be long and in use. */
 export function readHeader(path: string): Header | undefined {
   const state = new State();
   const why = readLines(path, (line) => {
@@ -76,7 +76,7 @@ function readInto(state: State, path: string, copy: string): string | undefined 
   });
 }
 
-/** What the lines read so far come to. */
+/** The content of the lines read so far. */
 class State {
   header: Header | undefined;
   refused: string | undefined;
@@ -84,7 +84,7 @@ class State {
   locked = false;
   problems: string[] = [];
   lines = 0;
-  /** Whether there is nothing but what a guard writes. */
+  /** Whether there are no lines but the guard's. */
   isEmpty = true;
 
   become(other: State): void {
@@ -160,8 +160,8 @@ function isHeader({ owner, program, since, node, trace }: Readonly<Record<string
 }
 
 /**
- * Calls back for each whole line, with `undefined` for one that is too long; a
- * last line without its end was never finished, and counts for nothing.
+ * Calls back for each whole line, with `undefined` for a line that is too long;
+ * a last line without its end was never finished, and is left out.
  *
  * @returns why the file is not read
  */

@@ -1,32 +1,32 @@
 // The journal as its owner writes it: the file in which a thread writes its
-// recipes down before they are needed. While nothing is pending the file is
-// empty, and then it goes away.
+// recipes down before they are needed. A file in which nothing is pending is
+// empty, and is removed after a while.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { COMPLETE, type Header, LOCKED, LONGEST_JOURNAL } from "./format.ts";
 import { jsonOf, type Recipe } from "../recipes/recipe.ts";
 
-/** What a line of what is over may take before the file is written anew, in bytes. */
+/** How much room finished recipes may take before the file is written anew, in bytes. */
 const WORTH_SHORTENING = 64 * 1024;
 
 const fs = builtin("fs");
 
 export class Journal {
-  /** Also what a guard inherits. */
+  /** The descriptor of the file, which a guard inherits. */
   readonly fd: number;
   readonly path: string;
   readonly #header: string;
   readonly #sync: boolean;
-  /** The lines as they were written: the least that a recipe can be kept as. */
+  /** The lines as they were written: the smallest form of a recipe. */
   readonly #pending = new Map<number, string>();
   #lastId = 0;
-  /** The size of the file, without what the guard may have written. */
+  /** The size of the file, without the guard's line. */
   #size = 0;
-  /** How much of it is needed. */
+  /** How much of the file is needed, in bytes. */
   #live = 0;
   #locked = false;
-  /** Whether the last line was not taken whole. */
+  /** Whether the last line was written only in part. */
   #torn = false;
   #hasCopy = false;
 
@@ -67,7 +67,7 @@ export class Journal {
     return id;
   }
 
-  /** A pending recipe as it was written. */
+  /** Returns the line of a pending recipe as it was written. */
   line(id: number): string {
     return this.#pending.get(id) as string;
   }
@@ -95,7 +95,7 @@ export class Journal {
     if (this.#size - this.#live > Math.max(WORTH_SHORTENING, this.#live)) this.#shorten();
   }
 
-  /** Takes it away. What is pending is lost with it. */
+  /** Removes the journal, with all recipes that are pending. */
   close(): void {
     if (this.#hasCopy) discard(this.#copy);
     discard(this.path);
@@ -108,7 +108,7 @@ export class Journal {
     let written = 0;
     try {
       written = fs.writeSync(this.fd, whole);
-      // Other than ASCII; or a disk that fills up, which takes a part first.
+      // The text is not ASCII; or the disk fills up, and takes a part first.
       if (written !== whole.length) {
         const bytes = Buffer.from(whole);
         while (written < bytes.length) written += fs.writeSync(this.fd, bytes, written);
@@ -134,7 +134,7 @@ export class Journal {
     this.#truncate();
   }
 
-  /** Empties the file, but does not forget what the guard has written into it. */
+  /** Empties the file, but does not forget the guard's line. */
   #truncate(): void {
     this.#locked ||= fs.fstatSync(this.fd).size > this.#size && this.#holdsLockedLine();
     fs.ftruncateSync(this.fd, 0);
@@ -149,9 +149,9 @@ export class Journal {
   }
 
   /**
-   * Writes the journal anew with what is pending, in its place, since the
+   * Writes the journal anew with the pending recipes, in its place, since the
    * kernel's lock belongs to this very file. Until that is complete, a copy
-   * beside it stands for it.
+   * beside the journal stands for it.
    */
   #shorten(): void {
     const text = [...this.#pending.values()].join("");
@@ -163,7 +163,7 @@ export class Journal {
       this.#truncate();
       this.#live = this.#append(text);
     } catch {
-      // No room even for that: the journal stays as long as it is, or the copy stands for it.
+      // There is no room even for a copy: the journal stays as long as it is, or the copy stands for it.
       if (!this.#hasCopy) discard(unfinished);
       this.#live = this.#size;
       return;
@@ -183,7 +183,7 @@ export class Journal {
       const from = text.indexOf(`\n{"id":${id},`) + 1;
       const to = text.indexOf("\n", from);
       if (from === 0) return false;
-      const fd = fs.openSync(this.path, "r+"); // what is opened for appending writes only at its end
+      const fd = fs.openSync(this.path, "r+"); // a file opened for appending is written only at its end
       try {
         fs.writeSync(fd, Buffer.alloc(to - from, " "), 0, to - from, from);
         if (this.#sync) fs.fdatasyncSync(fd);
@@ -197,10 +197,10 @@ export class Journal {
   }
 }
 
-/** Makes of a line that was not taken whole one that cannot be read. */
+/** Ends a line that was written only in part, and makes it unreadable. */
 const TEAR = "~\n";
 
-/** The recipe in a line that a journal has written. */
+/** Returns the recipe in a line that a journal has written. */
 export function recipeIn(line: string): Recipe {
   const { id: _, ...recipe } = JSON.parse(line) as Recipe & { id: number };
   return recipe;
@@ -210,7 +210,7 @@ function lineOf(id: number, recipe: Recipe): string {
   return `{"id":${id},${jsonOf(recipe).slice(1)}\n`;
 }
 
-/** Somebody may have cleared the directory by hand. */
+/** Removes a file; a user may have cleared the directory by hand. */
 function discard(path: string): void {
   try {
     fs.unlinkSync(path);

@@ -1,10 +1,10 @@
-// What stands in a lock file: who holds it. It is written once, under a name
+// The owner file, which says who holds a lock. It is written once, under a name
 // of its own beside the lock, and becomes the lock by link(2), which succeeds
-// for one of all that try and shows no half-written file to anybody.
+// for one of all contenders and shows a half-written file to none.
 //
 //   <lock>                        a second name of its holder's owner file
-//   <lock>.<token>                an owner file: of a holder, or of one that waits
-//   <lock>.<token>.break-<k>      who takes the lock from that dead owner
+//   <lock>.<token>                an owner file: of a holder, or of a contender
+//   <lock>.<token>.break-<k>      the process that takes the lock from that dead owner
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { lifeOfNamed, newToken, parseToken } from "../journal/file-name.ts";
@@ -17,37 +17,37 @@ export interface LockRecord {
   /** Unique: no two owners, and no two starts of one, have the same. */
   readonly token: string;
   readonly owner: Owner;
-  /** What the owner runs, for people. */
+  /** The owner's command line, for people. */
   readonly program: string;
   readonly host: string;
-  /** Where its recipes are: the lock is free when they have been carried out. */
+  /** The directory of the owner's recipes: the lock is free when they have been carried out. */
   readonly journals: string;
-  /** Which directory that is: its path may be another one elsewhere. Device and inode. */
+  /** Device and inode of that directory: elsewhere its path may mean another one. */
   readonly journalsAre: readonly [dev: number, ino: number];
-  /** What the program has to say. */
+  /** The data that the program shows to others. */
   readonly data?: JsonValue;
 }
 
-/** What is known of who holds a lock, down to nothing. */
+/** The known facts about a lock's holder; there may be none. */
 export interface LockHolder {
   readonly token: string | undefined;
   readonly record: LockRecord | undefined;
-  /** Since when. */
+  /** Since when the holder has the lock. */
   readonly since: Date;
   readonly uid: number;
-  /** Whether a kernel lock tells that it lives. */
+  /** Whether a kernel lock tells that the holder lives. */
   readonly isProvable: boolean;
 }
 
-/** A lock file is not read beyond this, in bytes. */
+/** How much of a lock file is read, in bytes. */
 const LONGEST = 256 * 1024;
 
-/** What is appended when the kernel lock is there. */
+/** The line that is appended when the kernel lock is there. */
 const PROVABLE = '{"locked":true}';
 
 const fs = builtin("fs");
 
-/** This thread's own, for one lock. */
+/** The owner file of this thread for one lock. */
 export class OwnerFile {
   readonly path: string;
   readonly token: string;
@@ -70,7 +70,7 @@ export class OwnerFile {
     };
     this.path = ownerPath(lock, token);
     this.token = token;
-    // Readable by all, who may want to know who holds it.
+    // All users may read who holds the lock.
     this.#fd = fs.openSync(this.path, "ax", 0o644);
     try {
       fs.writeFileSync(this.#fd, `${JSON.stringify(record)}\n`);
@@ -102,7 +102,7 @@ export class OwnerFile {
           .once("error", () => {})
           .unref();
     } catch {
-      // Node's permission model. Its pid has to do.
+      // Node's permission model forbids it. The pid alone tells then whether the holder lives.
     }
   }
 
@@ -122,7 +122,7 @@ function identityOf(directory: string): readonly [number, number] {
   return stats === undefined ? [0, 0] : [stats.dev, stats.ino];
 }
 
-/** Where a holder's recipes are, if that is the same directory here. */
+/** Returns the directory of a holder's recipes, if its path means the same directory here. */
 export function journalsOf({ journals, journalsAre }: LockRecord): string | undefined {
   const [dev, ino] = identityOf(journals);
   return ino !== 0 && ino === journalsAre?.[1] && dev === journalsAre[0] ? journals : undefined;
@@ -134,7 +134,7 @@ export function ownerPath(lock: string, token: string): string {
 
 export { newToken };
 
-/** Who holds a lock, or `undefined` where nobody does. */
+/** Returns the holder of a lock, or `undefined` where the lock is free. */
 export function holderOf(lock: string): LockHolder | undefined {
   let fd: number;
   try {
@@ -154,7 +154,7 @@ export function holderOf(lock: string): LockHolder | undefined {
       .split("\n");
     const record = parseRecord(first);
     const token = record?.token ?? tokenByInode(lock, stats);
-    // The holder has let go between the open and the read, which found nothing left to tell it by.
+    // The holder has released the lock between the open and the read, and left nothing to tell it by.
     if (token === undefined && !isStill(lock, stats)) return holderOf(lock);
     return {
       token,
@@ -173,7 +173,7 @@ function isStill(path: string, { dev, ino }: import("node:fs").Stats): boolean {
   return stats !== undefined && stats.dev === dev && stats.ino === ino;
 }
 
-/** One that was written over by hand still has its second name, which tells. */
+/** Returns the token in the second name of a lock file, which a file that was overwritten by hand still has. */
 function tokenByInode(lock: string, { dev, ino, nlink }: import("node:fs").Stats): string | undefined {
   if (nlink < 2) return undefined;
   const { basename, dirname, join } = builtin("path");
@@ -205,7 +205,7 @@ function parseRecord(line: string): LockRecord | undefined {
   }
 }
 
-/** Whether a holder lives, by the strongest evidence that there is. "unknown" is never "dead". */
+/** Reports whether a holder lives, by the strongest evidence that there is. "unknown" is never "dead". */
 export function lifeOfHolder(lock: string, { record, token, isProvable }: LockHolder): Life {
   if (record === undefined) {
     const named = token === undefined ? undefined : parseToken(token);
@@ -218,7 +218,7 @@ export function lifeOfHolder(lock: string, { record, token, isProvable }: LockHo
   return isProvable && isUnlocked(lock) ? "dead" : "unknown";
 }
 
-/** Whether the kernel lock is free. Of this very kernel: across a network, file systems differ in what they tell. */
+/** Reports whether this kernel's lock is free. Across a network, file systems differ in what they tell. */
 function isUnlocked(lock: string): boolean {
   let fd: number;
   try {
@@ -239,7 +239,7 @@ function isUnlocked(lock: string): boolean {
 /** ext2 to 4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS. Source: statfs(2). */
 const LOCAL_FILE_SYSTEMS = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010, 0x2fc12fc1]);
 
-/** On a file system that one system alone mounts, an owner of another boot is one of before. */
+/** Reports whether only this system mounts the file system: an owner of another boot is then of an earlier boot. */
 function isLocal(path: string): boolean {
   try {
     return process.platform === "linux" && LOCAL_FILE_SYSTEMS.has(fs.statfsSync(builtin("path").dirname(path)).type);

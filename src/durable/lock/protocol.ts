@@ -1,16 +1,16 @@
-// How a lock is taken, let go, and taken from a dead owner. Only link(2) and
-// unlink(2) decide, so that nothing is left to be undone when a process dies
-// between two of them.
+// The protocol of a lock: how it is taken, released, and taken from a dead
+// owner. Only link(2) and unlink(2) decide, so that nothing is left to be undone
+// when a process dies between two of them.
 //
 //   free --link--> held --unlink by its holder--> free
-//                  held --its owner is dead, and one of all breaks it--> free
+//                  held --its owner is dead, and one contender breaks it--> free
 //
-// To take it away and put a new one there in two steps would let two of those
-// who try believe that they had it. So nobody removes the lock of a dead owner
-// who has not become its only breaker: by a link again, whose name holds the
-// dead owner's token. A token never comes back, so a breaker who was slow
-// removes nothing: it looks once more at whose the lock is. Where a breaker
-// dies, the next one has the next number.
+// Removing the lock and making a new one in two steps would let two contenders
+// believe that they hold it. So a contender removes the lock of a dead owner only
+// when it has become its only breaker: by a link again, whose name holds the
+// dead owner's token. A token never comes back, so a slow breaker removes
+// nothing: it looks once more at whose the lock is. Where a breaker dies, the
+// next one has the next number.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { lifeOfNamed, parseToken } from "../journal/file-name.ts";
@@ -18,18 +18,18 @@ import { holderOf, lifeOfHolder, type OwnerFile, ownerPath } from "./owner-file.
 
 const fs = builtin("fs");
 
-/** Takes a lock that nobody holds. */
+/** Takes a free lock. Reports whether it was free. */
 export function take(lock: string, own: OwnerFile): boolean {
   return linked(own.path, lock);
 }
 
-/** Whether the lock is that owner's; also where somebody has written over it. */
+/** Reports whether that owner holds the lock; also where the file was overwritten. */
 export function isHeldBy(lock: string, { dev, ino }: Pick<OwnerFile, "dev" | "ino">): boolean {
   const stats = fs.lstatSync(lock, { throwIfNoEntry: false });
   return stats !== undefined && stats.ino === ino && stats.dev === dev;
 }
 
-/** Lets go a lock of a living owner, who does it itself. */
+/** Releases a lock that this process holds. */
 export function letGo(lock: string, own: Pick<OwnerFile, "dev" | "ino">): boolean {
   if (!isHeldBy(lock, own)) return false;
   fs.unlinkSync(lock);
@@ -41,7 +41,7 @@ export function letGo(lock: string, own: Pick<OwnerFile, "dev" | "ino">): boolea
  *
  * @param token the dead owner's
  * @param own the breaker's own file
- * @returns "busy" where another one is about to
+ * @returns "busy" where another contender is about to
  */
 export function breakLock(lock: string, token: string, own: OwnerFile): "over" | "busy" {
   const taken: string[] = [];
@@ -67,7 +67,7 @@ function isStill(lock: string, token: string): boolean {
   return stats !== undefined && isHeldBy(lock, stats);
 }
 
-/** Removes what dead owners have left beside a lock that none of them holds. */
+/** Removes the files that dead owners have left beside a lock that none of them holds. */
 export function sweep(lock: string): void {
   const { basename, dirname, join } = builtin("path");
   const directory = dirname(lock);

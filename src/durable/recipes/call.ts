@@ -1,5 +1,5 @@
-// call: an exported function of a module, with arguments that JSON carries, in
-// a process of its own: one that fails, hangs or crashes stops nothing else.
+// call: an exported function of a module, with arguments that JSON carries, in a
+// process of its own: a function that fails, hangs or crashes stops nothing else.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { packagePath } from "../../platform/package-files.ts";

@@ -9,9 +9,9 @@ import type { RecipeKind, Success } from "./recipe-kind.ts";
 export interface ExecOptions {
   /** Its working directory; by default the present one. */
   cwd?: string;
-  /** What it finds in its environment beside what is there. */
+  /** Variables for the command, added to the present environment. */
   env?: Readonly<Record<string, string>>;
-  /** When it is ended, in milliseconds. 10,000 by default. */
+  /** How long the command may take before it is ended, in milliseconds. 10,000 by default. */
   timeout?: number;
 }
 
@@ -24,7 +24,7 @@ export interface ExecRecipe {
   readonly timeout: number;
 }
 
-/** How long a command or a called function may take where nothing is said, in milliseconds. */
+/** How long a command or a called function may take by default, in milliseconds. */
 export const DEFAULT_TIMEOUT = 10_000;
 
 export function describeExec(command: unknown, args: unknown, options: unknown): ExecRecipe {

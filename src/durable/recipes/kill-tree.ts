@@ -5,7 +5,7 @@ import { durableError } from "../../errors/durable.ts";
 import { type Process, processOf, treeOf } from "../../platform/process-tree.ts";
 import type { KillRecipe, Success } from "./recipe-kind.ts";
 
-/** How long a killed process may take to be gone, in milliseconds; one that waits for a disk takes longer. */
+/** How long a killed process may take to be gone, in milliseconds; a process that waits for a disk takes longer. */
 const KILLED_WITHIN = 2_000;
 
 export async function killTree(recipe: KillRecipe): Promise<Success> {
@@ -27,7 +27,7 @@ export async function killTree(recipe: KillRecipe): Promise<Success> {
   return "done";
 }
 
-/** The last look before a signal: the pid may be another's by now. */
+/** Sends a signal, after a last look: the pid may be another process's by now. */
 function send({ pid, start }: Process, signal: NodeJS.Signals): void {
   if (processOf(pid)?.start !== start) return;
   try {
@@ -39,7 +39,7 @@ function send({ pid, start }: Process, signal: NodeJS.Signals): void {
   }
 }
 
-/** Asks again and again, less often as time goes on. */
+/** Reports whether a condition comes true within the limit; asks less often as time goes on. */
 async function until(isSo: () => boolean, limit: number): Promise<boolean> {
   const end = now() + limit;
   for (let pause = 2; !isSo(); pause = Math.min(pause * 1.5, 50)) {

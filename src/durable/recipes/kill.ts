@@ -39,7 +39,7 @@ export function describeKill(given: unknown, options: KillOptions, markOfEnded?:
   if (found === undefined && child === undefined) throw durableError("ERR_ATEXIT_PROCESS", pid, "is no living process");
   const start = found?.start ?? "0";
   const mark = markOf(pid, markOfEnded);
-  // One that this process has inherited marks its own siblings as well.
+  // A mark that this process has inherited marks its own siblings as well.
   const own = mark === undefined || mark === process.env[MARK] ? {} : { mark };
   return { do: "kill", pid, start, leads: found?.group === pid, signal, grace, ...own };
 }

@@ -1,6 +1,6 @@
-// What no cleanup removes, whatever it was given: the root, the home directory,
-// the working directory, and what these are in. They are told by their
-// identity, since a path has many spellings.
+// The directories that no cleanup removes: the root, the home directory, the
+// working directory, and the directories that these are in. They are compared by
+// device and inode, since a path has many spellings.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
@@ -15,7 +15,7 @@ export function assertRemovable(path: string, { dev, ino }: Id): void {
 
 let kept: { cwd: string; home: string; paths: Map<string, string> } | undefined;
 
-/** Returns what each protected path is, by device and inode. */
+/** Returns a description of each protected path, by device and inode. */
 function protectedPaths(): Map<string, string> {
   const home = builtin("os").homedir();
   const cwd = workingDirectory();
@@ -40,7 +40,7 @@ function addWithAncestors(found: Map<string, string>, path: string, what: string
   }
 }
 
-/** Empty where it does not exist any more. */
+/** Returns the working directory; empty where it does not exist any more. */
 function workingDirectory(): string {
   try {
     return process.cwd();

@@ -1,31 +1,31 @@
-// What each kind of recipe has: how its data looks, what it is called, and what
-// it does. Types only.
+// The types of a kind of recipe: its data, its title in reports, and the
+// function that carries it out. Types only.
 
-/** What the recipe's own process is to the one that carries it out. */
+/** How the recipe's owner is related to the process that carries the recipe out. */
 export interface ReplayContext {
-  /** Its own thread carries it out, which is alive. */
+  /** Whether the recipe's own thread, which is alive, carries it out. */
   readonly isOwner: boolean;
-  /** Not since the recipe was written has the system started anew. */
+  /** Whether the system has not started anew since the recipe was written. */
   readonly sameBoot: boolean;
-  /** A pid in the recipe means the same here. */
+  /** Whether a pid in the recipe means the same here. */
   readonly samePids: boolean;
   /** The executable for a `call`: the owner's, as long as it is there. */
   readonly node: string;
 }
 
-/** "gone": what the recipe is about was not there any more. */
+/** "gone": the recipe's target was not there any more. */
 export type Success = "done" | "gone";
 
 /** One kind of recipe. */
 export interface RecipeKind<R extends { readonly do: string }> {
-  /** Whether parsed JSON is a recipe of this kind, whole and sound. */
+  /** Reports whether parsed JSON is a recipe of this kind, whole and sound. */
   matches(line: Readonly<Record<string, unknown>>): boolean;
-  /** Its JSON, where that can be had in less time than from `JSON.stringify`. */
+  /** Returns the recipe's JSON, where that takes less time than `JSON.stringify`. */
   json?(recipe: R): string;
-  /** What reports call it. */
+  /** Returns the name of the recipe in reports. */
   title(recipe: R): string;
   /**
-   * Carries it out, and only on what was registered.
+   * Carries the recipe out, and only on the target that was registered.
    *
    * @throws (or rejects with) an error with the code `ERR_ATEXIT_REPLACED` where
    *   that is not there any more and something else is
@@ -37,9 +37,9 @@ export interface KillRecipe {
   readonly do: "kill";
   readonly pid: number;
   readonly start: string;
-  /** Whether it leads a process group, in which its descendants can be found without it. */
+  /** Whether the process leads a process group, in which its descendants can be found without it. */
   readonly leads: boolean;
-  /** What its descendants have in their environments, where it was given one. */
+  /** The mark in the environments of its descendants, where the process was given one. */
   readonly mark?: string;
   readonly signal: NodeJS.Signals;
   readonly grace: number;
@@ -49,6 +49,6 @@ export interface UnlockRecipe {
   readonly do: "unlock";
   /** The lock file. Absolute. */
   readonly path: string;
-  /** Whose lock it is. */
+  /** The token of the lock's owner. */
   readonly token: string;
 }

@@ -1,5 +1,5 @@
 // The recipes: cleanups as plain data, so that another process can carry them
-// out. A table of all kinds.
+// out. This is the table of all kinds.
 
 import { callRecipe, type CallRecipe } from "./call.ts";
 import { execRecipe, type ExecRecipe } from "./exec.ts";
@@ -18,7 +18,7 @@ const kinds: { readonly [K in Recipe["do"]]: RecipeKind<Extract<Recipe, { do: K 
   unlock: unlockRecipe,
 };
 
-/** Whether parsed JSON is a recipe that this version knows. */
+/** Reports whether parsed JSON is a recipe that this version knows. */
 export function isRecipe(line: Readonly<Record<string, unknown>>): boolean {
   const kind = line["do"];
   return typeof kind === "string" && Object.hasOwn(kinds, kind) && kinds[kind as Recipe["do"]].matches(line);

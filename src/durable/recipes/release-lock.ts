@@ -1,4 +1,4 @@
-// Lets a lock go: this process's own, or that of a dead owner.
+// Releases a lock: this process's own, or that of a dead owner.
 
 import { builtin, setTimeout } from "../../platform/node-builtins.ts";
 import { holderOf, newToken, OwnerFile, ownerPath } from "../lock/owner-file.ts";
@@ -18,7 +18,7 @@ export function releaseLock({ path, token }: UnlockRecipe, { isOwner }: ReplayCo
   return "done";
 }
 
-/** Beside contenders for the lock, who do the same. */
+/** Takes the lock from its dead owner; contenders for the lock do the same at the same time. */
 async function takeFromTheDead(lock: string, token: string): Promise<Success> {
   if (!fs.existsSync(builtin("path").dirname(lock))) return "gone";
   const theirs = fs.lstatSync(ownerPath(lock, token), { throwIfNoEntry: false });

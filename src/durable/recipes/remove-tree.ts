@@ -1,6 +1,6 @@
 // Removes a directory and all that is in it. Each directory is opened, and its
-// entries are reached through the open descriptor: whoever puts a link in the
-// place of a directory meanwhile leads nobody out of the tree.
+// entries are reached through the open descriptor: a link that is put in the
+// place of a directory meanwhile does not lead out of the tree.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
@@ -13,7 +13,7 @@ const TRIES = 10;
 const fs = builtin("fs");
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
 
-/** Where a descriptor's directory can be reached by name: on Linux with /proc. */
+/** Whether a descriptor's directory can be reached by name: on Linux with /proc. */
 const canReachByDescriptor = process.platform === "linux" && fs.existsSync("/proc/self/fd");
 
 /**
@@ -59,7 +59,7 @@ function open(path: Buffer): number {
     return fs.openSync(path, flags);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-    fs.chmodSync(path, 0o700); // one of our own that we have locked ourselves out of
+    fs.chmodSync(path, 0o700); // a directory of this user's without the permission to enter it
     return fs.openSync(path, flags);
   }
 }
@@ -80,7 +80,7 @@ function empty(fd: number, directory: Buffer, dev: number): void {
 
 const SLASH = Buffer.from("/");
 
-/** Some file systems do not say what an entry is. */
+/** Reports whether an entry is a directory; some file systems do not tell its type. */
 function isDirectory(entry: import("node:fs").Dirent<Buffer>, path: Buffer): boolean {
   const isUnknown = !entry.isDirectory() && !entry.isFile() && !entry.isSymbolicLink();
   return isUnknown ? fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true : entry.isDirectory();
@@ -94,7 +94,7 @@ function unlink(path: Buffer): void {
   }
 }
 
-/** A directory below this one that belongs to elsewhere; a bind mount has the same device, and shows only here. */
+/** Returns a directory below this one that is mounted. A bind mount has the same device, and shows only here. */
 function mountInside(path: string): string | undefined {
   if (process.platform !== "linux") return undefined;
   let table: string;

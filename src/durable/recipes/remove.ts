@@ -1,5 +1,5 @@
-// remove: a file, a link, or a directory with all that is in it, and only that
-// very one. It never follows a link, and leaves what is mounted from elsewhere.
+// remove: a file, a link, or a directory with all that is in it, and nothing that
+// has taken its place. It follows no link, and leaves mounted directories.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
@@ -7,18 +7,18 @@ import { assertRemovable } from "./protected-paths.ts";
 import type { RecipeKind } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
 
-/** Which file it is, whatever its path says: device, inode, and birth time in milliseconds. */
+/** The identity of a file, whatever its path says: device, inode, and birth time in milliseconds. */
 type Identity = readonly [dev: number, ino: number, birth: number];
 
 export interface RemoveRecipe {
   readonly do: "remove";
   /** Absolute. */
   readonly path: string;
-  /** What was there at registration; a time, in milliseconds, where nothing was: then it is what came later. */
+  /** The file that was there at registration; where there was none, the time in milliseconds: a later file is meant. */
   readonly is: Identity | number;
 }
 
-/** A file's time of birth is taken from a clock that may be one tick behind. */
+/** How far the clock behind a file's time of birth may be late, in milliseconds: one tick. */
 const CLOCK_TICK = 20;
 
 const fs = builtin("fs");
@@ -73,7 +73,7 @@ export const removeRecipe: RecipeKind<RemoveRecipe> = {
   },
 };
 
-/** Most have nothing in them any more, and then it takes one call. */
+/** Removes an empty directory, as most are by then, in one call. Reports whether it was empty. */
 function removedEmpty(path: string): boolean {
   try {
     fs.rmdirSync(path);

@@ -8,19 +8,19 @@ interface CommandOptions {
   env: NodeJS.ProcessEnv;
   /** In milliseconds. */
   timeout: number;
-  /** What an error calls it. */
+  /** The name of the command in errors. */
   title: string;
-  /** What it reads from its standard input. */
+  /** The text for the command's standard input. */
   input?: string;
 }
 
-/** What of its standard error an error shows, in characters from the end. */
+/** How much of the standard error an error shows, in characters from the end. */
 const SHOWN = 2_000;
 
-/** Between asking a command to end and killing it, in milliseconds. */
+/** How long a command has between being asked to end and being killed, in milliseconds. */
 const KILL_AFTER = 1_000;
 
-/** A program that it has started may hold its standard error open: so long we listen on, in milliseconds. */
+/** How long its standard error is read after its end, in milliseconds: a program that it started may hold it open. */
 const LISTEN_ON = 100;
 
 /**
@@ -34,7 +34,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
       cwd,
       env,
       stdio: [input === undefined ? "ignore" : "pipe", "ignore", "pipe"],
-      // A process group of its own, so that the time limit reaches what it has started.
+      // In a process group of its own the time limit reaches the command's children, too.
       detached: process.platform !== "win32",
       windowsHide: true,
       shell: false,
@@ -50,7 +50,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
         if (process.platform === "win32") child.kill(signal);
         else if (child.pid !== undefined) process.kill(-child.pid, signal);
       } catch {
-        // It has ended this very moment.
+        // The command has ended this very moment.
       }
     };
     let killer: NodeJS.Timeout | undefined;

@@ -1,4 +1,5 @@
-// unlock: the lock of an owner, if it still holds it, and its owner file.
+// unlock: removes the lock of an owner, if the owner still holds it, and its
+// owner file.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { parseToken } from "../journal/file-name.ts";

@@ -1,5 +1,5 @@
 // Makes a dead owner's journal this process's own, by an atomic rename: of all
-// that try, guard or recovery, one succeeds.
+// guards and recoveries that try, one succeeds.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import type { Header } from "../journal/format.ts";
@@ -7,21 +7,21 @@ import { isOfAnotherBoot, type JournalName, lifeOfNamed, newClaimName } from "..
 import { type Life, lifeOf } from "../../platform/process-identity.ts";
 import { type Pending, readHeader, readJournal } from "../journal/reader.ts";
 
-/** A journal that this process, and nobody else, carries out. */
+/** A journal that this process, and no other, carries out. */
 export interface Claim {
   readonly path: string;
   readonly header: Header;
   readonly pending: readonly Pending[];
   readonly problems: readonly string[];
-  /** Writes a line down in it. */
+  /** Appends a line to the journal. */
   write(line: Readonly<Record<string, unknown>>): void;
-  /** Takes the journal away: nothing in it is left to do. */
+  /** Removes the journal, in which nothing is left to do. */
   remove(): void;
-  /** Gives it back, for the next start to try again. */
+  /** Gives the journal back, for the next start to try again. */
   release(): void;
 }
 
-/** What became of a journal that is not this process's now. */
+/** Why a journal could not be claimed. */
 export type NotClaimed = "taken" | "empty" | { readonly refused: string };
 
 const fs = builtin("fs");
@@ -32,7 +32,7 @@ export function claim(directory: string, name: JournalName): Claim | NotClaimed 
   const from = join(directory, name.file);
   const path = join(directory, newClaimName(name.journal));
   const copy = join(directory, `${name.journal}.next`);
-  // Read before it is touched: what is refused stays where it is.
+  // The journal is read before it is renamed: a refused journal stays where it is.
   const before = readJournal(from, copy);
   if (before !== "empty" && "refused" in before && fs.existsSync(from)) return before;
   try {
@@ -72,8 +72,9 @@ export function claim(directory: string, name: JournalName): Claim | NotClaimed 
 }
 
 /**
- * Whether whoever holds a journal is alive: its name tells as long as it was
- * given in this boot and pid namespace, then its header, then a kernel lock.
+ * Reports whether the holder of a journal is alive: by the journal's name where
+ * it was given in this boot and pid namespace, then by its header, then by a
+ * kernel lock.
  */
 export function lifeOfHolder(directory: string, name: JournalName): Life {
   const path = builtin("path").join(directory, name.file);
@@ -87,12 +88,12 @@ export function lifeOfHolder(directory: string, name: JournalName): Life {
   return life === "unknown" ? lifeByLock(path) : life;
 }
 
-/** Nobody claims the journals of another system, so a claimant of another boot is one of an earlier boot. */
+/** Reports whether a claimant lives. Claims are made on the journal's own system: another boot is an earlier boot. */
 function lifeOfClaimant(name: JournalName, header: Header): Life {
   return isOfAnotherBoot(name.holder) && lifeOf(header.owner) === "dead" ? "dead" : "unknown";
 }
 
-/** A lock that the journal says its owner had is gone with the owner and its guard. */
+/** Reports "dead" where the journal tells of a lock that is free now: it ends with the owner and its guard. */
 function lifeByLock(path: string): Life {
   const read = readJournal(path, `${path}.next`);
   if (read === "empty" || "refused" in read || !read.locked) return "unknown";
@@ -109,7 +110,7 @@ function lifeByLock(path: string): Life {
   }
 }
 
-/** Asks flock(1), from util-linux or busybox, for a lock that stays with the descriptor. */
+/** Takes a lock with flock(1), from util-linux or busybox, which stays with the descriptor. */
 function lock(fd: number): "locked" | "held" | "cannot" {
   try {
     const { status } = builtin("child_process").spawnSync("flock", ["-n", "3"], {

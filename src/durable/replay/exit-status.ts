@@ -1,4 +1,4 @@
-// What the program that replays a journal tells the guard.
+// The exit status by which the program that replays a journal informs the guard.
 
-/** The status of a replay whose owner turned out to be alive: it has become another program by execve(2). */
+/** The status of a replay whose owner is alive after all: it has become another program by execve(2). */
 export const OWNER_IS_ALIVE = 75;

@@ -1,4 +1,4 @@
-// What would be carried out, and for whom: read from the journals as they are.
+// Lists the pending recipes and their owners, read from the journals as they are.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { lifeOfHolder } from "./claim.ts";
@@ -14,7 +14,7 @@ export interface PendingOwner {
   readonly program: string;
   /** ISO 8601. */
   readonly since: string;
-  /** In the order in which they would be carried out. */
+  /** The recipes in the order in which they would be carried out. */
   readonly pending: readonly { readonly title: string; readonly recipe: Recipe }[];
 }
 

@@ -2,7 +2,7 @@
 //
 //   replay.js JOURNAL            when its owner is dead, carries it out
 //   replay.js --wait JOURNAL     the same, at the end of standard input (Windows)
-//   replay.js --recover DIR      carries out what others have left
+//   replay.js --recover DIR      carries out the journals of dead owners
 
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,7 +13,7 @@ import { parseName } from "../journal/file-name.ts";
 import { recoverIn } from "./recover.ts";
 import { replay } from "./replay.ts";
 
-/** How long a dying owner may take to be dead, in milliseconds: its descriptors are closed first. */
+/** How long a dying owner may take to end, in milliseconds: its descriptors are closed first. */
 const DYING = 2_000;
 
 const [first = "", second = ""] = process.argv.slice(2);

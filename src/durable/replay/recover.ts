@@ -8,23 +8,23 @@ import { readJournal } from "../journal/reader.ts";
 import { entryOf, replay } from "./replay.ts";
 import type { Replayed } from "./replayed.ts";
 
-/** After so many journals others have a turn of the event loop. */
+/** How many journals are looked at in one turn of the event loop. */
 const BATCH = 50;
 
-/** How long what nobody may carry out is kept for a person to look at, in milliseconds. */
+/** How long a refused journal is kept for a person to look at, in milliseconds. */
 const KEPT = 30 * 24 * 3_600_000;
 
 const fs = builtin("fs");
 
-/** How a recovery is done. */
+/** The options of a recovery. */
 export interface RecoveryOptions {
-  /** Whether to show what would be done, and do nothing. */
+  /** Whether to return what would be done, and do nothing. */
   dryRun?: boolean;
   /** Which journals; all by default. */
   only?: (name: JournalName) => boolean;
 }
 
-/** Every journal whose owner is dead is claimed and carried out; those of live owners, and what is not sure, are left. */
+/** Claims and carries out every journal whose owner is dead, and leaves those whose owner may be alive. */
 export async function recoverIn(directory: string, options: RecoveryOptions = {}): Promise<Replayed[]> {
   const { dryRun = false, only = () => true } = options;
   const replayed: Replayed[] = [];
@@ -70,7 +70,7 @@ function refusal(directory: string, { file }: JournalName, why: string): Replaye
   return { at: new Date().toISOString(), by: process.pid, title, outcome: "refused", why };
 }
 
-/** So that it is told once. What belongs to others stays as it is. */
+/** Renames a refused journal, so that it is reported once. The file of another user stays as it is. */
 function putAside(directory: string, { file, journal }: JournalName): boolean {
   const { join } = builtin("path");
   const path = join(directory, file);
@@ -83,7 +83,7 @@ function putAside(directory: string, { file, journal }: JournalName): boolean {
   }
 }
 
-/** Removes what is of no use to anybody any more. */
+/** Removes a file that no process needs any more. */
 function sweep(directory: string, name: JournalName): void {
   const { join } = builtin("path");
   const path = join(directory, name.file);
@@ -95,11 +95,11 @@ function sweep(directory: string, name: JournalName): void {
         : !isInUse(directory, name) && lifeOfHolder(directory, { ...name, kind: "journal" }) === "dead";
     if (isUseless) fs.unlinkSync(path);
   } catch {
-    // It is gone already, or stays.
+    // The file is gone already, or stays.
   }
 }
 
-/** Whether its journal is there, whoever holds it. */
+/** Reports whether the file's journal is there, under its own name or claimed. */
 function isInUse(directory: string, { journal }: JournalName): boolean {
   return fs
     .readdirSync(directory)

@@ -1,5 +1,5 @@
-// What this process carries out for a dead one is a cleanup as well: whoever
-// looks at cleanups is told of it.
+// Publishes the recipes that this process carries out for a dead one on the
+// channels that tell of cleanups.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import type { TracedCleanup } from "../../diagnostics/trace-types.ts";

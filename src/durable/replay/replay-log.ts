@@ -1,5 +1,5 @@
-// What replays did, one JSON object a line, beside the journals: for the next
-// start, and for operators. Bounded: the older half goes when it grows.
+// The log of replays, one JSON object a line, beside the journals: for the next
+// start, and for operators. It is bounded: the older half goes when it grows.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import type { Replayed } from "./replayed.ts";
@@ -12,7 +12,7 @@ const OLD_LOG = "log.old.jsonl";
 
 const fs = builtin("fs");
 
-/** Writes down what was done, and tells it on the channel `atexit:replay`. A log that cannot be written stops nothing. */
+/** Appends an entry, and publishes it on the channel `atexit:replay`. A log that cannot be written stops nothing. */
 export function appendToLog(directory: string, entry: Replayed): void {
   const { join } = builtin("path");
   const path = join(directory, LOG);
@@ -26,12 +26,12 @@ export function appendToLog(directory: string, entry: Replayed): void {
       fs.closeSync(fd);
     }
   } catch {
-    // A full disk, most likely, and removing things is what helps.
+    // The disk is full, most likely, and then it helps to go on removing things.
   }
   builtin("diagnostics_channel").channel("atexit:replay").publish(entry);
 }
 
-/** What replays have done, oldest first. */
+/** Returns the entries of the log, oldest first. */
 export function readLog(directory: string): Replayed[] {
   return [OLD_LOG, LOG].flatMap((name) => {
     try {

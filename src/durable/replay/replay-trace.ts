@@ -1,5 +1,5 @@
-// Writes on with the trace of a process that has died, as its recipes are
-// carried out: the owner's journal says where that trace is.
+// Continues the trace of a process that has died, as its recipes are carried
+// out: the owner's journal says where that trace is.
 
 import type { Header } from "../journal/format.ts";
 import { durableId, journalOf } from "../journal/file-name.ts";
@@ -16,7 +16,7 @@ interface Numbered {
 }
 
 export class ReplayTrace {
-  /** `undefined` where the owner wrote no trace. */
+  /** Returns the owner's trace, or `undefined` where the owner wrote none. */
   static of({ header, path }: { header: Header; path: string }, by: ReplayedBy): ReplayTrace | undefined {
     const { trace } = header;
     return trace === undefined ? undefined : new ReplayTrace(trace, header, path, by);
@@ -57,7 +57,7 @@ export class ReplayTrace {
     return `${process.pid}:${durableId(this.#journal, id)}`;
   }
 
-  /** What is to be carried out matters more than the trace of it. */
+  /** Writes a record; a failure stops no recipe, since recipes matter more than their trace. */
   #write(record: TraceRecord): void {
     if (this.#hasFailed) return;
     try {

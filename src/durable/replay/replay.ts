@@ -12,7 +12,7 @@ import { carryOut, titleOf } from "../recipes/recipe.ts";
 import { publishReplay } from "./replay-channel.ts";
 import type { Replayed } from "./replayed.ts";
 
-/** How often a recipe is begun that fails, or that the process which carries it out does not survive. */
+/** How often a recipe is begun that fails, or that ends the process which carries it out. */
 const TRIES = 3;
 
 /**
@@ -76,7 +76,7 @@ function contextFor({ header: { owner, node } }: Claim): ReplayContext {
   };
 }
 
-/** A row of the log about a claimed journal, or about a recipe in it. */
+/** Returns an entry of the log about a claimed journal, or about a recipe in it. */
 export function entryOf(
   { header: { owner, program, since } }: Pick<Claim, "header">,
   about: Pick<Replayed, "outcome"> & Partial<Replayed>,

@@ -1,28 +1,28 @@
-// What a replay tells of its recipes. Types only.
+// The result of a replay, recipe by recipe. Types only.
 
 import type { Owner } from "../../platform/process-identity.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 
-/** What became of one recipe, or of a journal as a whole. */
+/** The result of one recipe, or of a journal as a whole. */
 export interface Replayed {
-  /** When, in ISO 8601. */
+  /** The time of this entry, in ISO 8601. */
   readonly at: string;
-  /** Who did it. */
+  /** The pid of the process that carried it out. */
   readonly by: number;
-  /** Whose recipe it was. */
+  /** The recipe's owner. */
   readonly owner?: Pick<Owner, "pid"> & { readonly program: string; readonly since: string };
-  /** What was to be done; without one, the journal itself is meant. */
+  /** The recipe; `undefined` where the journal itself is meant. */
   readonly recipe?: Recipe;
-  /** The same, for people. */
+  /** The name of the recipe, for people. */
   readonly title: string;
   /**
    * `done`; `gone`: there was nothing left to do; `left alone`: something else
    * is in its place; `failed`: it is tried again at the next start, three times
-   * in all; `given up`: it has failed for the third time; `refused`: nobody may
-   * carry it out; `pending`: it would be carried out.
+   * in all; `given up`: it has failed for the third time; `refused`: no process
+   * may carry it out; `pending`: it would be carried out.
    */
   readonly outcome: "done" | "gone" | "left alone" | "failed" | "given up" | "refused" | "pending";
-  /** Why, where that needs saying. */
+  /** The reason, where there is one. */
   readonly why?: string;
   /** How long it took, in milliseconds. */
   readonly took?: number;
