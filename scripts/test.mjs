@@ -6,13 +6,11 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { ALONE } from "./alone.mjs";
 import { provideNodes, provideOldestNode } from "./nodes.mjs";
 
 /** Most files wait for processes: two for each core keep it busy, and more make none of them faster. */
 const FILES_AT_ONCE = 2 * availableParallelism();
-
-/** What leaves nothing of two cores to others, or measures times in tens of milliseconds, runs when they have ended. */
-const ALONE = ["app/service-manager", "execution/misbehaviour", "resources/lock-stress"];
 
 /** What is tested on the very oldest Node. */
 const ON_OLDEST = ["package/installed"];
