@@ -15,10 +15,11 @@ const ready = {
 };
 const changelog = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-01\n";
 
-const check = (manifest: object, changes = changelog) =>
+/** @param changes - the changelog; `null` for none */
+const check = (manifest: object, changes: string | null = changelog) =>
   withDirectory(async (directory) => {
     writeFileSync(join(directory, "package.json"), JSON.stringify(manifest));
-    writeFileSync(join(directory, "CHANGELOG.md"), changes);
+    if (changes !== null) writeFileSync(join(directory, "CHANGELOG.md"), changes);
     return run(process.execPath, [join(repository, "scripts/check-publishable.mjs"), directory]);
   });
 
@@ -30,15 +31,34 @@ for (const field of ["repository", "bugs", "homepage"] as const) {
   test(`without ${field} it is refused`, async () => {
     const { code, stderr } = await check({ ...ready, [field]: undefined });
     assert.equal(code, 1);
-    assert.match(stderr, new RegExp(`no "${field}"`));
+    assert.deepEqual(stderr.trimEnd().split("\n"), [
+      "This package is not ready to be published.",
+      `package.json has no "${field}": set it there, and nowhere else.`,
+      'See "Publishing" in CONTRIBUTING.md.',
+    ]);
   });
 }
 
-test("without a section of its version in the changelog it is refused", async () => {
-  const { code, stderr } = await check({ ...ready, version: "1.2.4" });
+test("all that is missing is said at once", async () => {
+  const { code, stderr } = await check({});
   assert.equal(code, 1);
-  assert.match(stderr, /\[1\.2\.4\]/);
+  for (const field of ["repository", "bugs", "homepage", "version"]) {
+    assert.match(stderr, new RegExp(`^package\\.json has no "${field}"`, "m"));
+  }
 });
+
+for (const [what, changes] of [
+  ["without a section of its version in the changelog", changelog.replace("1.2.3", "1.2.30")],
+  ["whose version the changelog only mentions", `${changelog.replace("1.2.3", "1.2.2")}- As in ## [1.2.3]\n`],
+  ["without a changelog", null],
+] as const) {
+  test(`${what} it is refused`, async () => {
+    const { code, stderr } = await check(ready, changes);
+    assert.equal(code, 1);
+    assert.match(stderr, /^CHANGELOG\.md has no section \[1\.2\.3\]/m);
+    assert.doesNotMatch(stderr, /^package\.json/m);
+  });
+}
 
 test("npm publish runs the check", () => {
   const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as {
