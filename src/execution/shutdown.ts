@@ -212,9 +212,7 @@ export class Shutdown {
           wait = this.#callOne(cleanup, mayWait);
         }
       };
-      const isOver = withTimeLimit(limit, () => runMarked(SHUTDOWN, callSome));
-      if (!isOver) this.#giveUpBlocked(now() - this.#time, false);
-      this.#time = now();
+      this.#afterLimit(withTimeLimit(limit, () => runMarked(SHUTDOWN, callSome)));
     }
     if (wait === undefined && this.#stack.newest !== undefined) this.#callLast();
     return wait;
@@ -234,15 +232,19 @@ export class Shutdown {
           if (cleanup.state !== "gone") this.#callOne(cleanup, false);
         }
       };
-      const isOver = withTimeLimit(LAST_CALL, () => runMarked(SHUTDOWN, callSome));
-      if (!isOver) this.#giveUpBlocked(now() - this.#time, false);
-      this.#time = now();
+      this.#afterLimit(withTimeLimit(LAST_CALL, () => runMarked(SHUTDOWN, callSome)));
     }
     const { size } = this.#stack;
     if (size === 0) return;
     this.markFailed();
     reportNotCalled(size);
     this.abandon();
+  }
+
+  /** Gives up the cleanup that blocked, where cleanups did not come to their end within the limit; reads the clock. */
+  #afterLimit(isOver: boolean): void {
+    if (!isOver) this.#giveUpBlocked(now() - this.#time, false);
+    this.#time = now();
   }
 
   /** Calls one cleanup, or finds it running already; returns a wait, where its promise has to be waited for. */
@@ -263,6 +265,7 @@ export class Shutdown {
       });
       if (!isOver) this.#giveUpBlocked(limit, true);
     } else {
+      // As #callSafely does, without its frame: most stack traces of cleanups come by here.
       try {
         result = this.#runner.call(cleanup, limit);
       } catch (error) {

@@ -6,6 +6,7 @@ import { describeExit } from "../registry/exit-reason.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { IdleTurn } from "./idle-turn.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
+import { currentExitCode } from "./node-internals.ts";
 
 export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: IpcDisconnect): ExitHandler {
   /** Set while a turn of the loop tells whether other listeners have begun new work. */
@@ -14,13 +15,13 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
   let cleanedUp = false;
 
   const begin = (): void => {
-    const exit = describeExit({ kind: ipc.isConnected ? "end" : "disconnect", code: Number(process.exitCode ?? 0) });
+    const exit = describeExit({ kind: ipc.isConnected ? "end" : "disconnect", code: currentExitCode() });
     const end = () => {
       cleanedUp = true;
       if (shutdown.requestedCode !== undefined) process.exitCode = shutdown.requestedCode;
       shutdown.finish();
       // What a cleanup has left running has the rest of the grace period; the loop does not wait for this timer.
-      setTimeout(() => endProcess(Number(process.exitCode ?? 0)), shutdown.timeLeft).unref();
+      setTimeout(() => endProcess(currentExitCode()), shutdown.timeLeft).unref();
     };
     if (shutdown.begin(exit, end)) end();
   };

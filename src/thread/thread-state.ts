@@ -11,6 +11,7 @@ import { CleanupRunner } from "../execution/run-cleanup.ts";
 import { Shutdown } from "../execution/shutdown.ts";
 import { type ExitHandlers, makeExitHandlers } from "../exits/exit-handlers.ts";
 import { Installation } from "../exits/install.ts";
+import { currentExitCode } from "../exits/node-internals.ts";
 import { isMainThread } from "../platform/node-builtins.ts";
 import { callSite } from "../registry/call-site.ts";
 import type { Exit } from "../registry/exit-reason.ts";
@@ -118,7 +119,7 @@ export class ThreadState implements SharedThreadV1, StackWatcher {
   }
 
   exitWithParent(): never {
-    return this.#watch().processExit.exit(Number(process.exitCode ?? 0), "parent");
+    return this.#watch().processExit.exit(currentExitCode(), "parent");
   }
 
   /** The stack is no longer empty. */

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packagePath } from "../platform/package-files.ts";
+import { contentOf } from "../platform/process-identity.ts";
 import { linesOf, printed, run, statusOf } from "./run-process.ts";
 import { type Library, MARK, type Mode } from "./libraries.ts";
-import { contentOf } from "./proc.ts";
 import type { WayOut } from "./ways-out.ts";
 
 export interface Outcome {
@@ -95,7 +95,7 @@ async function guardsEnded(directory: string): Promise<void> {
 
 function commandsNaming(text: string): number {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => contentOf(`/proc/${pid}/cmdline`).includes(text)).length;
+  return pids.filter((pid) => contentOf(`/proc/${pid}/cmdline`)?.includes(text)).length;
 }
 
 function commandOf(

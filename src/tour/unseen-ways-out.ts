@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, Worker } from "node:worker_threads";
-import { contentOf } from "./proc.ts";
+import { contentOf } from "../platform/process-identity.ts";
 import { ready, row, sendToSelf, stay, type WayOut } from "./ways-out.ts";
 
 /** Children of all kinds that stay behind for a while, and would hold open what they inherit. */
@@ -21,7 +21,7 @@ function leaveChildrenBehind(): void {
 /** As `tree-kill` and its like find them: by their parents. */
 function descendantsOf(pid: number): number[] {
   const listed = contentOf(`/proc/${pid}/task/${pid}/children`);
-  const children = listed.split(" ").filter(Boolean).map(Number);
+  const children = listed?.split(" ").map(Number) ?? [];
   return children.flatMap((child) => [child, ...descendantsOf(child)]);
 }
 

@@ -141,7 +141,6 @@ Critical path: what the total is made of
         error: HOSTILE[5] as string,
         cleanups,
       });
-      // eslint-disable-next-line no-control-regex
       assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/);
       assert.match(text, /\\u\{1b\}/);
     }));

@@ -3,7 +3,7 @@
 // is waiting for.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
 import { runProgram } from "../support/program.ts";
 import { printed, statusOf } from "../support/run.ts";
@@ -26,16 +26,19 @@ const STAY = "setTimeout(() => {}, 20_000); say('ready');";
 
 const hasScript = spawnSync("script", ["--version"]).status === 0;
 
+/** Interrupts the program, and sends the second signal when that counts as one of its own. */
+async function interruptThen(child: ChildProcess, second: NodeJS.Signals): Promise<void> {
+  const open = printed(child, "window open\n");
+  await printed(child, "ready\n");
+  child.kill("SIGINT");
+  await open;
+  child.kill(second);
+}
+
 describe("impatience", { concurrency: 2 }, () => {
   test("a second SIGINT ends the process at once, and `exit` is emitted", async () => {
     const ended = await runProgram(SLOW + STAY, {
-      act: async (child) => {
-        const open = printed(child, "window open\n");
-        await printed(child, "ready\n");
-        child.kill("SIGINT");
-        await open;
-        child.kill("SIGINT");
-      },
+      act: (child) => interruptThen(child, "SIGINT"),
     });
     assert.equal(ended.stdout, "ready\nabove\nbegun\nwindow open\nexit 130\n");
     assert.equal(statusOf(ended), "SIGINT");
@@ -43,13 +46,7 @@ describe("impatience", { concurrency: 2 }, () => {
 
   test("the second signal is the one that ends it", async () => {
     const ended = await runProgram(SLOW + STAY, {
-      act: async (child) => {
-        const open = printed(child, "window open\n");
-        await printed(child, "ready\n");
-        child.kill("SIGINT");
-        await open;
-        child.kill("SIGTERM");
-      },
+      act: (child) => interruptThen(child, "SIGTERM"),
     });
     assert.equal(statusOf(ended), "SIGTERM");
   });
@@ -72,7 +69,7 @@ describe("impatience", { concurrency: 2 }, () => {
       const quiet = await runProgram(program);
       assert.equal(quiet.stderr, "");
       const shown = await runProgram(
-        `import { spawnSync } from "node:child_process";
+        `import { type ChildProcess, spawnSync } from "node:child_process";
          import { writeFileSync } from "node:fs";
          const file = new URL("inner.mjs", import.meta.url);
          writeFileSync(file, ${JSON.stringify(program)});

@@ -2,17 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { TraceRecord } from "../../src/trace/trace-event.ts";
 import { atexit, type Place } from "./place.ts";
-
-export interface TraceRecord {
-  readonly ph: string;
-  readonly id?: string;
-  readonly name: string;
-  readonly pid: number;
-  readonly tid: number;
-  readonly ts: number;
-  readonly args: Readonly<Record<string, unknown>>;
-}
 
 /** The records of a trace that may have no end. */
 export function recordsOf(file: string): TraceRecord[] {

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
-import { outcomesOf, recordsOf, storiesOf, type TraceRecord, traceOf } from "../support/trace.ts";
+import type { TraceRecord } from "../../src/trace/trace-event.ts";
+import { outcomesOf, recordsOf, storiesOf, traceOf } from "../support/trace.ts";
 import { atexit, inPlace, type Place } from "../support/place.ts";
 import { statusOf } from "../support/run.ts";
 

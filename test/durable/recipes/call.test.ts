@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace } from "../../support/place.ts";
 import { linesOf, statusOf } from "../../support/run.ts";
-import { everythingIn, program, SIGKILL } from "./program.ts";
+import { everythingIn, program, reasonsIn, SIGKILL } from "./program.ts";
 
 describe("call", () => {
   const fixtures: Readonly<Record<string, string>> = {
@@ -65,13 +65,7 @@ describe("call", () => {
         const { code, stderr } = await place.run(program(body, end));
         await place.quiet();
         assert.deepEqual(linesOf(join(place.work, "seen")), ['["first"]', '["last"]'], stderr);
-        const told =
-          end === ""
-            ? stderr
-            : place
-                .log()
-                .map(({ why }) => why ?? "")
-                .join("\n");
+        const told = end === "" ? stderr : reasonsIn(place);
         for (const part of [/as it must/, /ended by SIGABRT/, /exports no function "missing"/, /nowhere\.mjs/]) {
           assert.match(told, part);
         }

@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { inPlace } from "../../support/place.ts";
 import { isAlive } from "../../support/processes.ts";
 import { linesOf } from "../../support/run.ts";
-import { everythingIn, program, SIGKILL } from "./program.ts";
+import { everythingIn, program, reasonsIn, SIGKILL } from "./program.ts";
 
 describe("exec", () => {
   const dangerous = ["$(touch y)", "; touch y", "`touch y`", "&& touch y", '"', "'", "\\", "*", "", " ", "\n"];
@@ -47,13 +47,7 @@ describe("exec", () => {
           [],
           "the time limit ends all of it",
         );
-        const told =
-          end === ""
-            ? stderr
-            : place
-                .log()
-                .map(({ why }) => why ?? "")
-                .join("\n");
+        const told = end === "" ? stderr : reasonsIn(place);
         assert.match(told, /exec no-such-command could not be started: spawn no-such-command ENOENT/);
         assert.match(told, /exec \/bin\/sh ended with status 3:\s+because/);
         assert.match(told, /exec \/bin\/sh had not ended after 300 ms/);

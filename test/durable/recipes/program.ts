@@ -4,6 +4,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { urlOf } from "../../support/package-under-test.ts";
+import type { Place } from "../../support/place.ts";
 
 /** `at(name)` is a path in the program's own directory. */
 export const program = (body: string, end: string) => `
@@ -27,4 +28,12 @@ export function everythingIn(directory: string, from = ""): string[] {
     return entry.isDirectory() ? [path, ...everythingIn(directory, path)] : [path];
   });
   return paths.sort();
+}
+
+/** The reasons in the log of what guards have carried out, a line each. */
+export function reasonsIn(place: Place): string {
+  return place
+    .log()
+    .map(({ why }) => why ?? "")
+    .join("\n");
 }
