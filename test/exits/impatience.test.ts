@@ -69,7 +69,7 @@ describe("impatience", { concurrency: 2 }, () => {
       const quiet = await runProgram(program);
       assert.equal(quiet.stderr, "");
       const shown = await runProgram(
-        `import { type ChildProcess, spawnSync } from "node:child_process";
+        `import { spawnSync } from "node:child_process";
          import { writeFileSync } from "node:fs";
          const file = new URL("inner.mjs", import.meta.url);
          writeFileSync(file, ${JSON.stringify(program)});
