@@ -127,10 +127,8 @@ function project(): string {
 }
 
 function exportsOfSources(): Record<string, string> {
-  const { command: _, ...entryPoints } = places;
-  return Object.fromEntries(
-    Object.entries(entryPoints).map(([name, path]) => [name.replace("atexit", "."), `./src/${path}`]),
-  );
+  const entryPoints = Object.entries(places).filter(([name]) => name.startsWith("atexit"));
+  return Object.fromEntries(entryPoints.map(([name, path]) => [name.replace("atexit", "."), `./src/${path}`]));
 }
 
 /** Replaces the file at once, so that no other process sees a half of it; leaves one that is right already. */
