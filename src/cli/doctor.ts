@@ -82,7 +82,7 @@ const checks: Readonly<Record<string, Check>> = {
   "journal directory": () => {
     let directory: string;
     try {
-      directory = forResources.directory;
+      directory = forResources.directory.path;
     } catch (error) {
       return problem((error as Error).message, "Set ATEXIT_DIR to a directory of your own with mode 0700.");
     }

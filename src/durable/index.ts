@@ -6,14 +6,14 @@
 import type { ChildProcess } from "node:child_process";
 import { blameCaller } from "../errors/define-errors.ts";
 import type { Registration } from "../index.ts";
-import { ThreadJournal } from "./thread-journal.ts";
+import { type Describe, type DurableOptions, type DurableRegistration, ThreadJournal } from "./thread-journal.ts";
 import { readLog } from "./replay/replay-log.ts";
 import { describeCall } from "./recipes/call.ts";
 import { describeExec, type ExecOptions } from "./recipes/exec.ts";
 import type { JsonValue } from "./json-value.ts";
 import { describeKill, type KillOptions } from "./recipes/kill.ts";
 import { describeRemove } from "./recipes/remove.ts";
-import type { Recipe } from "./recipes/recipe.ts";
+import type { JournalDirectory } from "./journal/directory.ts";
 import { recoverIn } from "./replay/recover.ts";
 import type { Replayed } from "./replay/replayed.ts";
 import type { DurableSettings } from "./settings.ts";
@@ -48,7 +48,7 @@ const durable = sharedJournal();
  * ```
  */
 export function remove(path: string | URL): Registration<void> {
-  return durable.add(remove, () => describeRemove(path));
+  return durable.add<void>(remove, (clock) => describeRemove(path, clock)).registration;
 }
 
 /**
@@ -74,7 +74,7 @@ export function remove(path: string | URL): Registration<void> {
  * ```
  */
 export function kill(target: ChildProcess | number, options: KillOptions = {}): Registration<Promise<void>> {
-  return durable.add(kill, () => describeKill(target, options));
+  return durable.add<Promise<void>>(kill, () => describeKill(target, options)).registration;
 }
 
 /**
@@ -99,7 +99,7 @@ export function exec(
   args: readonly string[] = [],
   options: ExecOptions = {},
 ): Registration<Promise<void>> {
-  return durable.add(exec, () => describeExec(command, args, options));
+  return durable.add<Promise<void>>(exec, () => describeExec(command, args, options)).registration;
 }
 
 /**
@@ -120,7 +120,7 @@ export function exec(
  * ```
  */
 export function call(module: string | URL, exportName: string, ...args: JsonValue[]): Registration<Promise<void>> {
-  return durable.add(call, () => describeCall(module, exportName, args));
+  return durable.add<Promise<void>>(call, () => describeCall(module, exportName, args)).registration;
 }
 
 /**
@@ -154,7 +154,7 @@ export async function recover(options: { dryRun?: boolean } = {}): Promise<Repla
  * ```
  */
 export function replays(): Replayed[] {
-  return readLog(durable.directory);
+  return readLog(durable.directory.path);
 }
 
 /**
@@ -183,17 +183,19 @@ export function configure(settings: Partial<DurableSettings>): DurableSettings {
  * @internal
  */
 export const forResources = {
-  /** @param guardLater whether the guard may come in the next turn of the event loop: the recipe may be over then */
-  add: <R>(callee: (...args: never[]) => unknown, describe: () => Recipe, guardLater = false): Registration<R> =>
-    durable.add(callee, describe, guardLater),
-  get directory(): string {
+  add: <R>(
+    callee: (...args: never[]) => unknown,
+    describe: Describe,
+    options: DurableOptions = {},
+  ): DurableRegistration<R> => durable.add(callee, describe, { mayGoWithout: true, ...options }),
+  get directory(): JournalDirectory {
     return durable.directory;
   },
 };
 
 /** Returns this thread's journal, made by the first copy of this package that is loaded: one journal has one order. */
 function sharedJournal(): ThreadJournal {
-  const KEY = Symbol.for("atexit.durable.1");
+  const KEY = Symbol.for("atexit.durable.2");
   const holder = process as { [KEY]?: ThreadJournal };
   if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { value: new ThreadJournal() });
   return holder[KEY] as ThreadJournal;

@@ -6,33 +6,68 @@ import { builtin, clearTimeout, setImmediate, setTimeout } from "../platform/nod
 import { type Registration, thread } from "../index.ts";
 import type { DurableCleanupOptions } from "../registry/registration.ts";
 import type { AnyFunction } from "../registry/stack.ts";
+import { report } from "../diagnostics/stderr.ts";
 import { blameCaller } from "../errors/define-errors.ts";
-import { journalDirectory } from "./journal/directory.ts";
+import { type JournalDirectory, journalDirectory } from "./journal/directory.ts";
 import { type Guard, startGuard } from "./guard/start.ts";
 import { VERSION } from "./journal/format.ts";
 import { Journal, recipeIn } from "./journal/writer.ts";
 import { durableId, newJournalName } from "./journal/file-name.ts";
-import { thisOwner } from "../platform/process-identity.ts";
+import { systemUptime, thisOwner } from "../platform/process-identity.ts";
 import type { ReplayContext, Success } from "./recipes/recipe-kind.ts";
-import { carryOut, type Recipe, titleOf } from "./recipes/recipe.ts";
-import { recoverIn } from "./replay/recover.ts";
+import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
+import { EarlierOwners } from "./replay/earlier-owners.ts";
+import { hasLeft } from "./replay/recover.ts";
+import { startRecovery } from "./replay/start-replay.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.ts";
 
 /** How long a guard stays when nothing is pending, in milliseconds: the next recipe often comes soon. */
 const LINGER = 1_000;
 
-const HERE: ReplayContext = { isOwner: true, sameBoot: true, samePids: true, node: process.execPath };
+/** How long after a registration what is missing is looked for, in milliseconds; then ever more seldom. */
+const FIRST_LOOK = 5;
+const SELDOMEST_LOOK = 10_000;
+
+const HERE: ReplayContext = {
+  isOwner: true,
+  sameBoot: true,
+  sameView: true,
+  sameDevices: true,
+  samePids: true,
+  bornUntil: undefined,
+  whoIsIn: () => undefined,
+  node: process.execPath,
+};
+
+/**
+ * Returns a recipe as things are now.
+ *
+ * @param clock tells the time by the clock of the journal's file system, in milliseconds
+ */
+export type Describe = (clock: () => number) => Recipe;
+
+export interface DurableOptions {
+  /** Whether the guard may come in the next turn of the event loop: the recipe may be over then. */
+  guardLater?: boolean;
+  /** Whether to go on, with a warning, where there is no place for a journal that can be trusted. */
+  mayGoWithout?: boolean;
+}
 
 export class ThreadJournal {
   readonly #settings: DurableSettings = { ...defaultSettings(), ...environmentSettings(process.env) };
-  #journal: Journal | undefined;
+  #open: OpenJournal | undefined;
   #guard: Guard | undefined;
   #lingering: NodeJS.Timeout | undefined;
-  #recovered = false;
+  #hasLooked = false;
+  #hasWarned = false;
+  /** Recipes about something that is not there yet. */
+  readonly #unidentified = new Set<Pending>();
+  #looking: NodeJS.Timeout | undefined;
+  #isLookingSoon = false;
 
   /** @throws an error with the code `ERR_ATEXIT_DIRECTORY` */
-  get directory(): string {
+  get directory(): JournalDirectory {
     return journalDirectory(this.#settings.journalDir);
   }
 
@@ -45,57 +80,126 @@ export class ThreadJournal {
    * Writes a recipe down, and registers a cleanup that carries it out in this process.
    *
    * @param callee the public function that the program has called
-   * @param guardLater whether the guard may come in the next turn of the event loop: the recipe may be over then
+   * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where the directory that was set cannot be trusted
    */
-  add<R>(callee: AnyFunction, describe: () => Recipe, guardLater = false): Registration<R> {
-    const pending = blameCaller(callee, () => {
-      const recipe = describe();
-      const journal = this.#open();
-      return new Pending(this, journal, journal.add(recipe));
-    });
-    const { journal } = pending;
-    if (guardLater) setImmediate(() => journal.pending > 0 && this.#guardIt(journal));
-    else this.#guardIt(journal);
-    return thread.add(callee, carryOutHere, [pending], pending) as unknown as Registration<R>;
+  add<R>(callee: AnyFunction, describe: Describe, options: DurableOptions = {}): DurableRegistration<R> {
+    const { guardLater = false, mayGoWithout = this.#settings.journalDir === undefined } = options;
+    const pending = blameCaller(callee, () => this.#writeDown(describe, mayGoWithout));
+    const { open } = pending;
+    if (open !== undefined) {
+      if (guardLater) setImmediate(() => open.journal.pending > 0 && this.#guardIt(open));
+      else this.#guardIt(open);
+    }
+    const registration = thread.add(callee, carryOutHere, [pending], pending) as unknown as Registration<R>;
+    return { registration, pending };
   }
 
-  #open(): Journal {
+  /** Writes a recipe down, when what dead owners have left about the same thing is over. */
+  #writeDown(describe: Describe, mayGoWithout: boolean): Pending {
+    const clock = () => this.#openJournal(mayGoWithout)?.journal.clock() ?? 0;
+    for (let hasWaited = false; ; hasWaited = true) {
+      const recipe = describe(clock);
+      const open = this.#openJournal(mayGoWithout);
+      if (open === undefined) return new Pending(this, undefined, recipe);
+      const { journal, earlier } = open;
+      try {
+        if (!hasWaited && earlier.concern(recipe, journal.verify())) {
+          earlier.waitFor(recipe);
+          continue;
+        }
+        const pending = new Pending(this, open, recipe, journal.add(recipe));
+        // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
+        if (hasWaited || !earlier.concern(recipe, journal.verify())) {
+          if (!isIdentified(recipe)) this.#lookFor(pending);
+          return pending;
+        }
+        journal.done(pending.id);
+        earlier.waitFor(recipe);
+      } catch (error) {
+        this.#lingerIfIdle();
+        throw error;
+      }
+    }
+  }
+
+  /** Returns this thread's journal; `undefined` where there is no place for one that can be trusted. */
+  #openJournal(mayGoWithout: boolean): OpenJournal | undefined {
     clearTimeout(this.#lingering);
-    if (this.#journal !== undefined) {
+    // Root's guard takes no orders from a process that has dropped its privileges.
+    if (this.#open?.journal.isOwn === false) this.#leave();
+    if (this.#open !== undefined) {
       if (this.#lingering !== undefined) process.off("exit", this.#close);
       this.#lingering = undefined;
-      return this.#journal;
+      return this.#open;
     }
-    const { directory } = this;
-    const owner = thisOwner();
+    let directory: JournalDirectory;
+    try {
+      ({ directory } = this);
+    } catch (error) {
+      if (!mayGoWithout) throw error;
+      this.#warn(error as Error);
+      return undefined;
+    }
     const header = {
       atexit: VERSION,
-      owner,
-      program: [process.execPath, ...process.argv.slice(1)].join(" ").slice(0, 1_000),
+      owner: thisOwner(),
+      program: [process.execPath, ...process.argv.slice(1, 2)].join(" ").slice(0, 1_000),
       since: new Date().toISOString(),
+      uptime: systemUptime(),
       node: process.execPath,
       ...tracedTo(process.env),
     } as const;
-    this.#journal = new Journal(builtin("path").join(directory, newJournalName()), header, this.#settings.fsync);
-    return this.#journal;
+    const journal = new Journal(directory.file(newJournalName()), header, this.#settings.fsync);
+    this.#open = { directory, journal, earlier: new EarlierOwners(directory) };
+    return this.#open;
   }
 
-  #guardIt(journal: Journal): void {
+  #warn({ message }: Error): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    report(`${message} Until then cleanups happen on every exit that JavaScript sees, but not when this process is killed.`);
+  }
+
+  #guardIt({ journal, directory }: OpenJournal): void {
     if (this.#settings.guard) {
-      if (this.#guard === undefined) this.#guard = startGuard(journal, () => journal.pending > 0);
+      if (this.#guard === undefined) this.#guard = startGuard(directory, journal, () => journal.pending > 0);
       else this.#guard.ensure();
-    } else if (!this.#recovered) {
+    } else if (!this.#hasLooked) {
       // The guard would look for the journals of dead processes.
-      const { directory } = this;
-      setImmediate(() => void recoverIn(directory).catch(() => {})).unref();
+      setImmediate(() => hasLeft(directory) && startRecovery(directory)).unref();
     }
-    this.#recovered = true;
+    this.#hasLooked = true;
+  }
+
+  /** Looks for a recipe's file until it is there: its identity tells it from what comes in its place later. */
+  #lookFor(pending: Pending): void {
+    this.#unidentified.add(pending);
+    if (this.#isLookingSoon) return;
+    this.#isLookingSoon = true;
+    setImmediate(() => {
+      this.#isLookingSoon = false;
+      this.#look(FIRST_LOOK);
+    }).unref();
+  }
+
+  #look(next: number): void {
+    clearTimeout(this.#looking);
+    for (const pending of this.#unidentified) {
+      if (!pending.isPending || pending.identify()) this.#unidentified.delete(pending);
+    }
+    if (this.#unidentified.size === 0) return;
+    this.#looking = setTimeout(() => this.#look(Math.min(next * 2, SELDOMEST_LOOK)), next).unref();
   }
 
   /** Writes down that a recipe is over: carried out, or cancelled. */
-  done(journal: Journal, id: number): void {
-    journal.done(id);
-    if (journal.pending > 0) return;
+  done({ open, id }: Pending): void {
+    if (open === undefined) return;
+    open.journal.done(id);
+    if (open === this.#open) this.#lingerIfIdle();
+  }
+
+  #lingerIfIdle(): void {
+    if (this.#open === undefined || this.#open.journal.pending > 0) return;
     if (thread.exiting.aborted) {
       this.#close();
       return;
@@ -109,35 +213,75 @@ export class ThreadJournal {
     clearTimeout(this.#lingering);
     process.off("exit", this.#close);
     this.#lingering = undefined;
-    this.#journal?.close();
+    this.#open?.journal.close();
     this.#guard?.end();
-    this.#journal = undefined;
+    this.#open = undefined;
     this.#guard = undefined;
   };
+
+  /** Leaves a journal, with what is pending in it, to its guard: that one still has the right to carry it out. */
+  #leave(): void {
+    process.off("exit", this.#close);
+    this.#lingering = undefined;
+    this.#open = undefined;
+    this.#guard = undefined;
+    this.#hasLooked = false;
+  }
+}
+
+/** A journal that is open, and what was there before it. */
+interface OpenJournal {
+  readonly directory: JournalDirectory;
+  readonly journal: Journal;
+  readonly earlier: EarlierOwners;
+}
+
+/** What registers a recipe for a function of this package. */
+export interface DurableRegistration<R> {
+  readonly registration: Registration<R>;
+  readonly pending: Pick<Pending, "recipe" | "update" | "identify">;
 }
 
 /** A recipe that is registered, as small as can be: there may be a million. */
 class Pending implements DurableCleanupOptions {
   readonly keeper: ThreadJournal;
-  readonly journal: Journal;
+  /** None where there is no journal: the recipe is carried out in this process alone. */
+  readonly open: OpenJournal | undefined;
   readonly id: number;
   /** The recipe's line in the journal, kept for a report of a failure. */
-  readonly line: string;
+  #line: string | Recipe;
 
-  constructor(keeper: ThreadJournal, journal: Journal, id: number) {
+  constructor(keeper: ThreadJournal, open: OpenJournal | undefined, recipe: Recipe, id = 0) {
     this.keeper = keeper;
-    this.journal = journal;
+    this.open = open;
     this.id = id;
-    this.line = journal.line(id);
+    this.#line = open?.journal.line(id) ?? recipe;
   }
 
   get recipe(): Recipe {
-    return recipeIn(this.line);
+    return typeof this.#line === "string" ? recipeIn(this.#line) : this.#line;
+  }
+
+  get isPending(): boolean {
+    return this.open?.journal.line(this.id) !== undefined;
+  }
+
+  /** Replaces the recipe by one that says more about the same thing. */
+  update(recipe: Recipe): void {
+    this.open?.journal.update(this.id, recipe);
+    this.#line = this.open?.journal.line(this.id) ?? recipe;
+  }
+
+  /** Writes down what the recipe's file is, where that can be known by now. Reports whether it can. */
+  identify(): boolean {
+    const found = identified(this.recipe);
+    if (found !== undefined) this.update(found);
+    return found !== undefined;
   }
 
   /** The id by which the trace of a shutdown knows the recipe again when another process carries it out. */
-  get durable(): string {
-    return durableId(builtin("path").basename(this.journal.path), this.id);
+  get durable(): string | undefined {
+    return this.open && durableId(builtin("path").basename(this.open.journal.path), this.id);
   }
 
   get name(): string {
@@ -145,7 +289,7 @@ class Pending implements DurableCleanupOptions {
   }
 
   onCancel(): void {
-    this.keeper.done(this.journal, this.id);
+    this.keeper.done(this);
   }
 }
 
@@ -154,12 +298,17 @@ function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
   return ATEXIT_TRACE ? { trace: traceFile(ATEXIT_TRACE) } : {};
 }
 
+/** What this process lacks now, and its guard has: descriptors, memory, processes. */
+const LACKING = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "ENOBUFS"]);
+
 function carryOutHere(pending: Pending): void | Promise<void> {
-  const done = () => pending.keeper.done(pending.journal, pending.id);
+  // What was registered before privileges were dropped is for the guard that still has them.
+  if (pending.open?.journal.isOwn === false) return;
+  const done = () => pending.keeper.done(pending);
   const fail = (error: unknown) => {
     // The frames of this package say nothing about what went wrong with the recipe.
     if (error instanceof Error) Error.captureStackTrace(error, carryOutHere);
-    done();
+    if (pending.open === undefined || !LACKING.has((error as NodeJS.ErrnoException | undefined)?.code ?? "")) done();
     throw error;
   };
   let result: Success | Promise<Success>;

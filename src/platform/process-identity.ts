@@ -2,6 +2,7 @@
 // never taken, and whether the owner lives. Sources: proc(5), pid_namespaces(7).
 
 import { builtin, isMainThread } from "./node-builtins.ts";
+import { mounts } from "./file-system.ts";
 
 /** A process, or one worker thread of it. */
 export interface Owner {
@@ -10,10 +11,18 @@ export interface Owner {
   readonly start: string;
   /** The boot id, which changes with every start of the system. */
   readonly boot: string;
-  /** The inode of the pid namespace in which the pid has a meaning. */
+  /** The namespaces in which the pid and the start have a meaning: of pids and, unless it is the first one, of time. */
   readonly pidns: string;
-  /** The id of the system: boots of two systems cannot be compared. */
-  readonly machine: string;
+  /** The inode of the mount namespace; another one may have it when that is gone. */
+  readonly mntns: string;
+  /** A digest of what is mounted where, and so of what paths mean, as a decimal number. */
+  readonly view: string;
+  /** The inode of the user namespace, in which uids have a meaning. */
+  readonly userns: string;
+  /** The root directory, as device and inode: that of a container or a chroot is another one. */
+  readonly root: readonly [dev: number, ino: number];
+  readonly uid: number;
+  readonly gid: number;
   /** In a worker thread: the thread's own id and start, as the kernel counts them. */
   readonly thread?: { readonly tid: number; readonly start: string };
 }
@@ -21,15 +30,39 @@ export interface Owner {
 /** Whether an owner lives. "unknown" is never "dead". */
 export type Life = "alive" | "dead" | "unknown";
 
+/** The inode of the time namespace that the system starts with. Source: include/linux/proc_ns.h. */
+const FIRST_TIME_NAMESPACE = "4026531834";
+
 const fs = builtin("fs");
+
+/** Reports whether parsed JSON tells of an owner, whole and sound. */
+export function isOwner(value: unknown): value is Owner {
+  if (typeof value !== "object" || value === null) return false;
+  const { pid, start, boot, pidns, mntns, view, userns, root, uid, gid, thread } = value as { [K in keyof Owner]: unknown };
+  const isThread = (part: unknown) =>
+    typeof part === "object" && part !== null && "tid" in part && "start" in part && typeof part.start === "string";
+  return (
+    [pid, uid, gid].every((part) => Number.isSafeInteger(part)) &&
+    [start, boot, pidns, mntns, view, userns].every((text) => typeof text === "string") &&
+    Array.isArray(root) &&
+    root.length === 2 &&
+    root.every((part) => Number.isFinite(part)) &&
+    (thread === undefined || isThread(thread))
+  );
+}
 
 /** Returns this thread, as others will see it. */
 export function thisOwner(): Owner {
-  const process_ = thisProcess();
+  const process_ = { ...thisProcess(), ...credentials() };
   if (isMainThread) return process_;
   const tid = Number(/\/task\/(\d+)$/.exec(linkOf("/proc/thread-self"))?.[1]);
   const start = Number.isNaN(tid) ? undefined : startOf(`/proc/${process.pid}/task/${tid}/stat`);
   return start === undefined ? process_ : { ...process_, thread: { tid, start } };
+}
+
+/** Returns in whose name this process acts now: a privilege can be dropped at any time. */
+export function credentials(): Pick<Owner, "uid" | "gid"> {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 }
 
 let known: Owner | undefined;
@@ -40,25 +73,73 @@ export function thisProcess(): Owner {
     pid: process.pid,
     start: startOf("/proc/self/stat") ?? "0",
     boot: contentOf("/proc/sys/kernel/random/boot_id") ?? bootTime(),
-    pidns: /\[(\d+)\]/.exec(linkOf("/proc/self/ns/pid"))?.[1] ?? "0",
-    machine: contentOf("/etc/machine-id") ?? builtin("os").hostname(),
+    pidns: namespaceOfPids(),
+    mntns: namespace("mnt"),
+    view: viewOfMounts(),
+    userns: namespace("user"),
+    root: rootDirectory(),
+    ...credentials(),
   };
   return known;
 }
 
-/** Reports whether an owner lives, as far as this process can know. */
-export function lifeOf(owner: Owner, me: Owner = thisProcess()): Life {
-  if (owner.boot !== me.boot) return owner.machine === me.machine ? "dead" : "unknown";
+function namespaceOfPids(): string {
+  const time = namespace("time");
+  return time === "0" || time === FIRST_TIME_NAMESPACE ? namespace("pid") : `${namespace("pid")}t${time}`;
+}
+
+function namespace(kind: "pid" | "mnt" | "user" | "time"): string {
+  return /\[(\d+)\]/.exec(linkOf(`/proc/self/ns/${kind}`))?.[1] ?? "0";
+}
+
+function viewOfMounts(): string {
+  const seen = mounts().map(({ device, root, point, options }) => [device, root, point, options].join(" "));
+  let digest = 0xcbf2_9ce4; // FNV-1a, 32 bits: it only has to tell few tables apart
+  for (const character of seen.join("\n")) {
+    digest = Math.imul(digest ^ (character.codePointAt(0) as number), 0x0100_0193);
+  }
+  return String(digest >>> 0);
+}
+
+/**
+ * The inodes of the mount namespace that the system starts with, which is never
+ * gone: given before all others, or, by later kernels, a constant.
+ * Source: include/uapi/linux/nsfs.h.
+ */
+const FIRST_MOUNT_NAMESPACES = new Set(["4026531832", "4026531840", "4026531841"]);
+
+/** Reports whether a path means the same to an owner and to this process. */
+export function hasSameView(owner: Owner, me: Owner = thisProcess()): boolean {
+  const isFirst = owner.mntns === me.mntns && FIRST_MOUNT_NAMESPACES.has(me.mntns);
+  // Devices are numbered anew with each start of the system.
+  if (owner.boot !== me.boot) return owner.root[1] === me.root[1] && isFirst;
+  const sameRoot = owner.root[0] === me.root[0] && owner.root[1] === me.root[1];
+  return sameRoot && owner.userns === me.userns && (owner.view === me.view || isFirst);
+}
+
+function rootDirectory(): readonly [number, number] {
+  const { dev, ino } = fs.statSync(builtin("path").parse(process.execPath).root);
+  return [dev, ino];
+}
+
+/**
+ * Reports whether an owner lives, as far as this process can know.
+ *
+ * @param isLocal whether its journal or lock is on a file system that this system
+ *   alone mounts: an owner of another boot is then of an earlier one
+ */
+export function lifeOf(owner: Owner, isLocal: boolean, me: Owner = thisProcess()): Life {
+  if (owner.boot !== me.boot) return isLocal ? "dead" : "unknown";
   if (owner.pidns !== me.pidns) return "unknown";
   const life = lifeOfProcess(owner.pid, owner.start);
-  if (life === "dead" || owner.thread === undefined) return life;
+  if (life === "dead" || owner.thread === undefined || !procIsOwn()) return life;
   const { tid, start } = owner.thread;
   return startOf(`/proc/${owner.pid}/task/${tid}/stat`) === start ? "alive" : "dead";
 }
 
 /** Reports whether that very process is alive; a zombie is dead. */
 export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
-  const stat = statOf(`/proc/${pid}/stat`);
+  const stat = procIsOwn() ? statOf(`/proc/${pid}/stat`) : undefined;
   if (stat !== undefined && start !== "0") {
     if (stat.start !== start || stat.state === "X") return "dead";
     return stat.state === "Z" && !hasOtherThreads(pid) ? "dead" : "alive";
@@ -70,6 +151,21 @@ export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
     // Where /proc is hidden, another user's process still refuses the signal.
     return (error as NodeJS.ErrnoException).code === "ESRCH" ? "dead" : "alive";
   }
+}
+
+let isOwnProc: boolean | undefined;
+
+/**
+ * Reports whether /proc shows the pids of this process's own namespace: one that
+ * was made without a mount of its own still shows those of the namespace above.
+ * Source: proc_pid_status(5), NSpid.
+ */
+function procIsOwn(): boolean {
+  if (isOwnProc === undefined) {
+    const pids = /^NSpid:\t(.*)$/m.exec(contentOf("/proc/self/status") ?? "")?.[1]?.split("\t");
+    isOwnProc = pids === undefined ? linkOf("/proc/self") === String(process.pid) : pids.length === 1;
+  }
+  return isOwnProc;
 }
 
 /** Reports whether other threads go on, with all that the process holds, after the first has ended. */
@@ -128,6 +224,12 @@ function linkOf(path: string): string {
   } catch {
     return "";
   }
+}
+
+/** Returns how long the system has been running, in seconds; a program's own clocks can be made to lie. */
+export function systemUptime(): number {
+  const uptime = contentOf("/proc/uptime")?.split(" ", 1)[0];
+  return uptime === undefined ? builtin("os").uptime() : Number(uptime);
 }
 
 /** Returns when the system started, to the minute, since two readings differ. For macOS and Windows; untested here. */

@@ -20,7 +20,7 @@ export interface CleanupOptions {
 /** Options as the durable part gives them, which knows a cleanup by more than its name. */
 export interface DurableCleanupOptions extends CleanupOptions {
   /** The name of the cleanup's journal, and its number there. */
-  durable?: string;
+  durable?: string | undefined;
 }
 
 /** Optional data of a cleanup; `undefined` for most, to save memory when a million are registered. */

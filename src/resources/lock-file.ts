@@ -4,6 +4,7 @@ import { builtin, clearTimeout, now, setTimeout } from "../platform/node-builtin
 import { forResources } from "../durable/index.ts";
 import { holderOf, type LockHolder, journalsOf, lifeOfHolder, OwnerFile } from "../durable/lock/owner-file.ts";
 import { breakLock, isHeldBy, letGo, sweep, take } from "../durable/lock/protocol.ts";
+import { JournalDirectory } from "../durable/journal/directory.ts";
 import { lifeOfHolder as lifeOfJournal } from "../durable/replay/claim.ts";
 import { newToken, parseName, processPart } from "../durable/journal/file-name.ts";
 import type { Life } from "../platform/process-identity.ts";
@@ -59,9 +60,9 @@ class Contender {
     this.lock = lock;
     this.#over = over;
     const token = newToken();
-    const journals = forResources.directory;
+    const journals = forResources.directory.path;
     // The recipe is written down first: at no moment is there a file that is left behind.
-    this.#registration = forResources.add(contenderFor, () => ({ do: "unlock", path: lock, token }));
+    this.#registration = forResources.add<void>(contenderFor, () => ({ do: "unlock", path: lock, token })).registration;
     try {
       this.file = new OwnerFile(lock, token, journals, data);
       this.file.acquireKernelLock(false);
@@ -153,7 +154,7 @@ export async function acquire(
       if (step.done === true) return step.value;
       if (step.value.dead !== undefined) {
         const { directory, process } = step.value.dead;
-        await recoverIn(directory, { only: ({ journal }) => journal.startsWith(process) });
+        await recoverIn(JournalDirectory.at(directory), { only: ({ journal }) => journal.startsWith(process) });
       }
       changes ??= new Changes(step.value.lock);
       await changes.next(step.value.pause, signal);
@@ -280,7 +281,7 @@ function recipesOf({ record: known, token }: LockHolder): "done" | "claimed" | N
     const name = parseName(file);
     if (name === undefined || !name.journal.startsWith(owner)) continue;
     if (name.kind !== "journal" && name.kind !== "claim") continue;
-    if (lifeOfJournal(directory, name) === "dead") return { directory, process: owner };
+    if (lifeOfJournal(JournalDirectory.at(directory), name) === "dead") return { directory, process: owner };
     isClaimed ||= name.kind === "claim";
   }
   return isClaimed ? "claimed" : "done";

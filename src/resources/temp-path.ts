@@ -2,7 +2,7 @@
 
 import { builtin } from "../platform/node-builtins.ts";
 import { forResources } from "../durable/index.ts";
-import { describeRemove } from "../durable/recipes/remove.ts";
+import { describeRemoveOfNew } from "../durable/recipes/remove.ts";
 import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
 import type { Callee } from "./register-for-caller.ts";
@@ -48,9 +48,11 @@ class TempPath implements Temp {
     this.#callee = callee;
     this.path = path;
     // The recipe is written down first: at no moment is there a file that is left behind.
-    this.#registration = forResources.add(callee, () => describeRemove(path));
+    const { registration, pending } = forResources.add<void>(callee, () => describeRemoveOfNew(path));
+    this.#registration = registration;
     try {
       make();
+      pending.identify();
     } catch (error) {
       this.#registration.cancel();
       throw error;
@@ -74,11 +76,13 @@ class TempPath implements Temp {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
     }
-    const copy = new TempPath(this.#callee, `${target}.${randomName()}`, () => {});
+    const beside = `${target}.${randomName()}`;
+    const copy = new TempPath(this.#callee, beside, () => {
+      fs.cpSync(this.path, beside, { recursive: true, errorOnExist: true, force: false, verbatimSymlinks: true });
+    });
     try {
-      fs.cpSync(this.path, copy.path, { recursive: true, errorOnExist: true, force: false, verbatimSymlinks: true });
-      flush(copy.path);
-      fs.renameSync(copy.path, target);
+      flush(beside);
+      fs.renameSync(beside, target);
       copy.keep();
     } finally {
       copy.remove();

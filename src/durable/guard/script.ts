@@ -5,45 +5,57 @@
 // a program that kills a process often kills its descendants, too.
 
 import { OWNER_IS_ALIVE } from "../replay/exit-status.ts";
+import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 
 /**
  * Arguments: the journal, Node, the program that carries journals out, the
- * owner's pid and start, and what names of journals of this boot and pid
- * namespace begin with. Descriptor 3 is the journal as the owner has opened it,
+ * owner's pid and start, what names of journals of this boot and pid namespace
+ * begin with, the view of the file system, and whether this system alone uses the file
+ * system ("local" or ""). Descriptor 3 is the journal as the owner has opened it,
  * so that a lock on it is the owner's as well, and also ends with it.
  */
 export const GUARD_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE VTALRM XCPU
-journal=$1 node=$2 replay=$3 pid=$4 start=$5 here=$6
+journal=$1 node=$2 replay=$3 pid=$4 start=$5 here=$6 view=$7 reach=$8
+PATH=${SYSTEM_PATH}
+export PATH
 
 # Somebody may be asking just now whether it is held.
 for pause in 0.1 1 0; do
-  flock -n 3 2>/dev/null && echo '{"locked":true}' >&3 && break
+  flock -n 3 2>/dev/null && [ -e "$journal" ] && echo '{"locked":true}' >>"$journal" && break
   command -v flock >/dev/null || break
   sleep $pause
 done
 
 # Are there journals of dead processes, whose guards died too?
 directory=\${journal%/*}
-for file in "$directory"/*.jsonl "$directory"/*.claim; do
+for file in "$directory"/*-*-*-*-*-*.jsonl "$directory"/*-*.claim "$directory"/*.left-*; do
   [ "$file" = "$journal" ] && continue # the guard's own business, below
+  [ -f "$file" ] && [ ! -L "$file" ] || continue
   name=\${file##*/}
   case $name in
     *.claim) name=\${name#*.jsonl.} ;;
+    *.left-"$view") continue ;; # no more could be done here
   esac
   case $name in
-    '*'*) continue ;;
-    "$here"*) owner=\${name#"$here"} owner=\${owner%%-*} ;;
+    "$here"*) owner=\${name#"$here"} owner=\${owner#*-} owner=\${owner%%-*} ;;
     *) owner= ;;
   esac
-  # Of another boot or pid namespace: where its lock is held, somebody lives there.
-  [ -n "$owner" ] || flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
-  [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null && continue
+  if [ -n "$owner" ]; then
+    kill -0 "$owner" 2>/dev/null && continue
+  else
+    # Of another boot or pid namespace: where its lock is held, somebody lives there.
+    [ "$reach" = local ] || continue
+    flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
+  fi
   "$node" "$replay" --recover "$directory" </dev/null 3>&- &
   break
 done
 
 while read -r _; do :; done
+# What is younger than this was not made by the owner. (Where ":" cannot write, the shell ends.)
+died() { [ ! -s "$journal" ] || true >"$journal.died"; }
+died 2>/dev/null
 
 alive() {
   read -r stat 2>/dev/null <"/proc/$pid/stat" || return 1
@@ -52,12 +64,12 @@ alive() {
 }
 tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
-  "$node" "$replay" "$journal" </dev/null
+  "$node" "$replay" --guard "$journal" </dev/null
   case $? in
     0) exit ;;
-    ${OWNER_IS_ALIVE}) while sleep 2; do alive || break; done ;;
+    ${OWNER_IS_ALIVE}) while sleep 2; do alive || break; done; died ;;
     *) tries=$((tries + 1)); [ $tries -lt 3 ] || exit; sleep 1 ;;
   esac
 done
-rm -f "$journal"
+rm -f "$journal" "$journal.died"
 `;

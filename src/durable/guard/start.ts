@@ -3,6 +3,7 @@
 import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { GUARD_SCRIPT } from "./script.ts";
+import type { JournalDirectory } from "../journal/directory.ts";
 import type { Journal } from "../journal/writer.ts";
 import { namesHere } from "../journal/file-name.ts";
 import { packagePath } from "../../platform/package-files.ts";
@@ -18,18 +19,20 @@ const SHORT_LIFE = 1_000;
 const REPLACEMENTS = 3;
 
 /** @param isNeeded whether anything is pending */
-export function startGuard(journal: Journal, isNeeded: () => boolean): Guard {
-  return new Guard(journal, isNeeded);
+export function startGuard(directory: JournalDirectory, journal: Journal, isNeeded: () => boolean): Guard {
+  return new Guard(directory, journal, isNeeded);
 }
 
 export class Guard {
+  readonly #directory: JournalDirectory;
   readonly #journal: Journal;
   readonly #isNeeded: () => boolean;
   #child: Child | undefined;
   #shortLives = 0;
   #ended = false;
 
-  constructor(journal: Journal, isNeeded: () => boolean) {
+  constructor(directory: JournalDirectory, journal: Journal, isNeeded: () => boolean) {
+    this.#directory = directory;
     this.#journal = journal;
     this.#isNeeded = isNeeded;
     this.#start();
@@ -45,7 +48,7 @@ export class Guard {
     const startedAt = now();
     let child: Child;
     try {
-      child = spawnGuard(this.#journal);
+      child = spawnGuard(this.#directory, this.#journal);
     } catch (error) {
       warn(error); // Node's permission model says no at once
       return;
@@ -76,7 +79,7 @@ export class Guard {
   }
 }
 
-function spawnGuard(journal: Journal): Child {
+function spawnGuard(directory: JournalDirectory, journal: Journal): Child {
   const replay = packagePath("replay");
   const { spawn } = builtin("child_process");
   const options = {
@@ -87,10 +90,11 @@ function spawnGuard(journal: Journal): Child {
     detached: true,
     windowsHide: true,
   };
-  const { pid, start } = thisProcess();
+  const { pid, start, view } = thisProcess();
   // Windows has no shell for the script. Untested here.
   if (process.platform === "win32") return spawn(process.execPath, [replay, "--wait", journal.path], options);
-  const args = [journal.path, process.execPath, replay, String(pid), start, namesHere()];
+  const reach = directory.isLocal ? "local" : "";
+  const args = [journal.path, process.execPath, replay, String(pid), start, namesHere(), view, reach];
   return spawn("/bin/sh", ["-c", GUARD_SCRIPT, "atexit-guard", ...args], options);
 }
 

@@ -1,11 +1,68 @@
 // The directory of journals. A journal can make a process delete files and run
-// commands, so it counts only in a directory that no other user can write into.
+// commands, so it counts only in a directory that no other user can write into, or
+// put another one in the place of. Journals are read and written through a
+// `JournalDirectory`, which cannot be had without that check.
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
+import { isLocal } from "../../platform/file-system.ts";
+import { modeOf, whyReplaceable } from "../../platform/trusted-path.ts";
 
 const fs = builtin("fs");
 const isWindows = process.platform === "win32";
+
+export class JournalDirectory {
+  /** Absolute. */
+  readonly path: string;
+
+  #isLocal: boolean | undefined;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Whether this system alone uses its file system. */
+  get isLocal(): boolean {
+    this.#isLocal ??= isLocal(this.path);
+    return this.#isLocal;
+  }
+
+  /**
+   * Returns a directory that is there.
+   *
+   * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where another user could write into it
+   */
+  static at(path: string): JournalDirectory {
+    const why = whyNotTrusted(path);
+    if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
+    return new JournalDirectory(path);
+  }
+
+  /**
+   * Returns a directory, and makes it where it does not exist; nothing is made in
+   * a place where it would not be trusted.
+   *
+   * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
+   */
+  static made(path: string): JournalDirectory {
+    if (!fs.existsSync(path)) {
+      const above = nearestAbove(path);
+      const why = isWindows ? undefined : whyNotMadeIn(above);
+      if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
+      try {
+        fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+      } catch (error) {
+        throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message);
+      }
+    }
+    return JournalDirectory.at(path);
+  }
+
+  /** Returns the path of a file in it. */
+  file(name: string): string {
+    return builtin("path").join(this.path, name);
+  }
+}
 
 /**
  * Returns the directory for journals, and makes it where it does not exist.
@@ -13,12 +70,12 @@ const isWindows = process.platform === "win32";
  * @param wanted what the operator or the program has set
  * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
  */
-export function journalDirectory(wanted: string | undefined): string {
-  if (wanted !== undefined) return prepared(builtin("path").resolve(wanted));
+export function journalDirectory(wanted: string | undefined): JournalDirectory {
+  if (wanted !== undefined) return JournalDirectory.made(builtin("path").resolve(wanted));
   let refusal: unknown;
   for (const candidate of defaultPlaces()) {
     try {
-      return prepared(candidate);
+      return JournalDirectory.made(candidate);
     } catch (error) {
       refusal ??= error;
     }
@@ -40,48 +97,50 @@ function* defaultPlaces(): Generator<string> {
   // Under sudo the home directory may be another user's, which must not get files of root.
   if (isOwn(homedir())) yield join(homedir(), ".local", "state", "atexit");
   if (XDG_RUNTIME_DIR !== undefined && isOwn(XDG_RUNTIME_DIR)) yield join(XDG_RUNTIME_DIR, "atexit");
-  yield join(tmpdir(), `atexit-${process.geteuid?.() ?? "user"}`);
+  yield* temporaryPlaces(tmpdir());
+}
+
+/** Lists directories in a place where another user may have made those with names that can be known before. */
+function* temporaryPlaces(tmp: string): Generator<string> {
+  const { join } = builtin("path");
+  const name = `atexit-${process.geteuid?.() ?? "user"}`;
+  yield join(tmp, name);
+  const others = fs.readdirSync(tmp).filter((file) => file.startsWith(`${name}-`));
+  yield* others.map((file) => join(tmp, file)).filter(isOwn);
+  yield join(tmp, `${name}-${Math.random().toString(36).slice(2)}`);
 }
 
 function isOwn(path: string): boolean {
-  const stats = fs.statSync(path, { throwIfNoEntry: false });
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
   return stats?.isDirectory() === true && (isWindows || stats.uid === process.geteuid?.());
 }
 
-function prepared(path: string): string {
+function nearestAbove(path: string): string {
+  const { dirname } = builtin("path");
+  let above = dirname(path);
+  while (!fs.existsSync(above) && above !== dirname(above)) above = dirname(above);
+  return above;
+}
+
+/** Returns why a directory made in another one could be replaced, or is not this user's to make there. */
+function whyNotMadeIn(above: string): string | undefined {
   try {
-    fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    return whyReplaceable(above, { isSticky: true });
   } catch (error) {
-    throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message);
+    return (error as Error).message;
   }
-  const why = whyNotTrusted(path);
-  if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
-  return path;
 }
 
 /** Returns why other users could write into a directory, or `undefined`. Windows has access lists; untested here. */
 export function whyNotTrusted(path: string): string | undefined {
-  if (isWindows) return undefined;
-  const me = process.geteuid?.();
-  const { dirname } = builtin("path");
   const own = fs.lstatSync(path, { throwIfNoEntry: false });
   if (own === undefined) return "it does not exist";
-  if (!own.isSymbolicLink() && !own.isDirectory()) return "it is no directory";
-  if (own.isDirectory() && (own.mode & 0o077) !== 0) return `others have access to it (mode ${mode(own.mode)})`;
-  for (let at = path; ; at = dirname(at)) {
-    const stats = at === path ? own : fs.lstatSync(at);
-    const mine = stats.uid === me;
-    // A link by the system itself (/var/run, /tmp on macOS) leads where the system wants.
-    if (stats.isSymbolicLink() && (at === path || stats.uid !== 0 || me === 0)) return `${at} is a symbolic link`;
-    if (!mine && (at === path || stats.uid !== 0)) return `${at} belongs to another user (uid ${stats.uid})`;
-    const isOpenToAll = (stats.mode & 0o002) !== 0 && (stats.mode & 0o1000) === 0;
-    if (stats.isDirectory() && isOpenToAll) return `anybody can replace what is in ${at} (mode ${mode(stats.mode)})`;
-    if (at === dirname(at)) return undefined;
-  }
-}
-
-function mode(bits: number): string {
-  return `0${(bits & 0o7777).toString(8)}`;
+  if (own.isSymbolicLink()) return `${path} is a symbolic link`;
+  if (!own.isDirectory()) return "it is no directory";
+  if (isWindows) return undefined;
+  if (own.uid !== process.geteuid?.()) return `${path} belongs to another user (uid ${own.uid})`;
+  if ((own.mode & 0o077) !== 0) return `others have access to it (mode ${modeOf(own)})`;
+  return whyReplaceable(path);
 }
 
 /** Returns why a file in such a directory cannot be this user's journal, or `undefined`. */
@@ -89,7 +148,7 @@ export function whyNotOwn(stats: import("node:fs").Stats): string | undefined {
   if (!stats.isFile()) return "it is no regular file";
   if (isWindows) return undefined;
   if (stats.uid !== process.geteuid?.()) return `it belongs to another user (uid ${stats.uid})`;
-  if ((stats.mode & 0o077) !== 0) return `others have access to it (mode ${mode(stats.mode)})`;
+  if ((stats.mode & 0o077) !== 0) return `others have access to it (mode ${modeOf(stats)})`;
   if (stats.nlink > 1) return "it has a second name";
   return undefined;
 }

@@ -6,6 +6,8 @@
 //   <owner>-<random>.jsonl.next                 a journal's shorter version, while it stands for the journal
 //   <owner>-<random>.jsonl.tmp                  the same, before it is complete
 //   <owner>-<random>.jsonl.refused              a journal that no process carries out
+//   <owner>-<random>.jsonl.left-<view>          a journal of which no more could be done where mounts are as that view has them
+//   <owner>-<random>.jsonl.died                 made by the guard when its owner died: its time is that time
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { type Life, lifeOfProcess, type Owner, thisProcess } from "../../platform/process-identity.ts";
@@ -15,6 +17,7 @@ export interface NamedOwner {
   /** The beginning of its boot id. */
   readonly boot: string;
   readonly pidns: string;
+  readonly view: string;
   readonly pid: number;
   readonly start: string;
 }
@@ -26,31 +29,30 @@ export interface JournalName {
   readonly journal: string;
   /** The process that carries the journal out; its owner where none does. */
   readonly holder: NamedOwner;
-  readonly kind: "journal" | "claim" | "next" | "tmp" | "refused";
+  readonly kind: "journal" | "claim" | "left" | OtherKind;
+  /** For `left`: the view of the file system in which it was tried last. */
+  readonly triedIn?: string;
 }
 
-const OWNER = "([0-9a-z]+)-(\\d+)-(\\d+)-(\\d+)-[0-9a-f]{8}";
-const NAME = new RegExp(`^(${OWNER}\\.jsonl)(?:\\.(?:(${OWNER})\\.claim|(next|tmp|refused)))?$`);
+type OtherKind = "next" | "tmp" | "refused" | "died";
+
+/** Boot, pid namespace, view of the file system, pid, start. */
+const OWNER = "([0-9a-z]+)-([0-9t]+)-(\\d+)-(\\d+)-(\\d+)-[0-9a-f]{8}";
+const NAME = new RegExp(`^(${OWNER}\\.jsonl)(?:\\.(?:(${OWNER})\\.claim|left-(\\d+)|(next|tmp|refused|died)))?$`);
 
 export function parseName(file: string): JournalName | undefined {
   const match = NAME.exec(file);
   if (match === null) return undefined;
-  const [, journal = "", boot, pidns, pid, start, claimant, claimBoot, claimNs, claimPid, claimStart, other] = match;
-  const holder =
-    claimant === undefined
-      ? { boot, pidns, pid, start }
-      : { boot: claimBoot, pidns: claimNs, pid: claimPid, start: claimStart };
-  return {
-    file,
-    journal,
-    holder: {
-      boot: holder.boot ?? "",
-      pidns: holder.pidns ?? "",
-      pid: Number(holder.pid),
-      start: holder.start ?? "0",
-    },
-    kind: claimant !== undefined ? "claim" : ((other as "next" | "tmp" | "refused" | undefined) ?? "journal"),
-  };
+  const [, journal = "", boot, pidns, view, pid, start, claimant, ...rest] = match;
+  const [triedIn, other] = rest.splice(-2);
+  if (claimant !== undefined) return { file, journal, holder: named(rest), kind: "claim" };
+  const holder = named([boot, pidns, view, pid, start]);
+  if (triedIn !== undefined) return { file, journal, holder, kind: "left", triedIn };
+  return { file, journal, holder, kind: (other as OtherKind | undefined) ?? "journal" };
+}
+
+function named([boot = "", pidns = "", view = "", pid, start = "0"]: readonly (string | undefined)[]): NamedOwner {
+  return { boot, pidns, view, pid: Number(pid), start };
 }
 
 /** Returns a name for a new journal of this process. */
@@ -74,12 +76,22 @@ export function newClaimName(journal: string): string {
   return `${journal}.${newToken()}.claim`;
 }
 
-/** Returns a name that is given only once: `<boot>-<pidns>-<pid>-<start>-<random>` of this process. */
+/** Returns a name for a journal of which no more can be done where this process is. */
+export function newLeftName(journal: string): string {
+  return `${journal}.left-${thisProcess().view}`;
+}
+
+/** Returns the name of the file whose time is that of a journal's owner's death. */
+export function diedName(journal: string): string {
+  return `${journal}.died`;
+}
+
+/** Returns a name that is given only once: `<boot>-<pidns>-<view>-<pid>-<start>-<random>` of this process. */
 export function newToken(): string {
-  const { pidns, pid, start } = thisProcess();
+  const { pidns, view, pid, start } = thisProcess();
   // The number only has to be unique: no other user can write into the directory.
   const random = Math.trunc(Math.random() * 2 ** 32);
-  return `${bootPart()}-${pidns}-${pid}-${start}-${random.toString(16).padStart(8, "0")}`;
+  return `${bootPart()}-${pidns}-${view}-${pid}-${start}-${random.toString(16).padStart(8, "0")}`;
 }
 
 const TOKEN = new RegExp(`^${OWNER}$`);
@@ -87,9 +99,7 @@ const TOKEN = new RegExp(`^${OWNER}$`);
 /** Returns the owner that a token names, or `undefined` where the text is no token. */
 export function parseToken(token: string): NamedOwner | undefined {
   const match = TOKEN.exec(token);
-  if (match === null) return undefined;
-  const [, boot = "", pidns = "", pid, start = "0"] = match;
-  return { boot, pidns, pid: Number(pid), start };
+  return match === null ? undefined : named(match.slice(1));
 }
 
 /** Returns the part that all tokens of one process have in common. */

@@ -1,18 +1,29 @@
 // The format of a journal: one JSON object a line, always appended.
 //
-//   {"atexit":1,"owner":{…},…}     the header
+//   {"atexit":1.1,"owner":{…},…}   the header
 //   {"locked":true}                 the guard holds a kernel lock on the file
-//   {"id":7,"do":"remove",…}        a recipe
+//   {"id":7,"do":"remove",…}        a recipe; a second line with its id stands for the first
 //   {"done":7}                      it was carried out, or cancelled
+//   {"try":7}                       it was begun
+//   {"died":…}                      what is known of the time of the owner's death, when the journal was first claimed
 //   {"complete":true}               the last line of a shorter copy
 
 import type { Owner } from "../../platform/process-identity.ts";
 
-/** The version of the format; it rises when an older package could no longer carry a journal out. */
-export const VERSION = 1;
+/**
+ * The version of the format; it rises when an older package could no longer carry a
+ * journal out. A journal of another version is left to those who understand it.
+ */
+export const VERSION = 1.1;
 
-/** The size beyond which a journal is neither written nor read, in bytes. */
+/** The size beyond which a journal is not written, in bytes. */
 export const LONGEST_JOURNAL = 128 * 1024 * 1024;
+
+/** The size beyond which it is not read, in bytes: who carries it out adds lines. */
+export const LONGEST_READ = LONGEST_JOURNAL + 32 * 1024 * 1024;
+
+/** The length beyond which a line is no recipe, in bytes. */
+export const LONGEST_LINE = 1024 * 1024;
 
 /** The first line: the journal's owner, and the facts needed to carry the journal out. */
 export interface Header {
@@ -22,6 +33,8 @@ export interface Header {
   readonly program: string;
   /** When the journal was begun, in ISO 8601. */
   readonly since: string;
+  /** How long the system had been running at that time, in seconds: a clock that was set since shows by it. */
+  readonly uptime: number;
   /** The owner's executable. */
   readonly node: string;
   /** The file that the trace of the owner's end is written to, where there is one. */

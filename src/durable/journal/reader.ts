@@ -2,9 +2,10 @@
 // memory, and with no faith in what it holds.
 
 import { builtin } from "../../platform/node-builtins.ts";
-import { whyNotOwn } from "./directory.ts";
-import { COMPLETE, type Header, LONGEST_JOURNAL, VERSION } from "./format.ts";
-import type { Owner } from "../../platform/process-identity.ts";
+import { type JournalDirectory, whyNotOwn } from "./directory.ts";
+import type { JournalName } from "./file-name.ts";
+import { COMPLETE, type Header, LONGEST_LINE, LONGEST_READ, VERSION } from "./format.ts";
+import { isOwner } from "../../platform/process-identity.ts";
 import { isRecipe, type Recipe } from "../recipes/recipe.ts";
 
 /** A recipe that is still to be carried out. */
@@ -21,12 +22,19 @@ export interface ReadJournal {
   readonly pending: readonly Pending[];
   /** Whether the owner and its guard hold a kernel lock on the journal as long as they live. */
   readonly locked: boolean;
+  /** What was known of the time of the owner's death when the journal was first claimed. */
+  readonly died: Died | undefined;
   /** Lines that were left out, and why. */
   readonly problems: readonly string[];
 }
 
-/** The length beyond which a line is no recipe, in bytes. */
-const LONGEST_LINE = 1024 * 1024;
+/** The last sign of life of an owner, by the clock of the journal's file system in milliseconds; `null` where there is no evidence. */
+export interface Died {
+  readonly at: number | null;
+}
+
+/** Why a journal is not read: there is nothing in it; a newer version has written it; or another reason. */
+export type NotRead = "empty" | "newer" | { readonly refused: string };
 
 /** How many problems of one journal are reported. */
 const MOST_PROBLEMS = 10;
@@ -35,29 +43,39 @@ const CHUNK = 64 * 1024;
 
 const fs = builtin("fs");
 
-/**
- * @param path where it is now
- * @param copy where a shorter version of it may be
- * @returns the journal; why no process may carry it out; `"empty"` where there is nothing in it
- */
-export function readJournal(path: string, copy: string): ReadJournal | "empty" | { readonly refused: string } {
+/** Reads a journal, or the shorter version that stands for it. */
+export function readJournal(directory: JournalDirectory, { file, journal }: JournalName): ReadJournal | NotRead {
   const state = new State();
-  const why = readInto(state, path, copy);
+  const why = readInto(state, directory.file(file), directory.file(`${journal}.next`));
   if (why !== undefined) return { refused: why };
+  if (state.isNewer) return "newer";
   if (state.refused !== undefined) return { refused: state.refused };
   if (state.header === undefined) return state.isEmpty ? "empty" : { refused: "it has no header" };
-  const { header, pending, locked, problems } = state;
-  return { header, pending: [...pending.values()], locked, problems };
+  const { header, pending, locked, died, problems } = state;
+  return { header, pending: [...pending.values()], locked, died, problems };
 }
 
 /** Returns the header alone, of a journal that may be long and in use. */
-export function readHeader(path: string): Header | undefined {
+export function readHeader(directory: JournalDirectory, { file, journal }: JournalName): Header | undefined {
+  return readBeginning(directory.file(file)).header ?? readBeginning(directory.file(`${journal}.next`)).header;
+}
+
+/** Reports whether a journal tells of a kernel lock, which its owner and its guard hold as long as they live. */
+export function tellsOfLock(directory: JournalDirectory, { file }: JournalName): boolean {
+  return readBeginning(directory.file(file)).locked;
+}
+
+/** The guard writes its line as soon as it has begun, soon after the owner's first. */
+const BEGINNING = 20_000;
+
+function readBeginning(path: string): State {
   const state = new State();
-  const why = readLines(path, (line) => {
+  readLines(path, (line) => {
     state.take(line);
-    return state.header === undefined && state.refused === undefined && state.lines < 3;
+    const isEnough = state.header !== undefined && state.locked;
+    return !isEnough && state.refused === undefined && !state.isNewer && state.lines < BEGINNING;
   });
-  return why === undefined ? state.header : undefined;
+  return state;
 }
 
 /** @returns why not */
@@ -72,7 +90,7 @@ function readInto(state: State, path: string, copy: string): string | undefined 
   if (hasCopy === undefined && isComplete) state.become(withCopy);
   return readLines(path, (line) => {
     state.take(line);
-    return state.refused === undefined;
+    return state.refused === undefined && !state.isNewer;
   });
 }
 
@@ -80,8 +98,10 @@ function readInto(state: State, path: string, copy: string): string | undefined 
 class State {
   header: Header | undefined;
   refused: string | undefined;
+  isNewer = false;
   pending = new Map<number, Pending>();
   locked = false;
+  died: Died | undefined;
   problems: string[] = [];
   lines = 0;
   /** Whether there are no lines but the guard's. */
@@ -111,12 +131,13 @@ class State {
     else if (this.header === undefined) this.refused = "it does not begin with a header";
     else if (line["done"] !== undefined) this.pending.delete(line["done"] as number);
     else if (line["try"] !== undefined) this.#takeTry(line["try"] as number);
+    else if (line["died"] !== undefined) this.#takeDied(line["died"]);
     else if (Number.isSafeInteger(line["id"]) && isRecipe(line)) this.#takeRecipe(line);
     else this.#problem(`line ${this.lines} is no recipe that this version knows: ${text.slice(0, 200)}`);
   }
 
   #takeHeader(line: Readonly<Record<string, unknown>>): void {
-    if (line["atexit"] !== VERSION) this.refused = "a newer version of atexit has written it";
+    if (line["atexit"] !== VERSION) this.isNewer = true;
     else if (isHeader(line)) this.header = line as unknown as Header;
     else this.refused = "its header cannot be read";
   }
@@ -126,9 +147,13 @@ class State {
     if (pending !== undefined) pending.tries += 1;
   }
 
+  #takeDied(at: unknown): void {
+    this.died ??= { at: Number.isFinite(at) ? (at as number) : null };
+  }
+
   #takeRecipe({ id, ...recipe }: Readonly<Record<string, unknown>>): void {
-    if (this.pending.has(id as number)) return; // the shorter version has it too
-    this.pending.set(id as number, { id: id as number, recipe: recipe as unknown as Recipe, tries: 0 });
+    const tries = this.pending.get(id as number)?.tries ?? 0;
+    this.pending.set(id as number, { id: id as number, recipe: recipe as unknown as Recipe, tries });
   }
 
   #problem(problem: string): void {
@@ -145,18 +170,17 @@ function parse(line: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-function isHeader({ owner, program, since, node, trace }: Readonly<Record<string, unknown>>): boolean {
-  const isText = (value: unknown) => typeof value === "string";
-  if (typeof owner !== "object" || owner === null) return false;
-  const { pid, start, boot, pidns, machine, thread } = owner as { [K in keyof Owner]: unknown };
-  const isThread = (value: unknown) =>
-    typeof value === "object" && value !== null && "tid" in value && "start" in value && isText(value.start);
+function isHeader({ owner, program, since, uptime, node, trace }: Readonly<Record<string, unknown>>): boolean {
   return (
-    Number.isSafeInteger(pid) &&
-    [start, boot, pidns, machine, program, since, node].every(isText) &&
-    (thread === undefined || isThread(thread)) &&
+    isOwner(owner) &&
+    [program, since, node].every(isText) &&
+    Number.isFinite(uptime) &&
     (trace === undefined || isText(trace))
   );
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 /**
@@ -178,7 +202,7 @@ function readLines(path: string, each: (line: string | undefined) => boolean): s
     const stats = fs.fstatSync(fd);
     const why = whyNotOwn(stats);
     if (why !== undefined) return why;
-    if (stats.size > LONGEST_JOURNAL) return `it is longer than ${LONGEST_JOURNAL} bytes`;
+    if (stats.size > LONGEST_READ) return `it is longer than ${LONGEST_READ} bytes`;
     eachLine(fd, each);
     return undefined;
   } finally {

@@ -3,21 +3,30 @@
 // empty, and is removed after a while.
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { credentials } from "../../platform/process-identity.ts";
 import { durableError } from "../../errors/durable.ts";
-import { COMPLETE, type Header, LOCKED, LONGEST_JOURNAL } from "./format.ts";
+import { report } from "../../diagnostics/stderr.ts";
+import { COMPLETE, type Header, LOCKED, LONGEST_JOURNAL, LONGEST_LINE } from "./format.ts";
 import { jsonOf, type Recipe } from "../recipes/recipe.ts";
 
 /** How much room finished recipes may take before the file is written anew, in bytes. */
 const WORTH_SHORTENING = 64 * 1024;
 
 const fs = builtin("fs");
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = fs.constants;
 
 export class Journal {
-  /** The descriptor of the file, which a guard inherits. */
-  readonly fd: number;
+  /** A descriptor of the file, to be read alone, which a guard inherits for the kernel's lock. */
+  fd: number;
   readonly path: string;
   readonly #header: string;
   readonly #sync: boolean;
+  readonly #uid: number;
+  /**
+   * The descriptor to write with. Root has none: whoever takes over a process that
+   * has dropped its privileges could write root's orders with it.
+   */
+  #writable: number | undefined;
   /** The lines as they were written: the smallest form of a recipe. */
   readonly #pending = new Map<number, string>();
   #lastId = 0;
@@ -34,9 +43,11 @@ export class Journal {
     this.path = path;
     this.#sync = sync;
     this.#header = `${JSON.stringify(header)}\n`;
-    const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = fs.constants;
+    this.#uid = header.owner.uid;
     try {
-      this.fd = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0o600);
+      const fd = fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
+      this.fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
+      this.#keep(fd);
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", path, (error as Error).message);
     }
@@ -47,15 +58,39 @@ export class Journal {
     return this.#pending.size;
   }
 
+  /** Whether this process still acts in the name of the user that the journal belongs to. */
+  get isOwn(): boolean {
+    return credentials().uid === this.#uid;
+  }
+
+  /**
+   * Returns the time by the clock of the file system that the journal is on, in
+   * milliseconds: a program's own clock can be a test's.
+   *
+   * @throws an error with the code `ERR_ATEXIT_JOURNAL`
+   */
+  clock(): number {
+    try {
+      this.#append("\n");
+      return fs.fstatSync(this.fd).mtimeMs;
+    } catch (error) {
+      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+    }
+  }
+
   /**
    * Writes a recipe down.
    *
    * @throws an error with the code `ERR_ATEXIT_JOURNAL`; then it is not in the journal
    */
   add(recipe: Recipe): number {
-    const id = ++this.#lastId;
+    const id = this.#lastId + 1;
     const line = lineOf(id, recipe);
-    if (this.#size + line.length > LONGEST_JOURNAL) {
+    const length = Buffer.byteLength(line);
+    if (length > LONGEST_LINE) {
+      throw durableError("ERR_ATEXIT_JOURNAL", this.path, `it takes more than ${LONGEST_LINE} bytes`);
+    }
+    if (this.#size + length + this.#header.length + LOCKED.length > LONGEST_JOURNAL) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, "it has reached its greatest length");
     }
     try {
@@ -63,13 +98,61 @@ export class Journal {
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
     }
+    this.#lastId = id;
     this.#pending.set(id, line);
     return id;
   }
 
+  /** Writes down what has become known about a pending recipe. Where that fails the recipe stays as it was. */
+  update(id: number, recipe: Recipe): void {
+    const before = this.#pending.get(id);
+    const line = lineOf(id, recipe);
+    if (before === undefined || line.length > LONGEST_LINE) return;
+    try {
+      this.#live += this.#append(line) - Buffer.byteLength(before);
+      this.#pending.set(id, line);
+    } catch {
+      // The disk is full: what is known less about is left alone in doubt.
+    }
+  }
+
+  /**
+   * Looks whether the file is as this process has left it, and writes it anew where
+   * somebody has shortened or removed it: no recipe is lost without a word.
+   *
+   * @returns when it was written last, by the clock of its file system in milliseconds
+   */
+  verify(): number {
+    const { mtimeMs, nlink, size } = fs.fstatSync(this.fd);
+    if ((nlink > 0 && size >= this.#size) || !this.isOwn) return mtimeMs;
+    report(`somebody has ${nlink === 0 ? "removed" : "shortened"} the journal ${this.path}: it is written anew.`);
+    if (nlink === 0) this.#makeAnew();
+    else this.#write((fd) => fs.ftruncateSync(fd, 0));
+    this.#size = 0;
+    this.#live = 0;
+    this.#torn = false;
+    // The guard's lock went with its line, and is no evidence any more.
+    this.#locked = false;
+    const text = [...this.#pending.values()].join("");
+    if (text !== "") this.#live = this.#append(text);
+    return fs.fstatSync(this.fd).mtimeMs;
+  }
+
+  #makeAnew(): void {
+    this.leave();
+    const fd = fs.openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
+    this.fd = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
+    this.#keep(fd);
+  }
+
+  #keep(fd: number): void {
+    this.#writable = this.#uid === 0 ? undefined : fd;
+    if (this.#writable === undefined) fs.closeSync(fd);
+  }
+
   /** Returns the line of a pending recipe as it was written. */
-  line(id: number): string {
-    return this.#pending.get(id) as string;
+  line(id: number): string | undefined {
+    return this.#pending.get(id);
   }
 
   /**
@@ -87,6 +170,7 @@ export class Journal {
       return;
     }
     this.#live -= Buffer.byteLength(line);
+    if (!this.isOwn) return; // its guard finds that it is pending, and has the right to carry it out
     try {
       this.#append(`{"done":${id}}\n`);
     } catch (error) {
@@ -97,9 +181,26 @@ export class Journal {
 
   /** Removes the journal, with all recipes that are pending. */
   close(): void {
-    if (this.#hasCopy) discard(this.#copy);
-    discard(this.path);
+    if (this.isOwn) {
+      if (this.#hasCopy) discard(this.#copy);
+      discard(this.path);
+    }
+    this.leave();
+  }
+
+  /** Leaves the journal to its guard, or to the next start. */
+  leave(): void {
     fs.closeSync(this.fd);
+    if (this.#writable !== undefined) fs.closeSync(this.#writable);
+  }
+
+  #write<R>(write: (fd: number) => R): R {
+    const fd = this.#writable ?? fs.openSync(this.path, O_WRONLY | O_APPEND | O_NOFOLLOW);
+    try {
+      return write(fd);
+    } finally {
+      if (fd !== this.#writable) fs.closeSync(fd);
+    }
   }
 
   /** @returns the length of the text, in bytes */
@@ -107,16 +208,18 @@ export class Journal {
     const whole = this.#size === 0 ? this.#beginning() + text : this.#torn ? TEAR + text : text;
     let written = 0;
     try {
-      written = fs.writeSync(this.fd, whole);
-      // The text is not ASCII; or the disk fills up, and takes a part first.
-      if (written !== whole.length) {
-        const bytes = Buffer.from(whole);
-        while (written < bytes.length) written += fs.writeSync(this.fd, bytes, written);
-      }
-      if (this.#sync) fs.fdatasyncSync(this.fd);
+      this.#write((fd) => {
+        written = fs.writeSync(fd, whole);
+        // The text is not ASCII; or the disk fills up, and takes a part first.
+        if (written !== whole.length) {
+          const bytes = Buffer.from(whole);
+          while (written < bytes.length) written += fs.writeSync(fd, bytes, written);
+        }
+        if (this.#sync) fs.fdatasyncSync(fd);
+      });
     } catch (error) {
       this.#torn = this.#size > 0;
-      if (!this.#torn) this.#truncate();
+      if (!this.#torn && written > 0) this.#truncate();
       throw error;
     }
     this.#torn = false;
@@ -129,6 +232,7 @@ export class Journal {
   }
 
   #clear(): void {
+    if (!this.isOwn) return;
     if (this.#hasCopy) discard(this.#copy);
     this.#hasCopy = false;
     this.#truncate();
@@ -137,7 +241,7 @@ export class Journal {
   /** Empties the file, but does not forget the guard's line. */
   #truncate(): void {
     this.#locked ||= fs.fstatSync(this.fd).size > this.#size && this.#holdsLockedLine();
-    fs.ftruncateSync(this.fd, 0);
+    this.#write((fd) => fs.ftruncateSync(fd, 0));
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
@@ -180,12 +284,12 @@ export class Journal {
   #blot(id: number): boolean {
     try {
       const text = fs.readFileSync(this.path);
-      const from = text.indexOf(`\n{"id":${id},`) + 1;
-      const to = text.indexOf("\n", from);
-      if (from === 0) return false;
       const fd = fs.openSync(this.path, "r+"); // a file opened for appending is written only at its end
       try {
-        fs.writeSync(fd, Buffer.alloc(to - from, " "), 0, to - from, from);
+        for (let at = text.indexOf(`\n{"id":${id},`); at !== -1; at = text.indexOf(`\n{"id":${id},`, at + 1)) {
+          const length = text.indexOf("\n", at + 1) - at - 1;
+          fs.writeSync(fd, Buffer.alloc(length, " "), 0, length, at + 1);
+        }
         if (this.#sync) fs.fdatasyncSync(fd);
       } finally {
         fs.closeSync(fd);

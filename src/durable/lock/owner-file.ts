@@ -198,7 +198,7 @@ function parseRecord(line: string): LockRecord | undefined {
       parseToken(token) !== undefined &&
       typeof owner === "object" &&
       Number.isInteger(owner.pid) &&
-      [owner.start, owner.boot, owner.pidns, owner.machine].every((part) => typeof part === "string");
+      [owner.start, owner.boot, owner.pidns].every((part) => typeof part === "string");
     return isWhole ? record : undefined;
   } catch {
     return undefined;
@@ -211,7 +211,7 @@ export function lifeOfHolder(lock: string, { record, token, isProvable }: LockHo
     const named = token === undefined ? undefined : parseToken(token);
     return named === undefined ? "unknown" : lifeOfNamed(named);
   }
-  const life = lifeOf(record.owner);
+  const life = lifeOf(record.owner, isLocal(lock));
   if (life !== "unknown") return life;
   const me = thisProcess();
   if (record.owner.boot !== me.boot) return isLocal(lock) ? "dead" : "unknown";

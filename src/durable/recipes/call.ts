@@ -7,7 +7,9 @@ import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
 import { ownNodeArguments, withNodeOptions } from "../../platform/node-options.ts";
 import { runCommand } from "./run-command.ts";
-import { DEFAULT_TIMEOUT, isStrings } from "./exec.ts";
+import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
+import { DEFAULT_TIMEOUT, isEnvironment, isStrings } from "./exec.ts";
+import { registeredEnvironment } from "./registered-environment.ts";
 import { type JsonValue, refuseBeyondJson } from "../json-value.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
 
@@ -15,9 +17,13 @@ export interface CallRecipe {
   readonly do: "call";
   /** A file: URL. */
   readonly module: string;
+  /** The file of the module. */
+  readonly code: CodeOnDisk;
   readonly export: string;
   readonly args: readonly JsonValue[];
-  readonly cwd: string;
+  readonly cwd: CodeOnDisk;
+  /** The environment of its registration, as far as commands go by it. */
+  readonly env: Readonly<Record<string, string>>;
   /** The owner's own options for Node, which its modules may need: `--import tsx`. */
   readonly execArgv: readonly string[];
   readonly nodeOptions: string;
@@ -34,7 +40,9 @@ export function describeCall(module: unknown, exportName: unknown, args: readonl
     module: url,
     export: exportName,
     args: structuredClone(args) as readonly JsonValue[],
-    cwd: process.cwd(),
+    code: codeOnDisk(builtin("url").fileURLToPath(url)),
+    cwd: codeOnDisk(process.cwd()),
+    env: registeredEnvironment(),
     execArgv: ownNodeArguments(),
     nodeOptions: process.env["NODE_OPTIONS"] ?? "",
     timeout,
@@ -55,19 +63,29 @@ export const callRecipe: RecipeKind<CallRecipe> = {
     line["module"].startsWith("file:") &&
     typeof line["export"] === "string" &&
     Array.isArray(line["args"]) &&
-    typeof line["cwd"] === "string" &&
+    isCodeOnDisk(line["code"]) &&
+    isCodeOnDisk(line["cwd"]) &&
+    isEnvironment(line["env"]) &&
     isStrings(line["execArgv"]) &&
     typeof line["nodeOptions"] === "string" &&
     Number.isFinite(line["timeout"]),
 
   title: ({ module, export: name }) => `call ${name} of ${module}`,
 
-  async carryOut(recipe, { node }): Promise<Success> {
+  names: ({ module, export: name, args }, { view }) => [`call ${view} ${JSON.stringify([module, name, args])}`],
+
+  async carryOut(recipe, { isOwner, sameView, sameDevices, node }): Promise<Success> {
+    const title = callRecipe.title(recipe);
+    if (!isOwner) {
+      if (!sameView) return "elsewhere";
+      assertStillMeant(recipe.code, title, sameDevices);
+      assertStillMeant(recipe.cwd, title, sameDevices);
+    }
     await runCommand(node, [...recipe.execArgv, packagePath("call")], {
-      cwd: builtin("fs").existsSync(recipe.cwd) ? recipe.cwd : "/",
-      env: withNodeOptions(recipe.nodeOptions),
+      cwd: builtin("fs").existsSync(recipe.cwd.path) ? recipe.cwd.path : "/",
+      env: { ...(isOwner ? withNodeOptions(recipe.nodeOptions) : { NODE_OPTIONS: recipe.nodeOptions }), ...recipe.env },
       timeout: recipe.timeout,
-      title: callRecipe.title(recipe),
+      title,
       input: JSON.stringify({ module: recipe.module, export: recipe.export, args: recipe.args }),
     });
     return "done";

@@ -1,7 +1,10 @@
 // exec: a command, without a shell.
 
+import { builtin } from "../../platform/node-builtins.ts";
+import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
+import { registeredEnvironment } from "./registered-environment.ts";
 import { runCommand } from "./run-command.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
 
@@ -9,7 +12,7 @@ import type { RecipeKind, Success } from "./recipe-kind.ts";
 export interface ExecOptions {
   /** Its working directory; by default the present one. */
   cwd?: string;
-  /** Variables for the command, added to the present environment. */
+  /** Variables for the command, added to those of the present environment that commands go by. */
   env?: Readonly<Record<string, string>>;
   /** How long the command may take before it is ended, in milliseconds. 10,000 by default. */
   timeout?: number;
@@ -19,7 +22,10 @@ export interface ExecRecipe {
   readonly do: "exec";
   readonly command: string;
   readonly args: readonly string[];
-  readonly cwd: string;
+  /** The program that the command's name led to; none where there was none. */
+  readonly program?: CodeOnDisk;
+  readonly cwd: CodeOnDisk;
+  /** The environment of its registration, as far as commands go by it, with what was asked for. */
   readonly env: Readonly<Record<string, string>>;
   readonly timeout: number;
 }
@@ -39,23 +45,69 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
   if (typeof cwd !== "string") throw durableError("ERR_ATEXIT_COMMAND", "cwd", cwd, "a path");
   if (!isEnvironment(env)) throw durableError("ERR_ATEXIT_COMMAND", "env", env, "an object of strings");
   checkTime("timeout", timeout);
-  const absolute = process.getBuiltinModule("path").resolve(cwd);
-  return { do: "exec", command, args: [...args], cwd: absolute, env: { ...env }, timeout: timeout as number };
+  const directory = builtin("path").resolve(cwd);
+  const environment = { ...registeredEnvironment(), ...env };
+  const program = programOf(command, directory, environment["PATH"] ?? "");
+  return {
+    do: "exec",
+    command,
+    args: [...args],
+    ...(program === undefined ? {} : { program: codeOnDisk(program) }),
+    cwd: codeOnDisk(directory),
+    env: environment,
+    timeout: timeout as number,
+  };
+}
+
+/** Returns the program that the system would start for a command. Windows has rules of its own for that. */
+function programOf(command: string, cwd: string, path: string): string | undefined {
+  if (process.platform === "win32") return undefined;
+  const { delimiter, resolve } = builtin("path");
+  const candidates = command.includes("/")
+    ? [resolve(cwd, command)]
+    : path.split(delimiter).map((directory) => resolve(cwd, directory, command));
+  return candidates.find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    const { accessSync, constants, statSync } = builtin("fs");
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 export const execRecipe: RecipeKind<ExecRecipe> = {
-  matches: ({ command, args, cwd, env, timeout }) =>
+  matches: ({ command, args, program, cwd, env, timeout }) =>
     isStrings([command]) &&
     isStrings(args) &&
-    typeof cwd === "string" &&
+    (program === undefined || isCodeOnDisk(program)) &&
+    isCodeOnDisk(cwd) &&
     isEnvironment(env) &&
     Number.isFinite(timeout),
 
   title: ({ command, args }) => `exec ${[command, ...args].join(" ")}`,
 
-  async carryOut({ command, args, cwd, env, timeout }): Promise<Success> {
-    const environment = { ...process.env, ...env };
-    await runCommand(command, args, { cwd, env: environment, timeout, title: `exec ${command}` });
+  names: ({ command, args, program, cwd }, { view }) => [
+    `command ${view} ${JSON.stringify([program?.path ?? command, args, cwd.path])}`,
+  ],
+
+  async carryOut({ command, args, program, cwd, env, timeout }, { isOwner, sameView, sameDevices }): Promise<Success> {
+    const title = `exec ${command}`;
+    if (isOwner) {
+      await runCommand(command, args, { cwd: cwd.path, env: { ...process.env, ...env }, timeout, title });
+      return "done";
+    }
+    // Paths mean something else here: so would the command.
+    if (!sameView) return "elsewhere";
+    if (program === undefined && process.platform !== "win32") {
+      throw durableError("ERR_ATEXIT_REPLACED", title, "there was no such program at registration");
+    }
+    if (program !== undefined) assertStillMeant(program, title, sameDevices);
+    assertStillMeant(cwd, title, sameDevices);
+    await runCommand(program?.path ?? command, args, { cwd: cwd.path, env, timeout, title, name: command });
     return "done";
   },
 };
@@ -64,6 +116,6 @@ export function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((part) => typeof part === "string" && !part.includes("\0"));
 }
 
-function isEnvironment(value: unknown): value is Readonly<Record<string, string>> {
+export function isEnvironment(value: unknown): value is Readonly<Record<string, string>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && isStrings(Object.values(value));
 }

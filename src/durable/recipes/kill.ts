@@ -61,6 +61,8 @@ export const killRecipe: RecipeKind<KillRecipe> = {
 
   title: ({ pid }) => `kill ${pid}`,
 
+  names: ({ pid, start }, { pidns }) => [`process ${pidns} ${pid} ${start}`],
+
   async carryOut(recipe, { sameBoot, samePids }) {
     if (!sameBoot) return "gone";
     if (!samePids) {

@@ -7,10 +7,13 @@ import { durableError } from "../../errors/durable.ts";
 
 type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
 
-/** @throws a `RangeError` with the code `ERR_ATEXIT_PROTECTED_PATH` */
-export function assertRemovable(path: string, { dev, ino }: Id): void {
+/**
+ * @param isMade whether the program made the directory itself: it may be its working directory, or its home, by now
+ * @throws a `RangeError` with the code `ERR_ATEXIT_PROTECTED_PATH`
+ */
+export function assertRemovable(path: string, { dev, ino }: Id, isMade = false): void {
   const what = protectedPaths().get(`${dev}:${ino}`);
-  if (what !== undefined) throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
+  if (what !== undefined && !(isMade && what !== "the root directory")) throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
 }
 
 let kept: { cwd: string; home: string; paths: Map<string, string> } | undefined;

@@ -1,20 +1,36 @@
 // The types of a kind of recipe: its data, its title in reports, and the
 // function that carries it out. Types only.
 
+import type { Owner } from "../../platform/process-identity.ts";
+
 /** How the recipe's owner is related to the process that carries the recipe out. */
 export interface ReplayContext {
   /** Whether the recipe's own thread, which is alive, carries it out. */
   readonly isOwner: boolean;
   /** Whether the system has not started anew since the recipe was written. */
   readonly sameBoot: boolean;
+  /** Whether a path in the recipe means the same here. */
+  readonly sameView: boolean;
+  /** Whether devices have the same numbers here as when the recipe was written. */
+  readonly sameDevices: boolean;
   /** Whether a pid in the recipe means the same here. */
   readonly samePids: boolean;
+  /**
+   * What its owner has made was born by then, by the clock of the journal's file
+   * system in milliseconds; `undefined` where there is no evidence.
+   */
+  readonly bornUntil: number | undefined;
+  /** Returns who has registered something in a directory and is alive, as a sentence. */
+  whoIsIn(realPath: string): string | undefined;
   /** The executable for a `call`: the owner's, as long as it is there. */
   readonly node: string;
 }
 
-/** "gone": the recipe's target was not there any more. */
-export type Success = "done" | "gone";
+/**
+ * "gone": the recipe's target was not there any more; "elsewhere": it may be
+ * there for those who share its owner's view of the system.
+ */
+export type Success = "done" | "gone" | "elsewhere";
 
 /** One kind of recipe. */
 export interface RecipeKind<R extends { readonly do: string }> {
@@ -24,6 +40,15 @@ export interface RecipeKind<R extends { readonly do: string }> {
   json?(recipe: R): string;
   /** Returns the name of the recipe in reports. */
   title(recipe: R): string;
+  /**
+   * Returns names for what the recipe is about: two recipes with one in common are
+   * about the same thing. None where nobody else can mean the same.
+   */
+  names(recipe: R, owner: Pick<Owner, "view" | "pidns">): string[];
+  /** Reports whether the recipe says which thing it is about, or need not. */
+  isIdentified?(recipe: R): boolean;
+  /** Returns the recipe with an identity that could not be known at registration; `undefined` where it cannot be known yet. */
+  identified?(recipe: R): R | undefined;
   /**
    * Carries the recipe out, and only on the target that was registered.
    *

@@ -6,6 +6,7 @@ import { execRecipe, type ExecRecipe } from "./exec.ts";
 import { killRecipe } from "./kill.ts";
 import { removeRecipe, type RemoveRecipe } from "./remove.ts";
 import type { KillRecipe, RecipeKind, ReplayContext, Success, UnlockRecipe } from "./recipe-kind.ts";
+import type { Owner } from "../../platform/process-identity.ts";
 import { unlockRecipe } from "./unlock.ts";
 
 export type Recipe = RemoveRecipe | KillRecipe | ExecRecipe | CallRecipe | UnlockRecipe;
@@ -30,6 +31,21 @@ export function jsonOf(recipe: Recipe): string {
 
 export function titleOf(recipe: Recipe): string {
   return kindOf(recipe).title(recipe);
+}
+
+/** Returns names for what a recipe is about: two recipes with one in common are about the same thing. */
+export function namesOf(recipe: Recipe, owner: Pick<Owner, "view" | "pidns">): string[] {
+  return kindOf(recipe).names(recipe, owner);
+}
+
+/** Reports whether a recipe says which thing it is about, or need not. */
+export function isIdentified(recipe: Recipe): boolean {
+  return kindOf(recipe).isIdentified?.(recipe) ?? true;
+}
+
+/** Returns a recipe with an identity that could not be known at registration; `undefined` where there is none (yet). */
+export function identified(recipe: Recipe): Recipe | undefined {
+  return kindOf(recipe).identified?.(recipe);
 }
 
 export function carryOut(recipe: Recipe, context: ReplayContext): Success | Promise<Success> {

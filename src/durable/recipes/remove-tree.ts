@@ -3,6 +3,7 @@
 // place of a directory meanwhile does not lead out of the tree.
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { canReachByDescriptor, O_PATH } from "../../platform/open-directory.ts";
 import { durableError } from "../../errors/durable.ts";
 
 type Stats = import("node:fs").Stats;
@@ -13,43 +14,101 @@ const TRIES = 10;
 const fs = builtin("fs");
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
 
-/** Whether a descriptor's directory can be reached by name: on Linux with /proc. */
-const canReachByDescriptor = process.platform === "linux" && fs.existsSync("/proc/self/fd");
-
 /**
+ * Removes all that can be removed: one entry that stays does not save the others.
+ *
+ * @param path where the directory can be reached
+ * @param shown its path for people
  * @param stats what the directory must be
- * @throws an error with the code `ERR_ATEXIT_REPLACED` where it is another one,
- *   or something is mounted inside
+ * @throws the error of the first entry that stays; one with the code
+ *   `ERR_ATEXIT_REPLACED` where the directory is another one by now
  */
-export function removeTree(path: string, stats: Stats): void {
-  const mount = mountInside(path);
-  if (mount !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, `${mount} is mounted inside`);
-  removeDirectory(Buffer.from(path), stats.dev, stats.ino);
+export function removeTree(path: string, shown: string, stats: Stats): void {
+  const tree = new Tree(stats.dev);
+  tree.remove(Buffer.from(path), shown, stats.ino);
+  if (tree.failure !== undefined) throw tree.failure;
 }
 
-function removeDirectory(path: Buffer, dev: number, ino?: number): void {
-  for (let tries = 1; ; tries += 1) {
-    const fd = open(path);
+class Tree {
+  failure: unknown;
+  readonly #dev: number;
+
+  constructor(dev: number) {
+    this.#dev = dev;
+  }
+
+  /** Removes a directory. Reports whether it is gone. */
+  remove(path: Buffer, shown: string, ino?: number): boolean {
+    for (let tries = 1; ; tries += 1) {
+      if (!this.#emptied(path, shown, ino)) return false;
+      try {
+        fs.rmdirSync(path);
+        return true;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "ENOENT") return true;
+        if (code !== "ENOTEMPTY" && code !== "EEXIST") return this.#stays(shown, error);
+        if (tries === TRIES)
+          return this.#stays(shown, durableError("ERR_ATEXIT_STILL_THERE", shown, "something goes on filling it"));
+      }
+    }
+  }
+
+  #emptied(path: Buffer, shown: string, ino: number | undefined): boolean {
+    let fd: number;
+    try {
+      fd = open(path);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "ENOENT" || this.#stays(shown, error);
+    }
     try {
       const found = fs.fstatSync(fd);
-      if (found.dev !== dev || (ino !== undefined && found.ino !== ino)) {
-        const why = found.dev === dev ? "another directory has taken its place" : "it is on another file system";
-        throw durableError("ERR_ATEXIT_REPLACED", path.toString(), why);
+      if (found.dev !== this.#dev || (ino !== undefined && found.ino !== ino)) {
+        const why = found.dev === this.#dev ? "another directory has taken its place" : "it is on another file system";
+        return this.#stays(shown, durableError("ERR_ATEXIT_REPLACED", shown, why));
       }
-      empty(fd, canReachByDescriptor ? Buffer.from(`/proc/self/fd/${fd}`) : path, dev);
+      return this.#empty(fd, canReachByDescriptor ? Buffer.from(`/proc/self/fd/${fd}`) : path, shown);
+    } catch (error) {
+      return this.#stays(shown, error);
     } finally {
       fs.closeSync(fd);
     }
-    try {
-      fs.rmdirSync(path);
-      return;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return;
-      if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
-      if (tries === TRIES)
-        throw durableError("ERR_ATEXIT_STILL_THERE", path.toString(), "something goes on filling it");
+  }
+
+  #empty(fd: number, directory: Buffer, shown: string): boolean {
+    let isEmpty = true;
+    for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
+      const path = Buffer.concat([directory, SLASH, entry.name]);
+      const shownEntry = `${shown}/${entry.name.toString()}`;
+      const isGone = isDirectory(entry, path) ? this.remove(path, shownEntry) : this.#unlink(fd, path, shownEntry);
+      isEmpty &&= isGone;
     }
+    return isEmpty;
+  }
+
+  #unlink(fd: number, path: Buffer, shown: string): boolean {
+    try {
+      unlink(path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EACCES") return this.#stays(shown, error);
+    }
+    try {
+      fs.fchmodSync(fd, 0o700); // a directory of this user's without the permission to write to it
+      unlink(path);
+      return true;
+    } catch (error) {
+      return this.#stays(shown, error);
+    }
+  }
+
+  /** Notes why an entry stays; its path through a descriptor says nothing to people. */
+  #stays(shown: string, error: unknown): false {
+    const { code = "", message, syscall = "" } = error as NodeJS.ErrnoException;
+    this.failure ??= code.startsWith("ERR_")
+      ? error
+      : Object.assign(durableError("ERR_ATEXIT_STILL_THERE", shown, `${syscall} ${code}`.trim() || message), { cause: error });
+    return false;
   }
 }
 
@@ -58,23 +117,19 @@ function open(path: Buffer): number {
   try {
     return fs.openSync(path, flags);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-    fs.chmodSync(path, 0o700); // a directory of this user's without the permission to enter it
+    if ((error as NodeJS.ErrnoException).code !== "EACCES" || !canReachByDescriptor) throw error;
+    allowEntering(path);
     return fs.openSync(path, flags);
   }
 }
 
-function empty(fd: number, directory: Buffer, dev: number): void {
-  for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
-    const path = Buffer.concat([directory, SLASH, entry.name]);
-    const remove = () => (isDirectory(entry, path) ? removeDirectory(path, dev) : unlink(path));
-    try {
-      remove();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-      fs.fchmodSync(fd, 0o700);
-      remove();
-    }
+/** Gives the permission to enter a directory of this user's, and of no link's. */
+function allowEntering(path: Buffer): void {
+  const fd = fs.openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    fs.chmodSync(`/proc/self/fd/${fd}`, 0o700);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 
@@ -92,24 +147,4 @@ function unlink(path: Buffer): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
-}
-
-/** Returns a directory below this one that is mounted. A bind mount has the same device, and shows only here. */
-function mountInside(path: string): string | undefined {
-  if (process.platform !== "linux") return undefined;
-  let table: string;
-  try {
-    table = fs.readFileSync("/proc/self/mountinfo", "utf8");
-  } catch {
-    return undefined;
-  }
-  const inside = `${fs.realpathSync(path)}/`;
-  for (const line of table.split("\n")) {
-    // proc(5): the fifth field, with \040 for a space.
-    const point = (line.split(" ")[4] ?? "").replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    if (point.startsWith(inside)) return point;
-  }
-  return undefined;
 }

@@ -3,19 +3,24 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
+import { type FileIdentity, identityOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
+import { isLocal, mounts } from "../../platform/file-system.ts";
+import { type OpenEntry, openEntry, type Place, placeOf } from "../../platform/open-directory.ts";
 import { assertRemovable } from "./protected-paths.ts";
-import type { RecipeKind } from "./recipe-kind.ts";
+import type { RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
 
-/** The identity of a file, whatever its path says: device, inode, and birth time in milliseconds. */
-type Identity = readonly [dev: number, ino: number, birth: number];
+type Stats = import("node:fs").Stats;
 
-export interface RemoveRecipe {
+export interface RemoveRecipe extends Place {
   readonly do: "remove";
-  /** Absolute. */
-  readonly path: string;
-  /** The file that was there at registration; where there was none, the time in milliseconds: a later file is meant. */
-  readonly is: Identity | number;
+  /**
+   * The file that is meant; where none was there at registration, that time, by the
+   * clock of the journal's file system in milliseconds: a later file is meant.
+   */
+  readonly is: FileIdentity | number;
+  /** Whether the owner makes it itself, under a name that no other program knows. */
+  readonly made?: true;
 }
 
 /** How far the clock behind a file's time of birth may be late, in milliseconds: one tick. */
@@ -24,17 +29,37 @@ const CLOCK_TICK = 20;
 const fs = builtin("fs");
 const { isAbsolute, resolve } = builtin("path");
 
-/** @throws a `TypeError` or `RangeError` for what must not be removed */
-export function describeRemove(given: unknown): RemoveRecipe {
+/**
+ * @param clock tells the time of registration, by the clock of the journal's file system in milliseconds
+ * @throws a `TypeError` or `RangeError` for what must not be removed
+ */
+export function describeRemove(given: unknown, clock: () => number): RemoveRecipe {
   const path = absolute(given);
   const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return { do: "remove", path, is: Date.now() };
+  const place = placeOf(path);
+  if (stats === undefined) return { do: "remove", ...place, is: clock() };
   if (stats.isDirectory()) assertRemovable(path, stats);
-  return { do: "remove", path, is: [stats.dev, stats.ino, stats.birthtimeMs] };
+  return { do: "remove", ...place, is: identityOf(stats) };
+}
+
+/** Returns the recipe for a file that this program is about to make, under a name that nobody else knows. */
+export function describeRemoveOfNew(path: string): RemoveRecipe {
+  return { do: "remove", ...placeOf(path), is: 0, made: true };
+}
+
+/** Returns the recipe with the identity of the file, where there is one by now that it can mean. */
+export function identified(recipe: RemoveRecipe): RemoveRecipe | undefined {
+  const { below, is: since, ...rest } = recipe;
+  const { path } = rest;
+  if (typeof since !== "number") return undefined;
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined || whyNotNew(stats, since) !== undefined) return undefined;
+  return { ...rest, ...(below === undefined ? {} : placeOf(path)), is: identityOf(stats) };
 }
 
 function absolute(given: unknown): string {
-  if (given instanceof URL && given.protocol === "file:") return builtin("url").fileURLToPath(given);
+  // The slash at the end of a URL would lead through a link.
+  if (given instanceof URL && given.protocol === "file:") return resolve(builtin("url").fileURLToPath(given));
   if (typeof given !== "string" || given === "" || given.includes("\0")) throw durableError("ERR_ATEXIT_PATH", given);
   if (isAbsolute(given)) return resolve(given);
   // Node remembers the working directory, and does not notice when it is gone.
@@ -47,31 +72,79 @@ function absolute(given: unknown): string {
 }
 
 export const removeRecipe: RecipeKind<RemoveRecipe> = {
-  matches: ({ path, is }) =>
+  matches: ({ path, in: parent, below, is, made }) =>
     typeof path === "string" &&
     isAbsolute(path) &&
+    resolve(path) === path &&
     !path.includes("\0") &&
-    (Number.isFinite(is) || (Array.isArray(is) && is.length === 3 && is.every((part) => Number.isFinite(part)))),
+    isFileIdentity(parent) &&
+    (below === undefined || (Number.isSafeInteger(below) && (below as number) > 0)) &&
+    (made === undefined || made === true) &&
+    (Number.isFinite(is) || isFileIdentity(is)),
 
-  json: ({ path, is }) =>
-    `{"do":"remove","path":${JSON.stringify(path)},"is":${typeof is === "number" ? is : `[${is[0]},${is[1]},${is[2]}]`}}`,
+  json: ({ path, in: parent, below, is, made }) =>
+    `{"do":"remove","path":${JSON.stringify(path)},"in":${textOf(parent)}${below === undefined ? "" : `,"below":${below}`},"is":${textOf(is)}${made === true ? ',"made":true' : ""}}`,
 
   title: ({ path }) => `remove ${path}`,
 
-  carryOut({ path, is }, { sameBoot }) {
-    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) return "gone";
-    const why = typeof is === "number" ? whyNotNew(stats, is) : whyNotSame(stats, is, sameBoot);
-    if (why !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, why);
-    if (stats.isDirectory()) {
-      assertRemovable(path, stats);
-      if (!removedEmpty(path)) removeTree(path, stats);
-    } else {
-      fs.unlinkSync(path);
+  names: ({ path, in: parent, below = 1, is }, { view }) => [
+    `path ${view} ${path}`,
+    `entry ${parent[0]}:${parent[1]} ${path.split("/").slice(-below).join("/")}`,
+    ...(typeof is === "number" ? [] : [`file ${is[0]}:${is[1]}:${is[2]}`]),
+  ],
+
+  // What the owner makes itself it identifies itself, as soon as that is made.
+  isIdentified: ({ is, made }) => typeof is !== "number" || made === true,
+
+  identified,
+
+  carryOut(recipe, context) {
+    const entry = openEntry(recipe, context.sameDevices);
+    if (entry === "gone") return notHere(context);
+    if ("why" in entry) {
+      if (!context.sameView) return "elsewhere";
+      throw durableError("ERR_ATEXIT_REPLACED", recipe.path, entry.why);
     }
-    return "done";
+    try {
+      return removeEntry(recipe, entry, context);
+    } finally {
+      entry.close();
+    }
   },
 };
+
+function textOf(is: FileIdentity | number): string {
+  return typeof is === "number" ? String(is) : `[${is[0]},${is[1]},${is[2]}]`;
+}
+
+/** What is not here may be there, for those who see the owner's file systems. */
+function notHere({ sameView }: ReplayContext): Success {
+  return sameView ? "gone" : "elsewhere";
+}
+
+function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context: ReplayContext): Success {
+  const stats = fs.lstatSync(entry.path, { throwIfNoEntry: false });
+  if (stats === undefined) return notHere(context);
+  const isMeant = typeof is !== "number" && isSameFile(stats, entry.path, is, context.sameDevices);
+  if (!isMeant && !context.sameView) return "elsewhere";
+  const why =
+    typeof is !== "number"
+      ? isMeant
+        ? undefined
+        : "another file has taken its place"
+      : (whyNotNew(stats, is) ?? whyNotOwners(stats, entry, context));
+  if (why !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, why);
+  if (!stats.isDirectory()) {
+    fs.unlinkSync(entry.path);
+    return "done";
+  }
+  assertRemovable(path, stats, made === true);
+  assertNoMount(entry.realPath);
+  const alive = context.whoIsIn(entry.realPath);
+  if (alive !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, alive);
+  if (!removedEmpty(entry.path)) removeTree(entry.path, path, stats);
+  return "done";
+}
 
 /** Removes an empty directory, as most are by then, in one call. Reports whether it was empty. */
 function removedEmpty(path: string): boolean {
@@ -83,17 +156,38 @@ function removedEmpty(path: string): boolean {
   }
 }
 
-function whyNotSame(
-  stats: import("node:fs").Stats,
-  [dev, ino, birth]: Identity,
-  sameBoot: boolean,
-): string | undefined {
-  // The numbers of devices are given out anew when the system starts.
-  const isSame = stats.ino === ino && (stats.dev === dev || (!sameBoot && birth > 0)) && stats.birthtimeMs === birth;
-  return isSame ? undefined : "another file has taken its place";
-}
-
-function whyNotNew(stats: import("node:fs").Stats, registeredAt: number): string | undefined {
+function whyNotNew(stats: Stats, registeredAt: number): string | undefined {
   const isNew = stats.birthtimeMs <= 0 || stats.birthtimeMs >= registeredAt - CLOCK_TICK;
   return isNew ? undefined : "it is older than the registration, and was moved here";
+}
+
+/** Returns why a file that was never identified cannot be known to have been its dead owner's, or `undefined`. */
+function whyNotOwners(stats: Stats, entry: OpenEntry, { isOwner, bornUntil }: ReplayContext): string | undefined {
+  if (isOwner) return undefined;
+  if (bornUntil === undefined || stats.birthtimeMs <= 0 || !isLocal(builtin("path").dirname(entry.path))) {
+    return "it was made after the registration, and nothing tells by whom";
+  }
+  if (stats.birthtimeMs > bornUntil) return "it is younger than the last sign of life of the program that registered it";
+  if (stats.isSocket() && isBound(entry.realPath)) return "a program that is alive is bound to it";
+  return undefined;
+}
+
+/** Reports whether a program is bound to a socket, as far as this network namespace shows. Source: proc_net(5). */
+function isBound(path: string): boolean {
+  try {
+    return fs.readFileSync("/proc/net/unix", "utf8").split("\n").some((line) => line.endsWith(` ${path}`));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @throws an error with the code `ERR_ATEXIT_REPLACED` where something is mounted
+ *   on a directory or below it. A bind mount has the same device, and shows only here.
+ */
+function assertNoMount(path: string): void {
+  const mount = mounts().find(({ point }) => point === path || point.startsWith(`${path}/`));
+  if (mount === undefined) return;
+  const where = mount.point === path ? "it is a mount point" : `${mount.point} is mounted inside`;
+  throw durableError("ERR_ATEXIT_REPLACED", path, where);
 }

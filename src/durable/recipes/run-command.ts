@@ -10,6 +10,8 @@ interface CommandOptions {
   timeout: number;
   /** The name of the command in errors. */
   title: string;
+  /** The name by which the command is told it was called; its path by default. */
+  name?: string;
   /** The text for the command's standard input. */
   input?: string;
 }
@@ -28,9 +30,10 @@ const LISTEN_ON = 100;
  * @throws an error with the code `ERR_ATEXIT_COMMAND_FAILED`
  */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
-  const { cwd, env, timeout, title, input } = options;
+  const { cwd, env, timeout, title, name = command, input } = options;
   return new Promise((resolve, reject) => {
     const child = builtin("child_process").spawn(command, args, {
+      argv0: name,
       cwd,
       env,
       stdio: [input === undefined ? "ignore" : "pipe", "ignore", "pipe"],

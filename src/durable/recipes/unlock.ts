@@ -16,5 +16,8 @@ export const unlockRecipe: RecipeKind<UnlockRecipe> = {
 
   title: ({ path }) => `unlock ${path}`,
 
+  // Who takes a lock waits until its dead holder's recipes are over: the lock itself sees to that.
+  names: () => [],
+
   carryOut: releaseLock,
 };

@@ -2,73 +2,124 @@
 // guards and recoveries that try, one succeeds.
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { SYSTEM_PATH } from "../../platform/system-programs.ts";
+import type { JournalDirectory } from "../journal/directory.ts";
 import type { Header } from "../journal/format.ts";
-import { isOfAnotherBoot, type JournalName, lifeOfNamed, newClaimName } from "../journal/file-name.ts";
+import {
+  diedName,
+  isOfAnotherBoot,
+  type JournalName,
+  lifeOfNamed,
+  newClaimName,
+  newLeftName,
+} from "../journal/file-name.ts";
 import { type Life, lifeOf } from "../../platform/process-identity.ts";
-import { type Pending, readHeader, readJournal } from "../journal/reader.ts";
+import { type Died, type NotRead, type Pending, readHeader, readJournal, tellsOfLock } from "../journal/reader.ts";
 
 /** A journal that this process, and no other, carries out. */
 export interface Claim {
+  readonly name: JournalName;
+  /** Where it is now. */
   readonly path: string;
   readonly header: Header;
   readonly pending: readonly Pending[];
   readonly problems: readonly string[];
-  /** Appends a line to the journal. */
+  readonly died: Died;
+  /** The time of the claim, by the clock of the journal's file system in milliseconds. */
+  readonly claimedAt: number;
+  /** Appends a line to the journal; a disk that is full stops no recipe. */
   write(line: Readonly<Record<string, unknown>>): void;
   /** Removes the journal, in which nothing is left to do. */
   remove(): void;
   /** Gives the journal back, for the next start to try again. */
   release(): void;
+  /** Leaves the journal to those who share its owner's view of the file system. */
+  leave(): void;
 }
 
 /** Why a journal could not be claimed. */
-export type NotClaimed = "taken" | "empty" | { readonly refused: string };
+export type NotClaimed = "taken" | NotRead;
 
 const fs = builtin("fs");
 
 /** @param name a journal whose holder is dead */
-export function claim(directory: string, name: JournalName): Claim | NotClaimed {
-  const { join } = builtin("path");
-  const from = join(directory, name.file);
-  const path = join(directory, newClaimName(name.journal));
-  const copy = join(directory, `${name.journal}.next`);
-  // The journal is read before it is renamed: a refused journal stays where it is.
-  const before = readJournal(from, copy);
-  if (before !== "empty" && "refused" in before && fs.existsSync(from)) return before;
+export function claim(directory: JournalDirectory, name: JournalName): Claim | NotClaimed {
+  const from = directory.file(name.file);
+  const claimed = newClaimName(name.journal);
+  const path = directory.file(claimed);
+  // The journal is read before it is renamed: one that is not carried out stays where it is.
+  const before = readJournal(directory, name);
+  if ((before === "newer" || (before !== "empty" && "refused" in before)) && fs.existsSync(from)) return before;
   try {
     fs.renameSync(from, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "taken";
     throw error;
   }
-  const read = readJournal(path, copy);
-  if (read === "empty") {
-    fs.rmSync(path, { force: true });
-    return "empty";
-  }
-  if ("refused" in read) {
-    fs.renameSync(path, join(directory, `${name.journal}.refused`));
+  const read = readJournal(directory, { ...name, file: claimed });
+  if (typeof read === "string" || "refused" in read) {
+    if (read === "empty") fs.rmSync(path, { force: true });
+    else fs.renameSync(path, directory.file(read === "newer" ? name.journal : `${name.journal}.refused`));
     return read;
   }
-  const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_APPEND);
+  const fd = openOwn(path);
+  const died = read.died ?? lastSignOfLife(directory, name.journal, fd);
   lock(fd);
-  fs.writeSync(fd, "\n"); // the owner's last line may be torn
+  const write = (line: string) => {
+    try {
+      fs.writeSync(fd, line);
+    } catch {
+      // The disk is full. Recipes bear being carried out twice, and to remove things makes room.
+    }
+  };
+  // The owner's last line may be torn.
+  write(`\n${read.died === undefined ? `${JSON.stringify({ died: died.at ?? false })}\n` : ""}`);
   return {
+    name,
     path,
     header: read.header,
     pending: read.pending,
     problems: read.problems,
-    write: (line) => void fs.writeSync(fd, `${JSON.stringify(line)}\n`),
+    died,
+    claimedAt: fs.fstatSync(fd).mtimeMs,
+    write: (line) => write(`${JSON.stringify(line)}\n`),
     remove() {
-      fs.rmSync(copy, { force: true });
-      fs.rmSync(path, { force: true });
+      for (const file of [`${name.journal}.next`, diedName(name.journal), claimed]) {
+        fs.rmSync(directory.file(file), { force: true });
+      }
       fs.closeSync(fd);
     },
     release() {
-      fs.renameSync(path, join(directory, name.journal));
+      fs.renameSync(path, directory.file(name.journal));
+      fs.closeSync(fd);
+    },
+    leave() {
+      fs.renameSync(path, directory.file(newLeftName(name.journal)));
       fs.closeSync(fd);
     },
   };
+}
+
+/** Opens a file of this user's to read and write it, whatever a copy or a backup has made of its mode. */
+function openOwn(path: string): number {
+  const flags = fs.constants.O_RDWR | fs.constants.O_APPEND;
+  try {
+    return fs.openSync(path, flags);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    fs.chmodSync(path, 0o600);
+    return fs.openSync(path, flags);
+  }
+}
+
+/**
+ * Returns what is known of the time of an owner's death: when its guard saw it, or
+ * else when the owner wrote last. Another system's clock is no evidence.
+ */
+function lastSignOfLife(directory: JournalDirectory, journal: string, fd: number): Died {
+  if (!directory.isLocal) return { at: null };
+  const seen = fs.lstatSync(directory.file(diedName(journal)), { throwIfNoEntry: false });
+  return { at: (seen ?? fs.fstatSync(fd)).mtimeMs };
 }
 
 /**
@@ -76,30 +127,24 @@ export function claim(directory: string, name: JournalName): Claim | NotClaimed 
  * it was given in this boot and pid namespace, then by its header, then by a
  * kernel lock.
  */
-export function lifeOfHolder(directory: string, name: JournalName): Life {
-  const path = builtin("path").join(directory, name.file);
+export function lifeOfHolder(directory: JournalDirectory, name: JournalName): Life {
   const named = lifeOfNamed(name.holder);
   if (named === "dead") return "dead";
   if (named === "alive" && name.kind === "claim") return "alive";
-  const header = readHeader(path) ?? readHeader(`${path}.next`);
-  if (named === "alive") return header?.owner.thread === undefined ? "alive" : lifeOf(header.owner);
-  if (header === undefined) return isOfAnotherBoot(name.holder) ? "dead" : "unknown";
-  const life = name.kind === "claim" ? lifeOfClaimant(name, header) : lifeOf(header.owner);
-  return life === "unknown" ? lifeByLock(path) : life;
-}
-
-/** Reports whether a claimant lives. Claims are made on the journal's own system: another boot is an earlier boot. */
-function lifeOfClaimant(name: JournalName, header: Header): Life {
-  return isOfAnotherBoot(name.holder) && lifeOf(header.owner) === "dead" ? "dead" : "unknown";
+  const header = readHeader(directory, name);
+  if (named === "alive") return header?.owner.thread === undefined ? "alive" : lifeOf(header.owner, directory.isLocal);
+  if (isOfAnotherBoot(name.holder)) return directory.isLocal ? "dead" : "unknown";
+  return lifeByLock(directory, name);
 }
 
 /** Reports "dead" where the journal tells of a lock that is free now: it ends with the owner and its guard. */
-function lifeByLock(path: string): Life {
-  const read = readJournal(path, `${path}.next`);
-  if (read === "empty" || "refused" in read || !read.locked) return "unknown";
+function lifeByLock(directory: JournalDirectory, name: JournalName): Life {
+  // Across a network, file systems differ in what they tell.
+  if (!directory.isLocal || !tellsOfLock(directory, name)) return "unknown";
   let fd: number;
   try {
-    fd = fs.openSync(path, fs.constants.O_RDWR);
+    const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants;
+    fd = fs.openSync(directory.file(name.file), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch {
     return "unknown";
   }
@@ -114,6 +159,7 @@ function lifeByLock(path: string): Life {
 function lock(fd: number): "locked" | "held" | "cannot" {
   try {
     const { status } = builtin("child_process").spawnSync("flock", ["-n", "3"], {
+      env: { PATH: SYSTEM_PATH },
       stdio: ["ignore", "ignore", "ignore", fd],
     });
     return status === 0 ? "locked" : status === 1 ? "held" : "cannot";

@@ -2,6 +2,7 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { lifeOfHolder } from "./claim.ts";
+import type { JournalDirectory } from "../journal/directory.ts";
 import { parseName } from "../journal/file-name.ts";
 import type { Life } from "../../platform/process-identity.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -18,18 +19,16 @@ export interface PendingOwner {
   readonly pending: readonly { readonly title: string; readonly recipe: Recipe }[];
 }
 
-/** @param directory where the journals are; none where it cannot be read */
-export function pendingIn(directory: string): PendingOwner[] {
-  const { join } = builtin("path");
+export function pendingIn(directory: JournalDirectory): PendingOwner[] {
   return builtin("fs")
-    .readdirSync(directory)
+    .readdirSync(directory.path)
     .sort()
     .flatMap((file) => {
       const name = parseName(file);
       if (name?.kind !== "journal") return [];
       const life = lifeOfHolder(directory, name);
-      const read = readJournal(join(directory, file), join(directory, `${name.journal}.next`));
-      if (read === "empty" || "refused" in read) return [];
+      const read = readJournal(directory, name);
+      if (typeof read === "string" || "refused" in read) return [];
       const { owner, program, since } = read.header;
       const pending = [...read.pending].reverse().map(({ recipe }) => ({ title: titleOf(recipe), recipe }));
       return [{ pid: owner.pid, life, program, since, pending }];

@@ -1,15 +1,17 @@
 // The program that a guard becomes when its owner has died.
 //
 //   replay.js JOURNAL            when its owner is dead, carries it out
+//   replay.js --guard JOURNAL    the same, started by its owner's guard, in its owner's namespaces
 //   replay.js --wait JOURNAL     the same, at the end of standard input (Windows)
 //   replay.js --recover DIR      carries out the journals of dead owners
 
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { claim, lifeOfHolder } from "./claim.ts";
-import { whyNotTrusted } from "../journal/directory.ts";
+import { JournalDirectory } from "../journal/directory.ts";
 import { OWNER_IS_ALIVE } from "./exit-status.ts";
 import { parseName } from "../journal/file-name.ts";
+import { LivingOwners } from "./living-owners.ts";
 import { recoverIn } from "./recover.ts";
 import { replay } from "./replay.ts";
 
@@ -18,20 +20,24 @@ const DYING = 2_000;
 
 const [first = "", second = ""] = process.argv.slice(2);
 if (first === "--recover") {
-  if (whyNotTrusted(second) === undefined) await recoverIn(second);
+  await recoverIn(JournalDirectory.at(second), { all: false });
 } else {
   if (first === "--wait") for await (const _ of process.stdin);
-  process.exitCode = await replayOne(first === "--wait" ? second : first);
+  const isGuard = first === "--wait" || first === "--guard";
+  process.exitCode = await replayOne(isGuard ? second : first, isGuard);
 }
 
-async function replayOne(path: string): Promise<number> {
-  const directory = dirname(path);
+async function replayOne(path: string, isGuard: boolean): Promise<number> {
+  const directory = JournalDirectory.at(dirname(path));
   const name = parseName(basename(path));
-  if (name === undefined || whyNotTrusted(directory) !== undefined) return 0;
+  if (name === undefined) return 0;
   const isDead = await until(() => lifeOfHolder(directory, name) === "dead", DYING);
   if (!isDead) return OWNER_IS_ALIVE;
   const claimed = claim(directory, name);
-  if (typeof claimed === "object" && "header" in claimed) await replay(directory, claimed, "guard");
+  if (typeof claimed === "object" && "header" in claimed) {
+    const living = new LivingOwners(directory, [claimed]);
+    await replay(directory, claimed, living, isGuard ? "guard" : "next start");
+  }
   return 0;
 }
 

@@ -1,14 +1,17 @@
 // Carries out, at a later start, the journals whose guards died too.
 
 import { builtin, setImmediate } from "../../platform/node-builtins.ts";
-import { claim, lifeOfHolder } from "./claim.ts";
+import { type Claim, claim, lifeOfHolder } from "./claim.ts";
 import { appendToLog } from "./replay-log.ts";
+import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
+import { thisProcess } from "../../platform/process-identity.ts";
+import { LivingOwners } from "./living-owners.ts";
 import { entryOf, replay } from "./replay.ts";
 import type { Replayed } from "./replayed.ts";
 
-/** How many journals are looked at in one turn of the event loop. */
+/** How many journals are claimed, and then carried out, together: what the living name is read once for them. */
 const BATCH = 50;
 
 /** How long a refused journal is kept for a person to look at, in milliseconds. */
@@ -20,88 +23,115 @@ const fs = builtin("fs");
 export interface RecoveryOptions {
   /** Whether to return what would be done, and do nothing. */
   dryRun?: boolean;
+  /** Whether to try once more those journals of which no more could be done here. */
+  all?: boolean;
   /** Which journals; all by default. */
   only?: (name: JournalName) => boolean;
 }
 
 /** Claims and carries out every journal whose owner is dead, and leaves those whose owner may be alive. */
-export async function recoverIn(directory: string, options: RecoveryOptions = {}): Promise<Replayed[]> {
-  const { dryRun = false, only = () => true } = options;
+export async function recoverIn(directory: JournalDirectory, options: RecoveryOptions = {}): Promise<Replayed[]> {
+  const { dryRun = false, all = true, only = () => true } = options;
+  const names = fs.readdirSync(directory.path).sort().flatMap((file) => parseName(file) ?? []);
+  if (!dryRun) sweep(directory, names);
+  const left = names.filter((name) => isJournal(name, all) && only(name));
   const replayed: Replayed[] = [];
-  let looked = 0;
-  for (const file of fs.readdirSync(directory).sort()) {
-    const name = parseName(file);
-    if (name === undefined || !only(name)) continue;
-    looked += 1;
-    if (looked % BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
-    replayed.push(...(await recoverOne(directory, name, dryRun)));
+  while (left.length > 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const batch = left.splice(0, BATCH).filter((name) => lifeOfHolder(directory, name) === "dead");
+    if (dryRun) replayed.push(...batch.flatMap((name) => wouldReplay(directory, name)));
+    else replayed.push(...(await carryOutBatch(directory, batch)));
   }
   return replayed;
 }
 
-async function recoverOne(directory: string, name: JournalName, dryRun: boolean): Promise<Replayed[]> {
-  if (name.kind !== "journal" && name.kind !== "claim") {
-    if (!dryRun) sweep(directory, name);
-    return [];
-  }
-  if (lifeOfHolder(directory, name) !== "dead") return [];
-  if (dryRun) return wouldReplay(directory, name);
-  const claimed = claim(directory, name);
-  if (claimed === "taken" || claimed === "empty") return [];
-  if ("refused" in claimed) {
-    const entry = refusal(directory, name, claimed.refused);
-    if (putAside(directory, name)) appendToLog(directory, entry);
-    return [entry];
-  }
-  return replay(directory, claimed, "next start");
+/** Reports whether a dead owner has left a journal that nobody has tried here yet. */
+export function hasLeft(directory: JournalDirectory): boolean {
+  return fs.readdirSync(directory.path).some((file) => {
+    const name = parseName(file);
+    return name !== undefined && isJournal(name, false) && lifeOfHolder(directory, name) === "dead";
+  });
 }
 
-function wouldReplay(directory: string, name: JournalName): Replayed[] {
-  const { join } = builtin("path");
-  const read = readJournal(join(directory, name.file), join(directory, `${name.journal}.next`));
-  if (read === "empty") return [];
+function isJournal({ kind, triedIn }: JournalName, all: boolean): boolean {
+  return kind === "journal" || kind === "claim" || (kind === "left" && (all || triedIn !== thisProcess().view));
+}
+
+async function carryOutBatch(directory: JournalDirectory, batch: readonly JournalName[]): Promise<Replayed[]> {
+  const replayed: Replayed[] = [];
+  const claims: Claim[] = [];
+  for (const name of batch) {
+    const result = tryClaim(directory, name);
+    if (typeof result === "string") continue;
+    if ("refused" in result) {
+      const entry = refusal(directory, name, result.refused);
+      replayed.push(entry);
+      if (putAside(directory, name)) appendToLog(directory.path, entry);
+    } else {
+      claims.push(result);
+    }
+  }
+  const living = new LivingOwners(directory, claims);
+  for (const claimed of claims) {
+    try {
+      replayed.push(...(await replay(directory, claimed, living, "next start")));
+    } catch (error) {
+      // One journal's failure stops no other.
+      replayed.push(refusal(directory, claimed.name, (error as Error).message));
+      claimed.release();
+    }
+  }
+  return replayed;
+}
+
+/** Claims a journal; one that the system does not let this process claim is refused, and stops no other. */
+function tryClaim(directory: JournalDirectory, name: JournalName): ReturnType<typeof claim> {
+  try {
+    return claim(directory, name);
+  } catch (error) {
+    return { refused: (error as Error).message };
+  }
+}
+
+function wouldReplay(directory: JournalDirectory, name: JournalName): Replayed[] {
+  const read = readJournal(directory, name);
+  if (typeof read === "string") return [];
   if ("refused" in read) return [refusal(directory, name, read.refused)];
   const pending = [...read.pending].reverse();
   return pending.map(({ recipe }) => entryOf(read, { recipe, outcome: "pending" }));
 }
 
-function refusal(directory: string, { file }: JournalName, why: string): Replayed {
-  const title = `the journal ${builtin("path").join(directory, file)}`;
+function refusal(directory: JournalDirectory, { file }: JournalName, why: string): Replayed {
+  const title = `the journal ${directory.file(file)}`;
   return { at: new Date().toISOString(), by: process.pid, title, outcome: "refused", why };
 }
 
 /** Renames a refused journal, so that it is reported once. The file of another user stays as it is. */
-function putAside(directory: string, { file, journal }: JournalName): boolean {
-  const { join } = builtin("path");
-  const path = join(directory, file);
+function putAside(directory: JournalDirectory, { file, journal }: JournalName): boolean {
+  const path = directory.file(file);
   try {
     if (process.platform !== "win32" && fs.lstatSync(path).uid !== process.geteuid?.()) return false;
-    fs.renameSync(path, join(directory, `${journal}.refused`));
+    fs.renameSync(path, directory.file(`${journal}.refused`));
     return true;
   } catch {
     return false;
   }
 }
 
-/** Removes a file that no process needs any more. */
-function sweep(directory: string, name: JournalName): void {
-  const { join } = builtin("path");
-  const path = join(directory, name.file);
-  try {
-    const age = Date.now() - fs.lstatSync(path).mtimeMs;
-    const isUseless =
-      name.kind === "refused"
-        ? age > KEPT
-        : !isInUse(directory, name) && lifeOfHolder(directory, { ...name, kind: "journal" }) === "dead";
-    if (isUseless) fs.unlinkSync(path);
-  } catch {
-    // The file is gone already, or stays.
+/** Removes the files that no process needs any more. */
+function sweep(directory: JournalDirectory, names: readonly JournalName[]): void {
+  const inUse = new Set(names.filter((name) => isJournal(name, true)).map(({ journal }) => journal));
+  for (const name of names) {
+    if (isJournal(name, true) || (name.kind !== "refused" && inUse.has(name.journal))) continue;
+    const path = directory.file(name.file);
+    try {
+      const isUseless =
+        name.kind === "refused"
+          ? Date.now() - fs.lstatSync(path).mtimeMs > KEPT
+          : lifeOfHolder(directory, { ...name, kind: "journal" }) === "dead";
+      if (isUseless) fs.unlinkSync(path);
+    } catch {
+      // The file is gone already, or stays.
+    }
   }
-}
-
-/** Reports whether the file's journal is there, under its own name or claimed. */
-function isInUse(directory: string, { journal }: JournalName): boolean {
-  return fs
-    .readdirSync(directory)
-    .some((file) => file === journal || (file.startsWith(`${journal}.`) && file.endsWith(".claim")));
 }

@@ -3,9 +3,11 @@
 import { builtin } from "../../platform/node-builtins.ts";
 import { ReplayTrace, type ReplayedBy } from "./replay-trace.ts";
 import type { Claim } from "./claim.ts";
+import type { JournalDirectory } from "../journal/directory.ts";
+import type { LivingOwners } from "./living-owners.ts";
 import { appendToLog } from "./replay-log.ts";
-import { thisProcess } from "../../platform/process-identity.ts";
-import { durableId, journalOf } from "../journal/file-name.ts";
+import { hasSameView, systemUptime, thisProcess } from "../../platform/process-identity.ts";
+import { durableId } from "../journal/file-name.ts";
 import type { Pending } from "../journal/reader.ts";
 import type { ReplayContext } from "../recipes/recipe-kind.ts";
 import { carryOut, titleOf } from "../recipes/recipe.ts";
@@ -15,50 +17,87 @@ import type { Replayed } from "./replayed.ts";
 /** How often a recipe is begun that fails, or that ends the process which carries it out. */
 const TRIES = 3;
 
+/** By how much two readings of one clock may differ, in milliseconds. */
+const CLOCK_WAS_SET = 1_000;
+
+/** The outcome of a recipe, as it is logged; `elsewhere` is told once, and stays in the journal. */
+interface Attempt {
+  readonly entry: Replayed;
+  readonly isElsewhere: boolean;
+}
+
 /**
  * Carries out all that is pending in a claimed journal.
  *
  * @param by who does, as the trace has it
  */
-export async function replay(directory: string, claimed: Claim, by: ReplayedBy): Promise<Replayed[]> {
+export async function replay(
+  directory: JournalDirectory,
+  claimed: Claim,
+  living: LivingOwners,
+  by: ReplayedBy,
+): Promise<Replayed[]> {
   const replayed: Replayed[] = [];
   const trace = ReplayTrace.of(claimed, by);
   const tell = (entry: Replayed) => {
     replayed.push(entry);
-    appendToLog(directory, entry);
+    appendToLog(directory.path, entry);
   };
   for (const problem of claimed.problems) tell(entryOf(claimed, { outcome: "refused", why: problem }));
-  const context = contextFor(claimed);
-  const journal = journalOf(claimed.path);
-  let isOver = true;
+  const context = contextFor(claimed, living, by);
+  const { journal } = claimed.name;
+  let failed = 0;
+  let elsewhere = 0;
   for (const pending of [...claimed.pending].reverse()) {
     trace?.begin(pending);
     const title = titleOf(pending.recipe);
-    const entry = await publishReplay(title, durableId(journal, pending.id), () => attempt(claimed, pending, context));
+    let isElsewhere = false;
+    const entry = await publishReplay(title, durableId(journal, pending.id), async () => {
+      const result = await attempt(claimed, pending, context, living);
+      ({ isElsewhere } = result);
+      return result.entry;
+    });
     trace?.end(pending, entry);
+    if (isElsewhere) {
+      elsewhere += 1;
+      if (claimed.name.kind !== "left") tell(entry);
+      continue;
+    }
     tell(entry);
-    if (entry.outcome === "failed") isOver = false;
+    if (entry.outcome === "failed") failed += 1;
     else claimed.write({ done: pending.id, outcome: entry.outcome });
   }
   trace?.close();
-  if (isOver) claimed.remove();
-  else claimed.release();
+  if (failed > 0) claimed.release();
+  else if (elsewhere > 0) claimed.leave();
+  else claimed.remove();
   return replayed;
 }
 
-async function attempt(claimed: Claim, pending: Pending, context: ReplayContext): Promise<Replayed> {
+async function attempt(
+  claimed: Claim,
+  pending: Pending,
+  context: ReplayContext,
+  living: LivingOwners,
+): Promise<Attempt> {
   const { id, recipe, tries } = pending;
-  if (tries >= TRIES) {
-    return entryOf(claimed, { recipe, outcome: "given up", why: `begun ${tries} times, and never ended` });
-  }
-  claimed.write({ try: id });
   const startedAt = performance.now();
-  const result = (outcome: Replayed["outcome"], why?: string): Replayed => {
+  const result = (outcome: Replayed["outcome"], why?: string): Attempt => {
     const took = Math.round(performance.now() - startedAt);
-    return entryOf(claimed, { recipe, outcome, took, ...(why === undefined ? {} : { why }) });
+    const entry = entryOf(claimed, { recipe, outcome, took, ...(why === undefined ? {} : { why }) });
+    return { entry, isElsewhere: false };
   };
+  if (tries >= TRIES) return result("given up", `begun ${tries} times, and never ended`);
+  const who = living.whoHas(recipe, claimed.header.owner);
+  if (who !== undefined) return result("left alone", who);
+  // What is not here is not begun: it would be given up after some looks.
+  const isBegun = context.sameView;
+  if (isBegun) claimed.write({ try: id });
   try {
-    return result(await carryOut(recipe, context));
+    const success = await carryOut(recipe, context);
+    if (success !== "elsewhere") return result(success);
+    const why = "it is for those who share its owner's view of the system";
+    return { ...result("left alone", why), isElsewhere: true };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const isElse = code === "ERR_ATEXIT_REPLACED" || code === "ERR_ATEXIT_PROTECTED_PATH";
@@ -66,14 +105,37 @@ async function attempt(claimed: Claim, pending: Pending, context: ReplayContext)
   }
 }
 
-function contextFor({ header: { owner, node } }: Claim): ReplayContext {
+function contextFor(claimed: Claim, living: LivingOwners, by: ReplayedBy): ReplayContext {
+  const { owner, node } = claimed.header;
   const me = thisProcess();
+  const sameBoot = owner.boot === me.boot;
+  // A guard is its owner's child, and shares its namespaces, whatever has been mounted since.
+  const sameView = by === "guard" || hasSameView(owner);
   return {
     isOwner: false,
-    sameBoot: owner.boot === me.boot,
-    samePids: owner.boot === me.boot && owner.pidns === me.pidns,
+    sameBoot,
+    sameView,
+    sameDevices: sameBoot && sameView,
+    samePids: sameBoot && owner.pidns === me.pidns,
+    bornUntil: bornUntil(claimed, sameBoot),
+    whoIsIn: (path) => living.whoIsIn(path),
     node: builtin("fs").existsSync(node) ? node : process.execPath,
   };
+}
+
+/**
+ * Returns the time until which what a dead owner has made was born, or `undefined`
+ * where the clock was set since its journal was begun. What was there before the
+ * system's present start is older than anything that lives.
+ */
+function bornUntil({ header, died: { at }, claimedAt, path }: Claim, sameBoot: boolean): number | undefined {
+  if (at === null) return undefined;
+  const startedAt = claimedAt - systemUptime() * 1_000;
+  if (!sameBoot) return Math.min(at, startedAt);
+  const begunAt = builtin("fs").lstatSync(path).birthtimeMs;
+  if (begunAt <= 0) return undefined;
+  const startedAtThen = begunAt - header.uptime * 1_000;
+  return Math.abs(startedAt - startedAtThen) < CLOCK_WAS_SET ? at : undefined;
 }
 
 /** Returns an entry of the log about a claimed journal, or about a recipe in it. */

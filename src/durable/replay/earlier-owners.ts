@@ -1,0 +1,152 @@
+// Dead owners whose recipes are about the same things as those of this process.
+// Before a registration returns, what they have left about the same thing is over:
+// else it would be done to what this process is about to make.
+
+import { builtin, now } from "../../platform/node-builtins.ts";
+import { report } from "../../diagnostics/stderr.ts";
+import { processOf } from "../../platform/process-tree.ts";
+import { thisProcess } from "../../platform/process-identity.ts";
+import type { JournalDirectory } from "../journal/directory.ts";
+import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
+import { readJournal } from "../journal/reader.ts";
+import { namesOf, type Recipe, titleOf } from "../recipes/recipe.ts";
+import { lifeOfHolder } from "./claim.ts";
+import { startReplay } from "./start-replay.ts";
+
+/** How long the end of what a dead owner has left is waited for, in milliseconds. */
+const WITHIN = 10_000;
+
+/** The pause between two looks, in milliseconds. */
+const LONGEST_PAUSE = 50;
+
+/** A longer journal is not read here, and is taken to be about everything, in bytes. */
+const LONG = 1024 * 1024;
+
+/** How long after a directory's last change another one shows by its time, in milliseconds: the clock's ticks. */
+const CLOCK_TICK = 20;
+
+/** Of how many live processes the start is compared, since that takes most of the time; the others have the pid. */
+const COMPARED = 200;
+
+const fs = builtin("fs");
+
+/** A journal that is carried out, or could be. */
+interface Left {
+  readonly name: JournalName;
+  /** What its recipes are about; `undefined` for everything. */
+  readonly names: ReadonlySet<string> | undefined;
+  /** Whether its owner, in another container, may be alive. */
+  readonly isUnknown: boolean;
+}
+
+export class EarlierOwners {
+  readonly #directory: JournalDirectory;
+  #left: Left[] = [];
+  /** The time of the directory when it was read; `undefined` where a change might not show by it. */
+  #readAt: number | undefined;
+
+  constructor(directory: JournalDirectory) {
+    this.#directory = directory;
+  }
+
+  /**
+   * Reports whether anything that was left is about the same thing.
+   *
+   * @param time the present one, by the clock of the directory's file system in milliseconds
+   */
+  concern(recipe: Recipe, time: number): boolean {
+    this.#update(time);
+    return this.#left.length > 0 && this.#about(recipe).length > 0;
+  }
+
+  /** Waits until what was left about the same thing is over, or for a bounded time. Blocks. */
+  waitFor(recipe: Recipe): void {
+    const end = now() + WITHIN;
+    for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      this.#read();
+      const [first] = this.#about(recipe);
+      if (first === undefined) return;
+      const remaining = end - now();
+      if (remaining <= 0) {
+        report(
+          `what a process that has ended (${first.name.holder.pid}) has left for the same thing as "${titleOf(recipe)}" is not over after ${WITHIN} ms. "atexit ps" and "atexit log" show it.`,
+        );
+        return;
+      }
+      const isGoingOn = first.name.kind === "claim" && lifeOfHolder(this.#directory, first.name) !== "dead";
+      if (isGoingOn) sleep(pause);
+      else this.#carryOut(first, end);
+    }
+  }
+
+  #about(recipe: Recipe): Left[] {
+    const names = namesOf(recipe, thisProcess());
+    if (names.length === 0) return [];
+    return this.#left
+      .filter((left) => left.names === undefined || names.some((name) => left.names?.has(name)))
+      .filter(({ name, isUnknown }) => !isUnknown || lifeOfHolder(this.#directory, name) === "dead");
+  }
+
+  /** Has a journal carried out in a process of its own, and waits for that one's end. */
+  #carryOut({ name }: Left, end: number): void {
+    const pid = startReplay(this.#directory, name.file);
+    const isGoingOn = () => pid !== undefined && processOf(pid) !== undefined;
+    for (let pause = 5; isGoingOn() && now() < end; pause = Math.min(pause * 1.2, LONGEST_PAUSE)) sleep(pause);
+    if (fs.existsSync(this.#directory.file(name.file))) sleep(LONGEST_PAUSE); // another process may be about to
+  }
+
+  #update(time: number): void {
+    if (this.#readAt !== undefined && fs.statSync(this.#directory.path).mtimeMs === this.#readAt) return;
+    this.#read();
+    const { mtimeMs } = fs.statSync(this.#directory.path);
+    this.#readAt = time - mtimeMs > CLOCK_TICK ? mtimeMs : undefined;
+  }
+
+  #read(): void {
+    this.#left = [];
+    let compared = 0;
+    for (const file of fs.readdirSync(this.#directory.path)) {
+      const name = parseName(file);
+      if (name === undefined || !isJournal(name)) continue;
+      let isUnknown = false;
+      if (name.kind === "journal") {
+        const life = compared < COMPARED || !hasPid(name) ? lifeOfNamed(name.holder) : "alive";
+        compared += 1;
+        if (life === "alive") continue;
+        isUnknown = life === "unknown";
+      }
+      const names = this.#namesIn(name);
+      if (names?.size !== 0) this.#left.push({ name, names, isUnknown });
+    }
+  }
+
+  #namesIn(name: JournalName): ReadonlySet<string> | undefined {
+    const size = fs.lstatSync(this.#directory.file(name.file), { throwIfNoEntry: false })?.size ?? 0;
+    if (size > LONG) return undefined;
+    const read = readJournal(this.#directory, name);
+    if (typeof read === "string" || "refused" in read) return new Set();
+    return new Set(read.pending.flatMap(({ recipe }) => namesOf(recipe, read.header.owner)));
+  }
+}
+
+/** Reports whether a file is a journal that may still be carried out here, and not by this very process. */
+function isJournal({ kind, holder, triedIn }: JournalName): boolean {
+  if (kind === "left") return triedIn !== thisProcess().view;
+  if (kind === "claim") return !(holder.pid === process.pid && holder.start === thisProcess().start);
+  return kind === "journal";
+}
+
+/** Blocks for so many milliseconds. */
+function sleep(pause: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
+}
+
+/** Reports whether any process has the owner's pid. */
+function hasPid({ holder: { pid } }: JournalName): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
