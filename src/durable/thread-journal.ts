@@ -37,6 +37,7 @@ const HERE: ReplayContext = {
   samePids: true,
   bornUntil: undefined,
   whoIsIn: () => undefined,
+  sameEnvironment: true,
   node: process.execPath,
 };
 
@@ -157,7 +158,9 @@ export class ThreadJournal {
   #warn({ message }: Error): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    report(`${message} Until then cleanups happen on every exit that JavaScript sees, but not when this process is killed.`);
+    report(
+      `${message} Until then cleanups happen on every exit that JavaScript sees, but not when this process is killed.`,
+    );
   }
 
   #guardIt({ journal, directory }: OpenJournal): void {

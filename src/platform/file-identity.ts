@@ -57,7 +57,9 @@ function isCopiedUp(stats: Stats, path: string | Buffer, birth: number): boolean
     const lower = statOf(join(layer, below));
     return lower !== undefined && lower.ino === stats.ino && lower.birthtimeMs === birth;
   };
-  return birth < root.birthtimeMs || (/(?:^|,)lowerdir=([^,]*)/.exec(mount.options)?.[1] ?? "").split(":").some(isBelow);
+  return (
+    birth < root.birthtimeMs || (/(?:^|,)lowerdir=([^,]*)/.exec(mount.options)?.[1] ?? "").split(":").some(isBelow)
+  );
 }
 
 function statOf(path: string): Stats | undefined {

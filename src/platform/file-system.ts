@@ -43,6 +43,8 @@ export interface Mount {
   readonly root: string;
   /** Where it is, as this process sees it. */
   readonly point: string;
+  /** The kind of its file system: `ext4`, `proc`. */
+  readonly type: string;
   /** The options of its file system. */
   readonly options: string;
 }
@@ -60,7 +62,8 @@ export function mounts(): Mount[] {
     const fields = line.split(" ");
     const [, , device, root, point] = fields;
     if (device === undefined || root === undefined || point === undefined) return [];
-    return [{ device, root, point: unescape(point), options: unescape(fields.at(-1) ?? "") }];
+    const [type = "", , options = ""] = fields.slice(fields.indexOf("-") + 1);
+    return [{ device, root, point: unescape(point), type, options: unescape(options) }];
   });
 }
 

@@ -72,7 +72,10 @@ export function openEntry(
   const { basename, dirname, join, sep } = builtin("path");
   let directory = path;
   for (let up = 0; up < below; up += 1) directory = dirname(directory);
-  const between = dirname(path).slice(directory.length).split(sep).filter((name) => name !== "");
+  const between = dirname(path)
+    .slice(directory.length)
+    .split(sep)
+    .filter((name) => name !== "");
   let fd: number | undefined;
   try {
     fd = fs.openSync(directory, O_PATH | O_DIRECTORY);

@@ -38,7 +38,9 @@ const fs = builtin("fs");
 /** Reports whether parsed JSON tells of an owner, whole and sound. */
 export function isOwner(value: unknown): value is Owner {
   if (typeof value !== "object" || value === null) return false;
-  const { pid, start, boot, pidns, mntns, view, userns, root, uid, gid, thread } = value as { [K in keyof Owner]: unknown };
+  const { pid, start, boot, pidns, mntns, view, userns, root, uid, gid, thread } = value as {
+    [K in keyof Owner]: unknown;
+  };
   const isThread = (part: unknown) =>
     typeof part === "object" && part !== null && "tid" in part && "start" in part && typeof part.start === "string";
   return (
@@ -92,8 +94,18 @@ function namespace(kind: "pid" | "mnt" | "user" | "time"): string {
   return /\[(\d+)\]/.exec(linkOf(`/proc/self/ns/${kind}`))?.[1] ?? "0";
 }
 
+/** File systems in which programs keep no files of their own. */
+const WITHOUT_FILES = new Set(
+  "proc sysfs cgroup cgroup2 devpts mqueue securityfs debugfs tracefs configfs pstore bpf fusectl binfmt_misc nsfs".split(
+    " ",
+  ),
+);
+
 function viewOfMounts(): string {
-  const seen = mounts().map(({ device, root, point, options }) => [device, root, point, options].join(" "));
+  const seen = mounts()
+    .filter(({ type, point }) => !WITHOUT_FILES.has(type) && !`${point}/`.startsWith("/proc/"))
+    .map(({ device, root, point, options }) => [device, root, point, options].join(" "))
+    .sort();
   let digest = 0xcbf2_9ce4; // FNV-1a, 32 bits: it only has to tell few tables apart
   for (const character of seen.join("\n")) {
     digest = Math.imul(digest ^ (character.codePointAt(0) as number), 0x0100_0193);
@@ -112,7 +124,7 @@ const FIRST_MOUNT_NAMESPACES = new Set(["4026531832", "4026531840", "4026531841"
 export function hasSameView(owner: Owner, me: Owner = thisProcess()): boolean {
   const isFirst = owner.mntns === me.mntns && FIRST_MOUNT_NAMESPACES.has(me.mntns);
   // Devices are numbered anew with each start of the system.
-  if (owner.boot !== me.boot) return owner.root[1] === me.root[1] && isFirst;
+  if (owner.boot !== me.boot) return owner.root[1] === me.root[1] && (isFirst || owner.view === me.view);
   const sameRoot = owner.root[0] === me.root[0] && owner.root[1] === me.root[1];
   return sameRoot && owner.userns === me.userns && (owner.view === me.view || isFirst);
 }

@@ -14,22 +14,29 @@ const fs = builtin("fs");
  * is: each directory on the way, and each link. Windows has access lists; untested
  * here.
  *
- * @param options `isSticky`: whether others may make entries of their own in it
+ * @param options `isSticky`: whether others may make entries of their own in it;
+ *   `ownLinks`: whether links of this user's are followed, as root's are
  * @throws the system's error where the path does not exist
  */
-export function whyReplaceable(path: string, { isSticky = false } = {}): string | undefined {
+export function whyReplaceable(path: string, options: TrustOptions = {}): string | undefined {
   if (process.platform === "win32") return undefined;
   const real = fs.realpathSync(path);
-  return whyNotOnTheWay(path, isSticky) ?? (real === path ? undefined : whyNotOnTheWay(real, isSticky));
+  return whyNotOnTheWay(path, options) ?? (real === path ? undefined : whyNotOnTheWay(real, options));
 }
 
-function whyNotOnTheWay(path: string, isSticky: boolean): string | undefined {
+interface TrustOptions {
+  isSticky?: boolean;
+  ownLinks?: boolean;
+}
+
+function whyNotOnTheWay(path: string, { isSticky = false, ownLinks = true }: TrustOptions): string | undefined {
   const { dirname } = builtin("path");
   const me = process.geteuid?.();
   for (let at = path; ; at = dirname(at)) {
     const stats = fs.lstatSync(at);
     // A link by the system itself (/var/run, /tmp on macOS) leads where the system wants.
     if (stats.uid !== me && stats.uid !== 0) return `${at} belongs to another user (uid ${stats.uid})`;
+    if (stats.isSymbolicLink() && stats.uid !== 0 && !ownLinks) return `${at} is a symbolic link`;
     if (!stats.isSymbolicLink() && ((at === path && !isSticky) || (stats.mode & STICKY) === 0)) {
       if ((stats.mode & 0o002) !== 0) return `anybody can replace what is in ${at} (mode ${modeOf(stats)})`;
       if ((stats.mode & 0o020) !== 0 && !isPrivate(stats.gid)) {

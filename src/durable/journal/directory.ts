@@ -125,7 +125,7 @@ function nearestAbove(path: string): string {
 /** Returns why a directory made in another one could be replaced, or is not this user's to make there. */
 function whyNotMadeIn(above: string): string | undefined {
   try {
-    return whyReplaceable(above, { isSticky: true });
+    return whyReplaceable(above, { isSticky: true, ownLinks: false });
   } catch (error) {
     return (error as Error).message;
   }
@@ -140,7 +140,7 @@ export function whyNotTrusted(path: string): string | undefined {
   if (isWindows) return undefined;
   if (own.uid !== process.geteuid?.()) return `${path} belongs to another user (uid ${own.uid})`;
   if ((own.mode & 0o077) !== 0) return `others have access to it (mode ${modeOf(own)})`;
-  return whyReplaceable(path);
+  return whyReplaceable(path, { ownLinks: false });
 }
 
 /** Returns why a file in such a directory cannot be this user's journal, or `undefined`. */

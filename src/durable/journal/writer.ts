@@ -174,7 +174,8 @@ export class Journal {
     try {
       this.#append(`{"done":${id}}\n`);
     } catch (error) {
-      if (!this.#blot(id)) throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      if (!this.#blot(id) && !isLacking(error))
+        throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
     }
     if (this.#size - this.#live > Math.max(WORTH_SHORTENING, this.#live)) this.#shorten();
   }
@@ -299,6 +300,11 @@ export class Journal {
       return false;
     }
   }
+}
+
+/** Reports whether this process has too few descriptors or too little memory: its guard finds that nothing is left to do. */
+function isLacking(error: unknown): boolean {
+  return ["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
 /** Ends a line that was written only in part, and makes it unreadable. */

@@ -74,7 +74,8 @@ export const callRecipe: RecipeKind<CallRecipe> = {
 
   names: ({ module, export: name, args }, { view }) => [`call ${view} ${JSON.stringify([module, name, args])}`],
 
-  async carryOut(recipe, { isOwner, sameView, sameDevices, node }): Promise<Success> {
+  async carryOut(recipe, context): Promise<Success> {
+    const { isOwner, sameView, sameDevices, sameEnvironment, node } = context;
     const title = callRecipe.title(recipe);
     if (!isOwner) {
       if (!sameView) return "elsewhere";
@@ -83,7 +84,10 @@ export const callRecipe: RecipeKind<CallRecipe> = {
     }
     await runCommand(node, [...recipe.execArgv, packagePath("call")], {
       cwd: builtin("fs").existsSync(recipe.cwd.path) ? recipe.cwd.path : "/",
-      env: { ...(isOwner ? withNodeOptions(recipe.nodeOptions) : { NODE_OPTIONS: recipe.nodeOptions }), ...recipe.env },
+      env: {
+        ...(sameEnvironment ? withNodeOptions(recipe.nodeOptions) : { NODE_OPTIONS: recipe.nodeOptions }),
+        ...recipe.env,
+      },
       timeout: recipe.timeout,
       title,
       input: JSON.stringify({ module: recipe.module, export: recipe.export, args: recipe.args }),

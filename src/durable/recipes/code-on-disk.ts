@@ -36,5 +36,6 @@ export function assertStillMeant({ path, is }: CodeOnDisk, what: string, sameDev
   const stats = fs.statSync(path, { throwIfNoEntry: false });
   if (stats === undefined || (is !== undefined && isSameFile(stats, path, is, sameDevices))) return;
   const why = whyReplaceable(path);
-  if (why !== undefined) throw durableError("ERR_ATEXIT_REPLACED", what, `${path} is not what was registered, and ${why}`);
+  if (why !== undefined)
+    throw durableError("ERR_ATEXIT_REPLACED", what, `${path} is not what was registered, and ${why}`);
 }

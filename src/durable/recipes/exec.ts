@@ -94,7 +94,8 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     `command ${view} ${JSON.stringify([program?.path ?? command, args, cwd.path])}`,
   ],
 
-  async carryOut({ command, args, program, cwd, env, timeout }, { isOwner, sameView, sameDevices }): Promise<Success> {
+  async carryOut({ command, args, program, cwd, env, timeout }, context): Promise<Success> {
+    const { isOwner, sameView, sameDevices, sameEnvironment } = context;
     const title = `exec ${command}`;
     if (isOwner) {
       await runCommand(command, args, { cwd: cwd.path, env: { ...process.env, ...env }, timeout, title });
@@ -107,7 +108,14 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     }
     if (program !== undefined) assertStillMeant(program, title, sameDevices);
     assertStillMeant(cwd, title, sameDevices);
-    await runCommand(program?.path ?? command, args, { cwd: cwd.path, env, timeout, title, name: command });
+    const environment = sameEnvironment ? { ...process.env, ...env } : env;
+    await runCommand(program?.path ?? command, args, {
+      cwd: cwd.path,
+      env: environment,
+      timeout,
+      title,
+      name: command,
+    });
     return "done";
   },
 };

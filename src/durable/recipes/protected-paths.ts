@@ -13,7 +13,8 @@ type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
  */
 export function assertRemovable(path: string, { dev, ino }: Id, isMade = false): void {
   const what = protectedPaths().get(`${dev}:${ino}`);
-  if (what !== undefined && !(isMade && what !== "the root directory")) throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
+  if (what !== undefined && !(isMade && what !== "the root directory"))
+    throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
 }
 
 let kept: { cwd: string; home: string; paths: Map<string, string> } | undefined;

@@ -22,6 +22,8 @@ export interface ReplayContext {
   readonly bornUntil: number | undefined;
   /** Returns who has registered something in a directory and is alive, as a sentence. */
   whoIsIn(realPath: string): string | undefined;
+  /** Whether this process has been given its owner's environment. */
+  readonly sameEnvironment: boolean;
   /** The executable for a `call`: the owner's, as long as it is there. */
   readonly node: string;
 }

@@ -107,7 +107,9 @@ class Tree {
     const { code = "", message, syscall = "" } = error as NodeJS.ErrnoException;
     this.failure ??= code.startsWith("ERR_")
       ? error
-      : Object.assign(durableError("ERR_ATEXIT_STILL_THERE", shown, `${syscall} ${code}`.trim() || message), { cause: error });
+      : Object.assign(durableError("ERR_ATEXIT_STILL_THERE", shown, `${syscall} ${code}`.trim() || message), {
+          cause: error,
+        });
     return false;
   }
 }

@@ -27,7 +27,7 @@ export interface RemoveRecipe extends Place {
 const CLOCK_TICK = 20;
 
 const fs = builtin("fs");
-const { isAbsolute, resolve } = builtin("path");
+const { dirname, isAbsolute, resolve } = builtin("path");
 
 /**
  * @param clock tells the time of registration, by the clock of the journal's file system in milliseconds
@@ -99,11 +99,13 @@ export const removeRecipe: RecipeKind<RemoveRecipe> = {
   identified,
 
   carryOut(recipe, context) {
+    const { path } = recipe;
+    if (dirname(path) === path) throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, "the root directory");
     const entry = openEntry(recipe, context.sameDevices);
     if (entry === "gone") return notHere(context);
     if ("why" in entry) {
       if (!context.sameView) return "elsewhere";
-      throw durableError("ERR_ATEXIT_REPLACED", recipe.path, entry.why);
+      throw durableError("ERR_ATEXIT_REPLACED", path, entry.why);
     }
     try {
       return removeEntry(recipe, entry, context);
@@ -132,7 +134,7 @@ function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context
       ? isMeant
         ? undefined
         : "another file has taken its place"
-      : (whyNotNew(stats, is) ?? whyNotOwners(stats, entry, context));
+      : (whyNotNew(stats, is) ?? (made === true ? undefined : whyNotOwners(stats, entry, context)));
   if (why !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, why);
   if (!stats.isDirectory()) {
     fs.unlinkSync(entry.path);
@@ -164,10 +166,11 @@ function whyNotNew(stats: Stats, registeredAt: number): string | undefined {
 /** Returns why a file that was never identified cannot be known to have been its dead owner's, or `undefined`. */
 function whyNotOwners(stats: Stats, entry: OpenEntry, { isOwner, bornUntil }: ReplayContext): string | undefined {
   if (isOwner) return undefined;
-  if (bornUntil === undefined || stats.birthtimeMs <= 0 || !isLocal(builtin("path").dirname(entry.path))) {
+  if (bornUntil === undefined || stats.birthtimeMs <= 0 || !isLocal(dirname(entry.path))) {
     return "it was made after the registration, and nothing tells by whom";
   }
-  if (stats.birthtimeMs > bornUntil) return "it is younger than the last sign of life of the program that registered it";
+  if (stats.birthtimeMs > bornUntil)
+    return "it is younger than the last sign of life of the program that registered it";
   if (stats.isSocket() && isBound(entry.realPath)) return "a program that is alive is bound to it";
   return undefined;
 }
@@ -175,7 +178,10 @@ function whyNotOwners(stats: Stats, entry: OpenEntry, { isOwner, bornUntil }: Re
 /** Reports whether a program is bound to a socket, as far as this network namespace shows. Source: proc_net(5). */
 function isBound(path: string): boolean {
   try {
-    return fs.readFileSync("/proc/net/unix", "utf8").split("\n").some((line) => line.endsWith(` ${path}`));
+    return fs
+      .readFileSync("/proc/net/unix", "utf8")
+      .split("\n")
+      .some((line) => line.endsWith(` ${path}`));
   } catch {
     return false;
   }

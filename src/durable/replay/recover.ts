@@ -17,6 +17,8 @@ const BATCH = 50;
 /** How long a refused journal is kept for a person to look at, in milliseconds. */
 const KEPT = 30 * 24 * 3_600_000;
 
+const NEWER = "a newer version of atexit has written it, or one from before 1.1 of its format: it is left to that one";
+
 const fs = builtin("fs");
 
 /** The options of a recovery. */
@@ -32,8 +34,7 @@ export interface RecoveryOptions {
 /** Claims and carries out every journal whose owner is dead, and leaves those whose owner may be alive. */
 export async function recoverIn(directory: JournalDirectory, options: RecoveryOptions = {}): Promise<Replayed[]> {
   const { dryRun = false, all = true, only = () => true } = options;
-  const names = fs.readdirSync(directory.path).sort().flatMap((file) => parseName(file) ?? []);
-  if (!dryRun) sweep(directory, names);
+  const names = namesIn(directory);
   const left = names.filter((name) => isJournal(name, all) && only(name));
   const replayed: Replayed[] = [];
   while (left.length > 0) {
@@ -42,7 +43,15 @@ export async function recoverIn(directory: JournalDirectory, options: RecoveryOp
     if (dryRun) replayed.push(...batch.flatMap((name) => wouldReplay(directory, name)));
     else replayed.push(...(await carryOutBatch(directory, batch)));
   }
+  if (!dryRun) sweep(directory);
   return replayed;
+}
+
+function namesIn(directory: JournalDirectory): JournalName[] {
+  return fs
+    .readdirSync(directory.path)
+    .sort()
+    .flatMap((file) => parseName(file) ?? []);
 }
 
 /** Reports whether a dead owner has left a journal that nobody has tried here yet. */
@@ -62,6 +71,7 @@ async function carryOutBatch(directory: JournalDirectory, batch: readonly Journa
   const claims: Claim[] = [];
   for (const name of batch) {
     const result = tryClaim(directory, name);
+    if (result === "newer") replayed.push(refusal(directory, name, NEWER));
     if (typeof result === "string") continue;
     if ("refused" in result) {
       const entry = refusal(directory, name, result.refused);
@@ -95,7 +105,8 @@ function tryClaim(directory: JournalDirectory, name: JournalName): ReturnType<ty
 
 function wouldReplay(directory: JournalDirectory, name: JournalName): Replayed[] {
   const read = readJournal(directory, name);
-  if (typeof read === "string") return [];
+  if (read === "newer") return [refusal(directory, name, NEWER)];
+  if (read === "empty") return [];
   if ("refused" in read) return [refusal(directory, name, read.refused)];
   const pending = [...read.pending].reverse();
   return pending.map(({ recipe }) => entryOf(read, { recipe, outcome: "pending" }));
@@ -119,7 +130,8 @@ function putAside(directory: JournalDirectory, { file, journal }: JournalName): 
 }
 
 /** Removes the files that no process needs any more. */
-function sweep(directory: JournalDirectory, names: readonly JournalName[]): void {
+function sweep(directory: JournalDirectory): void {
+  const names = namesIn(directory);
   const inUse = new Set(names.filter((name) => isJournal(name, true)).map(({ journal }) => journal));
   for (const name of names) {
     if (isJournal(name, true) || (name.kind !== "refused" && inUse.has(name.journal))) continue;

@@ -10,9 +10,9 @@ import { hasSameView, systemUptime, thisProcess } from "../../platform/process-i
 import { durableId } from "../journal/file-name.ts";
 import type { Pending } from "../journal/reader.ts";
 import type { ReplayContext } from "../recipes/recipe-kind.ts";
-import { carryOut, titleOf } from "../recipes/recipe.ts";
+import { carryOut, type Recipe, titleOf } from "../recipes/recipe.ts";
 import { publishReplay } from "./replay-channel.ts";
-import type { Replayed } from "./replayed.ts";
+import type { LoggedRecipe, Replayed } from "./replayed.ts";
 
 /** How often a recipe is begun that fails, or that ends the process which carries it out. */
 const TRIES = 3;
@@ -119,6 +119,7 @@ function contextFor(claimed: Claim, living: LivingOwners, by: ReplayedBy): Repla
     samePids: sameBoot && owner.pidns === me.pidns,
     bornUntil: bornUntil(claimed, sameBoot),
     whoIsIn: (path) => living.whoIsIn(path),
+    sameEnvironment: by === "guard",
     node: builtin("fs").existsSync(node) ? node : process.execPath,
   };
 }
@@ -143,12 +144,20 @@ export function entryOf(
   { header: { owner, program, since } }: Pick<Claim, "header">,
   about: Pick<Replayed, "outcome"> & Partial<Replayed>,
 ): Replayed {
-  const title = about.recipe === undefined ? "a line of its journal" : titleOf(about.recipe);
+  const title = about.recipe === undefined ? "a line of its journal" : titleOf(about.recipe as Recipe);
   return {
     at: new Date().toISOString(),
     by: process.pid,
     owner: { pid: owner.pid, program, since },
     title,
     ...about,
+    ...(about.recipe === undefined ? {} : { recipe: withoutEnvironment(about.recipe) }),
   };
+}
+
+/** Returns a recipe without the variables of its command, which may hold passwords. */
+function withoutEnvironment(recipe: LoggedRecipe): LoggedRecipe {
+  if (!("env" in recipe)) return recipe;
+  const { env: _, ...logged } = recipe as { env: unknown } & LoggedRecipe;
+  return logged as LoggedRecipe;
 }

@@ -3,6 +3,11 @@
 import type { Owner } from "../../platform/process-identity.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 
+type WithoutEnvironment<R> = R extends unknown ? Omit<R, "env"> : never;
+
+/** A recipe as it is shown: without the variables of its command. */
+export type LoggedRecipe = WithoutEnvironment<Recipe>;
+
 /** The result of one recipe, or of a journal as a whole. */
 export interface Replayed {
   /** The time of this entry, in ISO 8601. */
@@ -12,7 +17,7 @@ export interface Replayed {
   /** The recipe's owner. */
   readonly owner?: Pick<Owner, "pid"> & { readonly program: string; readonly since: string };
   /** The recipe; `undefined` where the journal itself is meant. */
-  readonly recipe?: Recipe;
+  readonly recipe?: LoggedRecipe;
   /** The name of the recipe, for people. */
   readonly title: string;
   /**

@@ -17,9 +17,9 @@ const KILLED = `
   import { exec, remove } from "atexit/durable";
   const { WORK } = process.env;
   for (const name of ["first", "second"]) {
-    remove(WORK + "/" + name);
     fs.mkdirSync(WORK + "/" + name);
     fs.writeFileSync(WORK + "/" + name + "/file", "");
+    remove(WORK + "/" + name);
     exec("/bin/sh", ["-c", 'echo "$1" >>"$2"', "sh", name, WORK + "/trace"]);
   }
   process.kill(process.pid, "SIGKILL");`;
