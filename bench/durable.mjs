@@ -66,14 +66,14 @@ function withLiveJournals(count, { node, program }, body) {
     rmSync(join(directory, name));
     const stat = readFileSync("/proc/self/stat", "utf8");
     const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-    const [boot, pidns] = name.split("-");
+    const [boot, pidns, view] = name.split("-");
     const [header, ...recipes] = text.split("\n");
     const own = JSON.parse(header);
     own.owner = { ...own.owner, pid: process.pid, start };
     const journal = [JSON.stringify(own), ...recipes].join("\n");
     for (let n = 0; n < count; n += 1) {
       const random = n.toString(16).padStart(8, "0");
-      writeFileSync(join(directory, `${boot}-${pidns}-${process.pid}-${start}-${random}.jsonl`), journal, {
+      writeFileSync(join(directory, `${boot}-${pidns}-${view}-${process.pid}-${start}-${random}.jsonl`), journal, {
         mode: 0o600,
       });
     }

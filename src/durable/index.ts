@@ -48,7 +48,7 @@ const durable = sharedJournal();
  * ```
  */
 export function remove(path: string | URL): Registration<void> {
-  return durable.add<void>(remove, (clock) => describeRemove(path, clock)).registration;
+  return durable.add(remove, (clock) => describeRemove(path, clock)).registration;
 }
 
 /**
@@ -74,7 +74,7 @@ export function remove(path: string | URL): Registration<void> {
  * ```
  */
 export function kill(target: ChildProcess | number, options: KillOptions = {}): Registration<Promise<void>> {
-  return durable.add<Promise<void>>(kill, () => describeKill(target, options)).registration;
+  return durable.add(kill, () => describeKill(target, options)).registration;
 }
 
 /**
@@ -99,7 +99,7 @@ export function exec(
   args: readonly string[] = [],
   options: ExecOptions = {},
 ): Registration<Promise<void>> {
-  return durable.add<Promise<void>>(exec, () => describeExec(command, args, options)).registration;
+  return durable.add(exec, () => describeExec(command, args, options)).registration;
 }
 
 /**
@@ -120,7 +120,7 @@ export function exec(
  * ```
  */
 export function call(module: string | URL, exportName: string, ...args: JsonValue[]): Registration<Promise<void>> {
-  return durable.add<Promise<void>>(call, () => describeCall(module, exportName, args)).registration;
+  return durable.add(call, () => describeCall(module, exportName, args)).registration;
 }
 
 /**
@@ -183,11 +183,8 @@ export function configure(settings: Partial<DurableSettings>): DurableSettings {
  * @internal
  */
 export const forResources = {
-  add: <R>(
-    callee: (...args: never[]) => unknown,
-    describe: Describe,
-    options: DurableOptions = {},
-  ): DurableRegistration<R> => durable.add(callee, describe, { mayGoWithout: true, ...options }),
+  add: (callee: (...args: never[]) => unknown, describe: Describe, options: DurableOptions = {}): DurableRegistration =>
+    durable.add(callee, describe, { mayGoWithout: true, ...options }),
   get directory(): JournalDirectory {
     return durable.directory;
   },

@@ -83,7 +83,7 @@ export class ThreadJournal {
    * @param callee the public function that the program has called
    * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where the directory that was set cannot be trusted
    */
-  add<R>(callee: AnyFunction, describe: Describe, options: DurableOptions = {}): DurableRegistration<R> {
+  add(callee: AnyFunction, describe: Describe, options: DurableOptions = {}): DurableRegistration {
     const { guardLater = false, mayGoWithout = this.#settings.journalDir === undefined } = options;
     const pending = blameCaller(callee, () => this.#writeDown(describe, mayGoWithout));
     const { open } = pending;
@@ -91,7 +91,7 @@ export class ThreadJournal {
       if (guardLater) setImmediate(() => open.journal.pending > 0 && this.#guardIt(open));
       else this.#guardIt(open);
     }
-    const registration = thread.add(callee, carryOutHere, [pending], pending) as unknown as Registration<R>;
+    const registration = thread.add(callee, carryOutHere, [pending], pending) as unknown as Registration<never>;
     return { registration, pending };
   }
 
@@ -240,8 +240,9 @@ interface OpenJournal {
 }
 
 /** What registers a recipe for a function of this package. */
-export interface DurableRegistration<R> {
-  readonly registration: Registration<R>;
+export interface DurableRegistration {
+  /** What it returns when it is run is for the public function to say. */
+  readonly registration: Registration<never>;
   readonly pending: Pick<Pending, "recipe" | "update" | "identify">;
 }
 

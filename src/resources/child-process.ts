@@ -48,7 +48,7 @@ export function killAtExit<C extends ChildProcess>(
   // A child that could not be started tells so itself, with its `error` event.
   if (process_.pid === undefined) return handle(process_, undefined);
   const recipe = blameCaller(callee, () => describeKill(process_, options, options.env?.[MARK]));
-  const { registration } = forResources.add<Promise<void>>(callee, () => recipe, { guardLater });
+  const { registration } = forResources.add(callee, () => recipe, { guardLater });
   process_.once("exit", () => {
     // Descendants that the child has left, and that can still be found, end with this process.
     if (treeOf(recipe, [], processesSince(recipe)).length === 0) registration.cancel();

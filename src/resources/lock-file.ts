@@ -62,7 +62,7 @@ class Contender {
     const token = newToken();
     const journals = forResources.directory.path;
     // The recipe is written down first: at no moment is there a file that is left behind.
-    this.#registration = forResources.add<void>(contenderFor, () => ({ do: "unlock", path: lock, token })).registration;
+    this.#registration = forResources.add(contenderFor, () => ({ do: "unlock", path: lock, token })).registration;
     try {
       this.file = new OwnerFile(lock, token, journals, data);
       this.file.acquireKernelLock(false);

@@ -48,7 +48,7 @@ class TempPath implements Temp {
     this.#callee = callee;
     this.path = path;
     // The recipe is written down first: at no moment is there a file that is left behind.
-    const { registration, pending } = forResources.add<void>(callee, () => describeRemoveOfNew(path));
+    const { registration, pending } = forResources.add(callee, () => describeRemoveOfNew(path));
     this.#registration = registration;
     try {
       make();

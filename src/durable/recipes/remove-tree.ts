@@ -26,7 +26,7 @@ const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
 export function removeTree(path: string, shown: string, stats: Stats): void {
   const tree = new Tree(stats.dev);
   tree.remove(Buffer.from(path), shown, stats.ino);
-  if (tree.failure !== undefined) throw tree.failure;
+  if (tree.failure !== undefined) throw tree.failure as Error;
 }
 
 class Tree {

@@ -158,6 +158,6 @@ export function entryOf(
 /** Returns a recipe without the variables of its command, which may hold passwords. */
 function withoutEnvironment(recipe: LoggedRecipe): LoggedRecipe {
   if (!("env" in recipe)) return recipe;
-  const { env: _, ...logged } = recipe as { env: unknown } & LoggedRecipe;
-  return logged as LoggedRecipe;
+  const { env: _, ...logged } = recipe;
+  return logged;
 }
