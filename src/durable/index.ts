@@ -11,9 +11,11 @@ import { readLog } from "./replay/replay-log.ts";
 import { describeCall } from "./recipes/call.ts";
 import { describeExec, type ExecOptions } from "./recipes/exec.ts";
 import type { JsonValue } from "./json-value.ts";
-import { describeKill, type KillOptions } from "./recipes/kill.ts";
+import { followChild, type FollowedKill } from "./recipes/follow-child.ts";
+import { describeKill, isChild, type KillOptions } from "./recipes/kill.ts";
 import { describeRemove } from "./recipes/remove.ts";
 import type { Recipe } from "./recipes/recipe.ts";
+import type { Journal } from "./journal/writer.ts";
 import { recoverIn } from "./replay/recover.ts";
 import type { Replayed } from "./replay/replayed.ts";
 import type { DurableSettings } from "./settings.ts";
@@ -74,7 +76,10 @@ export function remove(path: string | URL): Registration<void> {
  * ```
  */
 export function kill(target: ChildProcess | number, options: KillOptions = {}): Registration<Promise<void>> {
-  return durable.add(kill, () => describeKill(target, options));
+  const recipe = blameCaller(kill, () => describeKill(target, options));
+  const registration = durable.add<Promise<void>>(kill, () => recipe);
+  if (isChild(target)) followChild(target, recipe, followed(registration));
+  return registration;
 }
 
 /**
@@ -186,10 +191,46 @@ export const forResources = {
   /** @param guardLater whether the guard may come in the next turn of the event loop: the recipe may be over then */
   add: <R>(callee: (...args: never[]) => unknown, describe: () => Recipe, guardLater = false): Registration<R> =>
     durable.add(callee, describe, guardLater),
+  followed,
   get directory(): string {
     return durable.directory;
   },
 };
+
+/** What a registration keeps of its recipe, as far as a followed child needs it. */
+interface KeptRecipe {
+  /** Puts a newer recipe in its place. */
+  update?(recipe: Recipe): void;
+  readonly journal: Journal;
+  id: number;
+  line: string;
+}
+
+/** Returns the registration of a child's end, for the child to be followed. */
+function followed(registration: Registration): FollowedKill {
+  const { args } = registration as unknown as { readonly args: readonly [KeptRecipe] };
+  return {
+    cancel: () => void registration.cancel(),
+    update(recipe) {
+      if ((registration as unknown as { readonly state: string }).state !== "gone") updateRecipe(args[0], recipe);
+    },
+  };
+}
+
+function updateRecipe(kept: KeptRecipe, recipe: Recipe): void {
+  if (kept.update !== undefined) {
+    kept.update(recipe);
+    return;
+  }
+  try {
+    const id = kept.journal.add(recipe);
+    kept.journal.done(kept.id);
+    Object.assign(kept, { id, line: kept.journal.line(id) });
+  } catch {
+    // Where it cannot be written down, this process knows it all the same.
+    Object.defineProperty(kept, "recipe", { value: recipe, configurable: true });
+  }
+}
 
 /** Returns this thread's journal, made by the first copy of this package that is loaded: one journal has one order. */
 function sharedJournal(): ThreadJournal {

@@ -73,7 +73,7 @@ export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
 }
 
 /** Reports whether other threads go on, with all that the process holds, after the first has ended. */
-function hasOtherThreads(pid: number): boolean {
+export function hasOtherThreads(pid: number): boolean {
   try {
     return fs.readdirSync(`/proc/${pid}/task`).length > 1;
   } catch {
@@ -89,6 +89,8 @@ export interface ProcessStat {
   readonly session: number;
   /** The process group that its terminal's keys reach; -1 without a terminal. */
   readonly foreground: number;
+  /** What the kernel says of it. Source: PF_… in linux/sched.h. */
+  readonly flags: number;
   readonly start: string;
 }
 
@@ -104,6 +106,7 @@ export function statOf(path: string): ProcessStat | undefined {
     group: Number(group),
     session: Number(session),
     foreground: Number(rest[1]),
+    flags: Number(rest[2]),
     start: rest[15] ?? "0",
   };
 }
