@@ -11,7 +11,8 @@ import { readLog } from "./replay/replay-log.ts";
 import { describeCall } from "./recipes/call.ts";
 import { describeExec, type ExecOptions } from "./recipes/exec.ts";
 import type { JsonValue } from "./json-value.ts";
-import { describeKill, type KillOptions } from "./recipes/kill.ts";
+import { followChild } from "./recipes/follow-child.ts";
+import { describeKill, isChild, type KillOptions } from "./recipes/kill.ts";
 import { describeRemove } from "./recipes/remove.ts";
 import type { JournalDirectory } from "./journal/directory.ts";
 import { recoverIn } from "./replay/recover.ts";
@@ -74,7 +75,11 @@ export function remove(path: string | URL): Registration<void> {
  * ```
  */
 export function kill(target: ChildProcess | number, options: KillOptions = {}): Registration<Promise<void>> {
-  return durable.add(kill, () => describeKill(target, options)).registration;
+  const recipe = blameCaller(kill, () => describeKill(target, options));
+  const { registration, pending } = durable.add(kill, () => recipe);
+  if (isChild(target))
+    followChild(target, recipe, { update: (newer) => pending.update(newer), cancel: () => registration.cancel() });
+  return registration;
 }
 
 /**

@@ -144,14 +144,14 @@ export function lifeOf(owner: Owner, isLocal: boolean, me: Owner = thisProcess()
   if (owner.boot !== me.boot) return isLocal ? "dead" : "unknown";
   if (owner.pidns !== me.pidns) return "unknown";
   const life = lifeOfProcess(owner.pid, owner.start);
-  if (life === "dead" || owner.thread === undefined || !procIsOwn()) return life;
+  if (life === "dead" || owner.thread === undefined || !isProcOwn()) return life;
   const { tid, start } = owner.thread;
   return startOf(`/proc/${owner.pid}/task/${tid}/stat`) === start ? "alive" : "dead";
 }
 
 /** Reports whether that very process is alive; a zombie is dead. */
 export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
-  const stat = procIsOwn() ? statOf(`/proc/${pid}/stat`) : undefined;
+  const stat = isProcOwn() ? statOf(`/proc/${pid}/stat`) : undefined;
   if (stat !== undefined && start !== "0") {
     if (stat.start !== start || stat.state === "X") return "dead";
     return stat.state === "Z" && !hasOtherThreads(pid) ? "dead" : "alive";
@@ -172,7 +172,8 @@ let isOwnProc: boolean | undefined;
  * was made without a mount of its own still shows those of the namespace above.
  * Source: proc_pid_status(5), NSpid.
  */
-function procIsOwn(): boolean {
+export function isProcOwn(): boolean {
+  if (process.platform !== "linux") return true;
   if (isOwnProc === undefined) {
     const pids = /^NSpid:\t(.*)$/m.exec(contentOf("/proc/self/status") ?? "")?.[1]?.split("\t");
     isOwnProc = pids === undefined ? linkOf("/proc/self") === String(process.pid) : pids.length === 1;
@@ -181,7 +182,7 @@ function procIsOwn(): boolean {
 }
 
 /** Reports whether other threads go on, with all that the process holds, after the first has ended. */
-function hasOtherThreads(pid: number): boolean {
+export function hasOtherThreads(pid: number): boolean {
   try {
     return fs.readdirSync(`/proc/${pid}/task`).length > 1;
   } catch {
@@ -197,6 +198,8 @@ export interface ProcessStat {
   readonly session: number;
   /** The process group that its terminal's keys reach; -1 without a terminal. */
   readonly foreground: number;
+  /** What the kernel says of it. Source: PF_… in linux/sched.h. */
+  readonly flags: number;
   readonly start: string;
 }
 
@@ -212,6 +215,7 @@ export function statOf(path: string): ProcessStat | undefined {
     group: Number(group),
     session: Number(session),
     foreground: Number(rest[1]),
+    flags: Number(rest[2]),
     start: rest[15] ?? "0",
   };
 }

@@ -1,156 +1,119 @@
-// The processes of this system, and the tree of one of them: its descendants,
-// and the members of its process group and session.
+// The tree of a process: its descendants, and the members of the process group and
+// session that it leads, or led.
 
-import { builtin } from "./node-builtins.ts";
-import { contentOf, type ProcessStat, statOf } from "./process-identity.ts";
-
-export interface Process extends Omit<ProcessStat, "state" | "foreground"> {
-  readonly pid: number;
-}
+import { helperOf, isHelper, markOf } from "./process-environment.ts";
+import { allProcesses, childOf, isSame, ownLine, type Process } from "./process-list.ts";
 
 /** The process whose tree is meant. */
 export interface Root {
   readonly pid: number;
+  /** When it started; "0" where its pid says nothing of it any more. */
   readonly start: string;
   /** Whether the process leads a process group, or did. */
   readonly leads: boolean;
   /** The mark in its environment, and in that of its descendants, and in no other. */
   readonly mark?: string | undefined;
+  /** A clock tick in which it was alive. */
+  readonly seen?: number | undefined;
+  /** Those of its tree that were there when it had ended. */
+  readonly members?: readonly (readonly [pid: number, start: string])[] | undefined;
 }
 
-/** The variable of the environment that marks a child's descendants. */
-export const MARK = "ATEXIT_CHILD";
-
-/** Returns all processes that are alive and can be seen; zombies are not among them. */
-function allProcesses(): Map<number, Process> {
-  const found = new Map<number, Process>();
-  const rows = process.platform === "linux" ? fromProc() : fromPs();
-  for (const row of rows) found.set(row.pid, row);
-  return found;
+export interface Tree {
+  readonly members: readonly Process[];
+  /** Members that must not end: this process, and those that it descends from. */
+  readonly own: readonly Process[];
+  /** The processes in the group or session of the root's number, where nothing proves that it still is the root's. */
+  readonly strangers: readonly Process[];
+  /** Whether the group and the session of the root's number are the root's. */
+  readonly holdsGroup: boolean;
 }
 
-/** How long after a process's start the pids cannot have been used up, and begun anew, in milliseconds. */
-const YOUNG = 100;
-
-/**
- * Returns the processes that have begun since a given one, which may have ended.
- * Where it began a moment ago, few have to be looked at, since pids are given in
- * turn. Source: proc_loadavg(5), whose last field is the pid that was given last.
- */
-export function processesSince({ pid, start }: Pick<Root, "pid" | "start">): Map<number, Process> {
-  if (process.platform !== "linux") return allProcesses();
-  const newest = Number(contentOf("/proc/loadavg")?.split(" ").at(-1));
-  if (!(ageOf(start) < YOUNG && newest >= pid)) return allProcesses();
-  const found = new Map<number, Process>();
-  if (newest > pid) for (const row of fromProc((other) => other > pid)) found.set(row.pid, row);
-  return found;
-}
-
-function* fromProc(isWanted: (pid: number) => boolean = () => true): Generator<Process> {
-  for (const name of builtin("fs").readdirSync("/proc")) {
-    if (!/^\d+$/.test(name) || !isWanted(Number(name))) continue;
-    const stat = statOf(`/proc/${name}/stat`);
-    if (stat !== undefined && stat.state !== "Z" && stat.state !== "X") yield { pid: Number(name), ...stat };
-  }
-}
-
-/** Lists processes on macOS and the BSDs; untested here. The start is the time to a second, as ps writes it. */
-function* fromPs(): Generator<Process> {
-  if (process.platform === "win32") return;
-  const table = builtin("child_process").execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat=,lstart="], {
-    encoding: "utf8",
-    env: { ...process.env, LC_ALL: "C" },
-  });
-  for (const line of table.split("\n")) {
-    const [pid, ppid, group, state, ...start] = line.trim().split(/\s+/);
-    if (pid === undefined || pid === "" || state === undefined || state.startsWith("Z")) continue;
-    yield { pid: Number(pid), ppid: Number(ppid), group: Number(group), session: 0, start: start.join(" ") };
-  }
-}
-
-/** Returns the process of a pid, if it is alive. */
-export function processOf(pid: number): Process | undefined {
-  if (process.platform !== "linux") return allProcesses().get(pid);
-  const stat = statOf(`/proc/${pid}/stat`);
-  return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : { pid, ...stat };
-}
-
-/** Returns the process of a pid, also a zombie. */
-export function childOf(pid: number): Process | undefined {
-  const stat = process.platform === "linux" ? statOf(`/proc/${pid}/stat`) : undefined;
-  return stat === undefined ? processOf(pid) : { pid, ...stat };
+/** How a tree is looked for, where it is not for the first time. */
+export interface Search {
+  /** Those found before, whose parents may have ended since. */
+  readonly before?: readonly Process[];
+  /** The processes among which it is looked for. */
+  readonly all?: ReadonlyMap<number, Process>;
+  /** Reports whether the root's number is known not to have been given again. */
+  readonly isUngiven?: () => boolean;
 }
 
 /**
  * Returns the root, if its pid was not reused, its descendants, the processes
- * with its mark or in the process group or session that it leads, and those
- * found before, whose parents may have ended since.
+ * with its mark, those noted or found before, and the group and session of its
+ * number, if these are still the root's.
  *
- * A group outlives its leader, and its number is given to no new process
- * before it is empty. Source: setpgid(2), fork(2).
+ * Guards and other helpers are not among them, nor is what these have started:
+ * they clean up after a member.
  */
-export function treeOf(root: Root, before: readonly Process[] = [], all = allProcesses()): Process[] {
+export function treeOf(root: Root, search: Search = {}): Tree {
+  const { all = allProcesses(), before = [], isUngiven = () => false } = search;
   const tree = new Map<number, Process>();
-  const add = (member: Process | undefined) => {
-    if (member !== undefined) tree.set(member.pid, member);
-  };
-  const first = all.get(root.pid);
-  const isReused = first !== undefined && first.start !== root.start;
-  if (!isReused) add(first);
-  for (const { pid, start } of before) if (all.get(pid)?.start === start) add(all.get(pid));
+  const noted = new Map(root.members);
+  for (const { pid, start } of before) noted.set(pid, start);
   for (const member of all.values()) {
-    const { pid, group, session } = member;
-    if (root.leads && !isReused && (group === root.pid || session === root.pid)) add(member);
-    // No descendant is older than the root: most processes need not be looked at closely.
-    if (root.mark !== undefined && Number(member.start) >= Number(root.start) && markOf(pid) === root.mark) add(member);
+    const { pid, start } = member;
+    if (isSame(member, root) || noted.get(pid) === start || isMarked(root, member)) tree.set(pid, member);
   }
-  for (let found = -1; found !== tree.size;) {
-    found = tree.size;
-    for (const member of all.values()) if (tree.has(member.ppid)) add(member);
-  }
-  tree.delete(process.pid);
-  return [...tree.values()];
+  const group = root.leads ? [...all.values()].filter((member) => isInGroup(root, member)) : [];
+  const isOwn = (member: Process) => tree.has(member.pid) || isOld(root, member);
+  const holdsGroup = root.leads && (isSame(childOf(root.pid), root) || group.some(isOwn) || isUngiven());
+  if (holdsGroup) for (const member of group) tree.set(member.pid, member);
+  addDescendants(tree, all);
+  if (tree.size > 0) removeHelpers(tree, root);
+  const own = tree.size > 0 ? removeOwn(tree, all) : [];
+  const strangers = holdsGroup ? [] : group.filter(({ pid }) => !tree.has(pid));
+  return { members: [...tree.values()], own, strangers, holdsGroup };
 }
 
-/** How often an environment that is not there yet is read, 0.25 ms apart. */
-const TRIES = 20;
-
-/** Returns an environment, read again where it is empty: in the middle of execve(2) a process has none. */
-function environmentOf(pid: number): string {
-  const path = `/proc/${pid}/environ`;
-  let environment = builtin("fs").readFileSync(path, "latin1");
-  for (let tries = 0; environment === "" && tries < TRIES && isYoung(pid); tries += 1) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.25);
-    environment = builtin("fs").readFileSync(path, "latin1");
-  }
-  return environment;
+function isInGroup({ pid }: Root, { group, session }: Process): boolean {
+  return group === pid || session === pid;
 }
 
-function isYoung(pid: number): boolean {
-  const stat = statOf(`/proc/${pid}/stat`);
-  return stat !== undefined && stat.state !== "Z" && stat.state !== "X" && ageOf(stat.start) < YOUNG;
-}
-
-/** Returns an age in milliseconds. @param start in clock ticks, of which there are a hundred a second */
-function ageOf(start: string): number {
-  const uptime = Number(contentOf("/proc/uptime")?.split(" ", 1)[0]);
-  return uptime * 1_000 - Number(start) * 10;
+/** No descendant is older than the root: most processes need not be looked at closely. */
+function isMarked({ mark, start }: Root, member: Process): boolean {
+  return mark !== undefined && Number(member.start) >= Number(start) && markOf(member.pid) === mark;
 }
 
 /**
- * Returns the mark in a process's environment, as it was when its program began. Linux only.
- *
- * @param ofEnded what it is where the process has ended, and has no environment any more
+ * Reports whether a member of the group began while the root lived. As long as a
+ * group has a member, its number is given to no new process, so one such member
+ * proves that all are the root's. Source: setpgid(2), fork(2).
  */
-export function markOf(pid: number, ofEnded?: string): string | undefined {
-  if (process.platform !== "linux") return undefined;
-  try {
-    const environment = environmentOf(pid);
-    if (environment === "") return ofEnded;
-    const entries = environment.split("\0");
-    return entries.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
-  } catch (error) {
-    // Depending on the kernel an ended process has no environment, or an empty one. Another user's cannot be read.
-    return (error as NodeJS.ErrnoException).code === "ESRCH" ? ofEnded : undefined;
+function isOld({ start, seen }: Root, member: Process): boolean {
+  return seen !== undefined && Number(member.start) >= Number(start) && Number(member.start) <= seen;
+}
+
+/** Adds the children of members, until there is none left; none is older than its parent. */
+function addDescendants(tree: Map<number, Process>, all: ReadonlyMap<number, Process>): void {
+  for (let found = -1; found !== tree.size;) {
+    found = tree.size;
+    for (const member of all.values()) {
+      const parent = tree.get(member.ppid);
+      if (parent !== undefined && !(Number(member.start) < Number(parent.start))) tree.set(member.pid, member);
+    }
   }
+}
+
+/** Removes members with all that descends from them. */
+function removeWithDescendants(tree: Map<number, Process>, removed: Map<number, Process>): void {
+  addDescendants(removed, tree);
+  for (const pid of removed.keys()) tree.delete(pid);
+}
+
+function removeHelpers(tree: Map<number, Process>, root: Root): void {
+  const inherited = isSame(tree.get(root.pid), root) ? helperOf(root.pid) : "";
+  const helpers = new Map([...tree].filter(([pid, member]) => !isSame(member, root) && isHelper(pid, inherited)));
+  removeWithDescendants(tree, helpers);
+}
+
+/** @returns this process and those that it descends from, where they were in the tree */
+function removeOwn(tree: Map<number, Process>, all: ReadonlyMap<number, Process>): Process[] {
+  const line = ownLine(all);
+  const own = [...tree.values()].filter(({ pid }) => line.has(pid));
+  const self = tree.get(process.pid);
+  if (self !== undefined) removeWithDescendants(tree, new Map([[self.pid, self]]));
+  for (const { pid } of own) tree.delete(pid);
+  return own;
 }

@@ -2,10 +2,12 @@
 
 import type { ChildProcess } from "node:child_process";
 import { forResources, type KillOptions } from "../durable/index.ts";
-import { MARK, processesSince, treeOf } from "../platform/process-tree.ts";
-import { describeKill } from "../durable/recipes/kill.ts";
+import { followChild } from "../durable/recipes/follow-child.ts";
+import { describeKill, isChild } from "../durable/recipes/kill.ts";
 import { blameCaller } from "../errors/define-errors.ts";
+import { resourceError } from "../errors/resources.ts";
 import type { Registration } from "../index.ts";
+import { MARK } from "../platform/process-environment.ts";
 import type { Callee } from "./register-for-caller.ts";
 
 /** A child that ends with this process. */
@@ -38,21 +40,27 @@ export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...env, [MARK]: mark };
 }
 
-/** @param guardLater see {@link forResources} */
+/**
+ * @param guardLater see {@link forResources}
+ * @throws a `TypeError` with the code `ERR_ATEXIT_OPTION` for what is no child process
+ */
 export function killAtExit<C extends ChildProcess>(
   callee: Callee,
   process_: C,
   options: ChildOptions,
   guardLater = false,
 ): Child<C> {
-  // A child that could not be started tells so itself, with its `error` event.
-  if (process_.pid === undefined) return handle(process_, undefined);
-  const recipe = blameCaller(callee, () => describeKill(process_, options, options.env?.[MARK]));
-  const { registration } = forResources.add(callee, () => recipe, { guardLater });
-  process_.once("exit", () => {
-    // Descendants that the child has left, and that can still be found, end with this process.
-    if (treeOf(recipe, [], processesSince(recipe)).length === 0) registration.cancel();
+  const recipe = blameCaller(callee, () => {
+    if (!isChild(process_)) {
+      throw resourceError("ERR_ATEXIT_OPTION", "The child", process_, "what spawn() returned; kill() takes a pid");
+    }
+    // A child that could not be started tells so itself, with its `error` event.
+    return process_.pid === undefined ? undefined : describeKill(process_, options, options.env?.[MARK]);
   });
+  if (recipe === undefined) return handle(process_, undefined);
+  const { registration, pending } = forResources.add(callee, () => recipe, { guardLater });
+  // Descendants that the child leaves, and that can be found, end with this process.
+  followChild(process_, recipe, { update: (newer) => pending.update(newer), cancel: () => registration.cancel() });
   return handle(process_, registration);
 }
 

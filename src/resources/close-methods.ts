@@ -3,6 +3,7 @@
 
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:net";
+import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { drainOf } from "./server-drain.ts";
@@ -155,6 +156,13 @@ export function closeAtExit<T extends object>(
   if ((typeof resource !== "object" && typeof resource !== "function") || resource === null) {
     throw resourceError("ERR_ATEXIT_OPTION", "What to close", resource, "an object such as a pool or a client");
   }
+  if (close !== undefined && typeof close !== "function") {
+    throw resourceError("ERR_ATEXIT_OPTION", "close", close, "a function");
+  }
+  if (options.name !== undefined && typeof options.name !== "string") {
+    throw resourceError("ERR_ATEXIT_OPTION", "name", options.name, "a string");
+  }
+  if (options.timeout !== undefined) checkTime("timeout", options.timeout);
   const way = close === undefined ? wayFor(resource) : undefined;
   const name = options.name ?? `close ${(resource.constructor as { name?: string } | undefined)?.name ?? "resource"}`;
   const before = way?.prepare?.(resource as Resource);

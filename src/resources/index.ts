@@ -21,6 +21,7 @@ import {
   type ClusterOptions,
   endClusterAtExit,
   destroyPoolAtExit,
+  isPool,
   terminateWorkerAtExit,
   type WorkerOptions,
   type WorkerPool,
@@ -146,7 +147,7 @@ export function tempDir(options: TempOptions = {}): Temp {
  *
  * @param path the file
  * @param options the last line, the file's mode, and a signal at which it is opened anew
- * @throws an error with the code `ERR_ATEXIT_OPTION`, or the system's
+ * @throws an error with the code `ERR_ATEXIT_OPTION` or `ERR_ATEXIT_SIGNAL`, or the system's
  * @example
  * ```js
  * import { logFile } from "atexit/resources";
@@ -178,7 +179,8 @@ export function logFile(path: string, options: LogFileOptions = {}): LogFile {
  *
  * @param process what `spawn` has returned
  * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
- * @throws an error with the code `ERR_ATEXIT_SIGNAL` or `ERR_ATEXIT_TIME`
+ * @throws an error with the code `ERR_ATEXIT_OPTION` for what is no `ChildProcess`,
+ *   `ERR_ATEXIT_SIGNAL` or `ERR_ATEXIT_TIME`
  * @example
  * ```js
  * import { child } from "atexit/resources";
@@ -246,7 +248,7 @@ export function endWithParent(options: ParentOptions = {}): Disposable & { stop(
  *
  * @param workerOrPool a `Worker`, or a pool that shows its `threads`, as piscina and tinypool do
  * @param options how long it may take, in milliseconds
- * @throws an error with the code `ERR_ATEXIT_TIME`
+ * @throws an error with the code `ERR_ATEXIT_OPTION` or `ERR_ATEXIT_TIME`
  * @example
  * ```js
  * import { worker } from "atexit/resources";
@@ -258,7 +260,7 @@ export function endWithParent(options: ParentOptions = {}): Disposable & { stop(
  */
 export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions = {}): Closing {
   return blameCaller(worker, () =>
-    "threads" in workerOrPool
+    isPool(workerOrPool)
       ? destroyPoolAtExit(worker, workerOrPool, options)
       : terminateWorkerAtExit(worker, workerOrPool, options),
   );
@@ -269,7 +271,7 @@ export function worker(workerOrPool: Worker | WorkerPool, options: WorkerOptions
  * asked once, by a signal, waited for, and after `grace` killed.
  *
  * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
- * @throws an error with the code `ERR_ATEXIT_OPTION` in a worker, or `ERR_ATEXIT_TIME`
+ * @throws an error with the code `ERR_ATEXIT_OPTION` in a worker, `ERR_ATEXIT_SIGNAL` or `ERR_ATEXIT_TIME`
  * @example
  * ```js
  * import { clusterWorkers } from "atexit/resources";

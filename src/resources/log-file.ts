@@ -1,6 +1,8 @@
 // A log file: whole lines, in their order; no line that was written is lost.
 
 import { builtin } from "../platform/node-builtins.ts";
+import { canListen } from "../platform/signal-list.ts";
+import { coreError } from "../errors/core.ts";
 import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
@@ -57,6 +59,7 @@ export class OpenLog implements LogFile {
     if (last !== undefined && typeof last !== "string" && typeof last !== "function") {
       throw resourceError("ERR_ATEXIT_OPTION", "last", last, "a string, or a function that returns one");
     }
+    if (reopenOn !== undefined && !canListen(reopenOn)) throw coreError("ERR_ATEXIT_SIGNAL", reopenOn);
     this.path = builtin("path").resolve(path);
     this.#mode = mode;
     this.#last = last;

@@ -4,8 +4,10 @@
 import type { Cluster, Worker as ClusterWorker } from "node:cluster";
 import type { Worker } from "node:worker_threads";
 import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts";
+import { canListen } from "../platform/signal-list.ts";
 import { type Answer, CHANNEL, type Question } from "../exits/worker-shutdown-request.ts";
 import { exiting, type Registration } from "../index.ts";
+import { coreError } from "../errors/core.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
@@ -99,6 +101,14 @@ function listening(): Answers {
   return answers.use();
 }
 
+/** @throws an error with the code `ERR_ATEXIT_OPTION` for what is neither a worker nor a pool */
+export function isPool(given: Worker | WorkerPool): given is WorkerPool {
+  const { threads, destroy, threadId, terminate } = Object(given) as Partial<WorkerPool & Worker>;
+  if (Array.isArray(threads) && typeof destroy === "function") return true;
+  if (typeof threadId === "number" && typeof terminate === "function") return false;
+  throw resourceError("ERR_ATEXIT_OPTION", "What to end", given, "a Worker, or a pool that shows its threads");
+}
+
 export function terminateWorkerAtExit(
   callee: Callee,
   worker: Worker,
@@ -159,6 +169,7 @@ export interface ClusterOptions extends WorkerOptions {
 
 export function endClusterAtExit(callee: Callee, { grace = 5_000, signal = "SIGTERM" }: ClusterOptions): Closing {
   checkTime("grace", grace);
+  if (signal !== "SIGKILL" && !canListen(signal)) throw coreError("ERR_ATEXIT_SIGNAL", signal);
   const cluster = process.getBuiltinModule("cluster") as unknown as Cluster;
   if (!cluster.isPrimary)
     throw resourceError("ERR_ATEXIT_OPTION", "This process", "a worker", "the primary of a cluster");

@@ -42,8 +42,12 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
     throw durableError("ERR_ATEXIT_COMMAND", "The options", options, "an object such as { timeout: 5_000 }");
   }
   const { cwd = process.cwd(), env = {}, timeout = DEFAULT_TIMEOUT } = options as Record<string, unknown>;
-  if (typeof cwd !== "string") throw durableError("ERR_ATEXIT_COMMAND", "cwd", cwd, "a path");
+  if (typeof cwd !== "string" || cwd.includes("\0")) throw durableError("ERR_ATEXIT_COMMAND", "cwd", cwd, "a path");
   if (!isEnvironment(env)) throw durableError("ERR_ATEXIT_COMMAND", "env", env, "an object of strings");
+  for (const name of Object.keys(env)) {
+    if (name !== "" && !/[=\0]/.test(name)) continue;
+    throw durableError("ERR_ATEXIT_COMMAND", "A variable's name", name, "a word without = or NUL");
+  }
   checkTime("timeout", timeout);
   const directory = builtin("path").resolve(cwd);
   const environment = { ...registeredEnvironment(), ...env };

@@ -2,40 +2,117 @@
 
 import { now, setTimeout } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
-import { type Process, processOf, treeOf } from "../../platform/process-tree.ts";
+import {
+  childOf,
+  isUngivenSince,
+  type Process,
+  processesSince,
+  processOf,
+  thisMoment,
+} from "../../platform/process-list.ts";
+import { type Tree, treeOf } from "../../platform/process-tree.ts";
 import type { KillRecipe, Success } from "./recipe-kind.ts";
 
 /** How long a killed process may take to be gone, in milliseconds; a process that waits for a disk takes longer. */
 const KILLED_WITHIN = 2_000;
 
+/**
+ * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE` where a
+ *   process of the tree could not be ended, or `ERR_ATEXIT_REPLACED` where there are
+ *   processes of which it is not known whether they are of the tree
+ */
 export async function killTree(recipe: KillRecipe): Promise<Success> {
-  let members = treeOf(recipe);
-  if (members.length === 0) return "gone";
-  const look = () => (members = treeOf(recipe, members));
-  if (recipe.grace > 0 && recipe.signal !== "SIGKILL") {
-    for (const member of members) send(member, recipe.signal);
-    await until(() => look().length === 0, recipe.grace);
+  const look = looksAt(recipe);
+  let tree = look();
+  const isGone = tree.members.length === 0;
+  const refused = new Set<number>();
+  const signal = (name: NodeJS.Signals) => {
+    for (const member of tree.members) {
+      if (send(member, name)) refused.delete(member.pid);
+      else refused.add(member.pid);
+    }
+  };
+  const isOver = () => {
+    tree = look();
+    return tree.members.every(({ pid }) => refused.has(pid));
+  };
+  if (!isGone && recipe.grace > 0 && recipe.signal !== "SIGKILL") {
+    signal(recipe.signal);
+    await until(isOver, recipe.grace);
   }
-  const ended = await until(() => {
-    for (const member of look()) send(member, "SIGKILL");
-    return members.length === 0;
-  }, KILLED_WITHIN);
-  if (!ended) {
-    const pids = members.map(({ pid }) => pid).join(", ");
-    throw durableError("ERR_ATEXIT_STILL_THERE", `process ${recipe.pid}`, `${pids} did not end when killed`);
+  if (!isGone) {
+    await until(() => {
+      signal("SIGKILL");
+      return isOver();
+    }, KILLED_WITHIN);
   }
-  return "done";
+  throwIfLeft(recipe, tree, refused);
+  return isGone ? "gone" : "done";
 }
 
-/** Sends a signal, after a last look: the pid may be another process's by now. */
-function send({ pid, start }: Process, signal: NodeJS.Signals): void {
-  if (processOf(pid)?.start !== start) return;
+/**
+ * Returns the recipe of a child that has ended just now, with those of its tree
+ * that are still there: its pid may be given to another process from now on.
+ */
+export function noteMembers(recipe: KillRecipe): KillRecipe & Required<Pick<KillRecipe, "members">> {
+  // Of one that had ended before, nobody knows who has had its pid since.
+  const isUngiven = () => recipe.start !== "0" && childOf(recipe.pid) === undefined;
+  const { members } = treeOf(recipe, { all: processesSince(recipe), isUngiven });
+  return { ...recipe, members: members.map(({ pid, start }) => [pid, start]) };
+}
+
+/** Returns a function that looks for the tree, and knows what was there when it looked before. */
+function looksAt(recipe: KillRecipe): () => Tree {
+  let tree: Tree | undefined;
+  let moment = thisMoment();
+  return () => {
+    const last = moment;
+    const heldGroup = tree?.holdsGroup === true;
+    moment = thisMoment();
+    tree = treeOf(recipe, {
+      before: tree?.members ?? [],
+      // Between two looks all members can end, and leave children that nobody has seen.
+      isUngiven: () => heldGroup && isUngivenSince(recipe.pid, last),
+    });
+    return tree;
+  };
+}
+
+/** @throws where something is left: of the tree, or that may be of it */
+function throwIfLeft({ pid }: KillRecipe, { members, own, strangers }: Tree, refused: ReadonlySet<number>): void {
+  const list = (processes: readonly Process[]) => processes.map((process_) => process_.pid).join(", ");
+  const parts = [
+    [members.filter((member) => !refused.has(member.pid)), "did not end when killed"],
+    [members.filter((member) => refused.has(member.pid)), "may not be signalled by this user"],
+    [own, "would end this process, which was to end it"],
+  ] as const;
+  const why = parts.filter(([left]) => left.length > 0).map(([left, what]) => `${list(left)} ${what}`);
+  if (why.length > 0) throw durableError("ERR_ATEXIT_STILL_THERE", `process ${pid}`, why.join("; "));
+  if (strangers.length === 0) return;
+  throw durableError(
+    "ERR_ATEXIT_REPLACED",
+    `process group ${pid}`,
+    `nothing proves that ${list(strangers)} came from the process that led it`,
+  );
+}
+
+/**
+ * Sends a signal, after a last look: the pid may be another process's by now.
+ *
+ * @returns whether this process may do so
+ */
+function send({ pid, start }: Process, signal: NodeJS.Signals): boolean {
+  const found = processOf(pid);
+  if (found?.start !== start) return true;
   try {
     process.kill(pid, signal);
+    // A stopped process would hear nothing before it goes on; SIGKILL ends it all the same.
+    if (found.state === "T" && signal !== "SIGKILL") process.kill(pid, "SIGCONT");
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "EPERM") throw durableError("ERR_ATEXIT_STILL_THERE", `process ${pid}`, "it belongs to another user");
-    if (code !== "ESRCH") throw error;
+    if (code !== "EPERM" && code !== "ESRCH") throw error;
+    return code === "ESRCH";
   }
 }
 

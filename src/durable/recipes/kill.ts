@@ -3,9 +3,19 @@
 import type { ChildProcess } from "node:child_process";
 import { coreError } from "../../errors/core.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
+import { isProcOwn } from "../../platform/process-identity.ts";
 import { canListen } from "../../platform/signal-list.ts";
 import { durableError } from "../../errors/durable.ts";
-import { childOf, MARK, markOf, processOf } from "../../platform/process-tree.ts";
+import { MARK, markOf } from "../../platform/process-environment.ts";
+import {
+  childOf,
+  isOfKernel,
+  isThread,
+  lastTick,
+  ownLine,
+  type Process,
+  processOf,
+} from "../../platform/process-list.ts";
 import { killTree } from "./kill-tree.ts";
 import type { KillRecipe, RecipeKind } from "./recipe-kind.ts";
 
@@ -23,38 +33,91 @@ const DEFAULT_GRACE = 5_000;
  * @param markOfEnded the mark of a child that has ended already
  * @throws a `RangeError` or `TypeError` for what is no process that this one may end
  */
-export function describeKill(given: unknown, options: KillOptions, markOfEnded?: string): KillRecipe {
+export function describeKill(given: unknown, options: KillOptions, markOfEnded?: unknown): KillRecipe {
   const { signal = "SIGTERM", grace = DEFAULT_GRACE } = options;
   if (signal !== "SIGKILL" && !canListen(signal)) throw coreError("ERR_ATEXIT_SIGNAL", signal);
   checkTime("grace", grace);
   const child = isChild(given) ? given : undefined;
-  const pid = child === undefined ? given : child.pid;
+  const pid = checkPid(child === undefined ? given : child.pid, given);
+  // It is read before the process is looked at, which then was alive in it.
+  const seen = lastTick();
+  const found = child === undefined ? livingProcess(pid) : ownChild(child, pid);
+  const ofEnded = typeof markOfEnded === "string" && markOfEnded !== "" ? markOfEnded : undefined;
+  const mark = found === undefined ? ofEnded : markOf(pid, ofEnded);
+  // A mark that this process has inherited marks its own siblings as well.
+  const ownMark = mark === undefined || mark === process.env[MARK] ? {} : { mark };
+  const asked = { signal, grace, ...ownMark };
+  // Whether a child that has ended led a group, the members tell that have its mark.
+  if (found === undefined) return { do: "kill", pid, start: "0", leads: "mark" in ownMark, ...asked };
+  const leads = found.group === pid && !isAmong(pid);
+  const known = leads && seen !== undefined ? { seen } : {};
+  return { do: "kill", pid, start: found.start, leads, ...known, ...asked };
+}
+
+function checkPid(pid: unknown, given: unknown): number {
   if (pid === undefined) throw durableError("ERR_ATEXIT_PROCESS", given, "was never started");
   if (typeof pid !== "number" || !Number.isInteger(pid) || pid < 2) {
     throw durableError("ERR_ATEXIT_PROCESS", given, "is no process that can be ended");
   }
   if (pid === process.pid) throw durableError("ERR_ATEXIT_PROCESS", pid, "is this very process");
-  const found = child === undefined ? processOf(pid) : childOf(pid);
-  // A child can end at any time. A number without a process is a mistake.
-  if (found === undefined && child === undefined) throw durableError("ERR_ATEXIT_PROCESS", pid, "is no living process");
-  const start = found?.start ?? "0";
-  const mark = markOf(pid, markOfEnded);
-  // A mark that this process has inherited marks its own siblings as well.
-  const own = mark === undefined || mark === process.env[MARK] ? {} : { mark };
-  return { do: "kill", pid, start, leads: found?.group === pid, signal, grace, ...own };
+  if (!isProcOwn()) {
+    throw durableError("ERR_ATEXIT_PROCESS", pid, "cannot be found: /proc shows the pids of another namespace");
+  }
+  return pid;
 }
 
-function isChild(given: unknown): given is ChildProcess {
-  return typeof given === "object" && given !== null && "pid" in given && "spawnfile" in given;
+/** Returns the process of a pid. A number without a process is a mistake. */
+function livingProcess(pid: number): Process {
+  const found = processOf(pid);
+  if (found === undefined || isThread(pid)) throw durableError("ERR_ATEXIT_PROCESS", pid, "is no living process");
+  if (isOfKernel(pid)) throw durableError("ERR_ATEXIT_PROCESS", pid, "is a thread of the kernel, which nothing ends");
+  if (ownLine().has(pid)) throw durableError("ERR_ATEXIT_PROCESS", pid, "is a process that this one descends from");
+  return found;
+}
+
+/** Returns a child's process, also a zombie. A child can end at any time, and its pid is a stranger's then. */
+function ownChild(child: ChildProcess, pid: number): Process | undefined {
+  const found = hasEnded(child) ? undefined : childOf(pid);
+  return found?.ppid === process.pid ? found : undefined;
+}
+
+/** Reports whether this process is in the group or session that a process leads: its siblings are, too. */
+function isAmong(pid: number): boolean {
+  const self = processOf(process.pid);
+  return self?.group === pid || self?.session === pid;
+}
+
+/** Reports whether a child has ended, as far as Node has heard. */
+export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return (exitCode ?? signalCode ?? null) !== null;
+}
+
+/** Reports whether a value is a child process, also one that could not be started. */
+export function isChild(given: unknown): given is ChildProcess {
+  return (
+    typeof given === "object" &&
+    given !== null &&
+    "spawnfile" in given &&
+    typeof (given as Partial<ChildProcess>).once === "function"
+  );
+}
+
+function isPid(given: unknown): given is number {
+  return Number.isInteger(given) && (given as number) > 1;
+}
+
+function isNote(given: unknown): boolean {
+  return Array.isArray(given) && given.length === 2 && isPid(given[0]) && typeof given[1] === "string";
 }
 
 export const killRecipe: RecipeKind<KillRecipe> = {
-  matches: ({ pid, start, leads, mark, signal, grace }) =>
-    Number.isInteger(pid) &&
-    (pid as number) > 1 &&
+  matches: ({ pid, start, leads, mark, seen, members, signal, grace }) =>
+    isPid(pid) &&
     typeof start === "string" &&
     typeof leads === "boolean" &&
     (mark === undefined || (typeof mark === "string" && mark !== "")) &&
+    (seen === undefined || Number.isFinite(seen)) &&
+    (members === undefined || (Array.isArray(members) && members.every(isNote))) &&
     typeof signal === "string" &&
     (signal === "SIGKILL" || canListen(signal)) &&
     Number.isFinite(grace),
@@ -65,8 +128,14 @@ export const killRecipe: RecipeKind<KillRecipe> = {
 
   async carryOut(recipe, { sameBoot, samePids }) {
     if (!sameBoot) return "gone";
-    if (!samePids) {
-      throw durableError("ERR_ATEXIT_REPLACED", `process ${recipe.pid}`, "its number belongs to another pid namespace");
+    // The pid belongs to another namespace, and so do those who can tell what became of it.
+    if (!samePids) return "elsewhere";
+    if (!isProcOwn()) {
+      throw durableError(
+        "ERR_ATEXIT_STILL_THERE",
+        `process ${recipe.pid}`,
+        "/proc shows the pids of another namespace",
+      );
     }
     return killTree(recipe);
   },

@@ -63,11 +63,16 @@ export interface RecipeKind<R extends { readonly do: string }> {
 export interface KillRecipe {
   readonly do: "kill";
   readonly pid: number;
+  /** When the process started; "0" for a child that had ended: its pid says nothing of it any more. */
   readonly start: string;
   /** Whether the process leads a process group, in which its descendants can be found without it. */
   readonly leads: boolean;
   /** The mark in the environments of its descendants, where the process was given one. */
   readonly mark?: string;
+  /** A clock tick in which the process was alive, for one that leads a group. */
+  readonly seen?: number;
+  /** Those of its tree that were there when it had ended. */
+  readonly members?: readonly (readonly [pid: number, start: string])[];
   readonly signal: NodeJS.Signals;
   readonly grace: number;
 }

@@ -4,7 +4,7 @@
 
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
-import { processOf } from "../../platform/process-tree.ts";
+import { processOf } from "../../platform/process-list.ts";
 import { thisProcess } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";

@@ -56,6 +56,12 @@ const kills: readonly Row[] = [
   ["nothing", "undefined"],
   ["a pid that nobody has", "4_194_304"],
   ["a child that was never started", 'spawn("no-such-command").on("error", () => {})'],
+  ["its parent", "process.ppid"],
+  [
+    "what its parent descends from",
+    'Number(/\\) . (\\d+)/.exec(fs.readFileSync(`/proc/${process.ppid}/stat`, "utf8"))[1])',
+  ],
+  ["a thread of its own", 'Number(fs.readdirSync("/proc/self/task").find((thread) => thread !== String(process.pid)))'],
 ].map(([name, argument]) => ({
   name: `${name}`,
   call: `kill(${argument})`,
@@ -100,6 +106,24 @@ const others: readonly Row[] = [
     call: 'exec("rm", [], { env: { A: 1 } })',
     code: "ERR_ATEXIT_COMMAND",
     message: /an object of strings/,
+  },
+  ...["{ 'A=B': 'x' }", "{ '': 'x' }", "{ 'A\\0B': 'x' }"].map((env) => ({
+    name: `a variable without a name that can be one: ${env}`,
+    call: `exec("rm", [], { env: ${env} })`,
+    code: "ERR_ATEXIT_COMMAND",
+    message: /A variable's name must be a word without = or NUL/,
+  })),
+  {
+    name: "a variable's value with a NUL byte",
+    call: 'exec("rm", [], { env: { A: "x\\0y" } })',
+    code: "ERR_ATEXIT_COMMAND",
+    message: /an object of strings/,
+  },
+  {
+    name: "a working directory with a NUL byte",
+    call: 'exec("rm", [], { cwd: "a\\0b" })',
+    code: "ERR_ATEXIT_COMMAND",
+    message: /cwd must be a path/,
   },
   {
     name: "a time limit that is none",
@@ -168,8 +192,41 @@ const others: readonly Row[] = [
   },
 ];
 
+const child = 'spawn("true")';
+const option = (call: string, message: RegExp): Row => ({ name: call, call, code: "ERR_ATEXIT_OPTION", message });
+const signal = (call: string): Row => ({ name: call, call, code: "ERR_ATEXIT_SIGNAL", message: /SIGTERM/ });
+const time = (call: string): Row => ({ name: call, call, code: "ERR_ATEXIT_TIME", message: /milliseconds/ });
+
+const resources: readonly Row[] = [
+  ...["1234", "process.ppid", '"1234"', "null", "undefined", "{ pid: 1234 }"].map((given) =>
+    option(`child(${given})`, /The child must be what spawn\(\) returned; kill\(\) takes a pid/),
+  ),
+  signal(`child(${child}, { signal: "SIGNOTHING" })`),
+  time(`child(${child}, { grace: "1" })`),
+  ...["SIGKILL", "SIGSTOP", "SIGNOTHING"].map((name) => signal(`logFile(at("log"), { reopenOn: "${name}" })`)),
+  option('logFile("")', /The log file/),
+  option('logFile(at("log"), { last: 3 })', /last must be a string/),
+  option("tempFile({ prefix: 3 })", /prefix must be a string/),
+  option('tempDir({ suffix: "a/b" })', /suffix must be a string/),
+  time("server(http.createServer(), { grace: -1 })"),
+  time('server(http.createServer(), { drainDelay: "1" })'),
+  option("closing(null)", /What to close/),
+  option('closing({ close() {} }, "close")', /close must be a function/),
+  option("closing({ name: 3 }, { close() {} })", /name must be a string/),
+  time("closing({ timeout: -1 }, { close() {} })"),
+  option("worker(3)", /a Worker, or a pool/),
+  option("worker({ threads: 3, destroy() {} })", /a Worker, or a pool/),
+  time("worker({ threads: [], destroy() {} }, { grace: -1 })"),
+  signal('clusterWorkers({ signal: "SIGNOTHING" })'),
+  time("clusterWorkers({ grace: Number.NaN })"),
+  time("endWithParent({ interval: -1 })"),
+  option("endWithParent({ stdin: 1 })", /stdin must be true or false/),
+  option('lockFile("")', /The lock file/),
+  time('lockFile(at("lock"), { wait: -1 })'),
+];
+
 describe("refused at registration", { concurrency: 3 }, () => {
-  for (const { name, call, code, message } of [...removes, ...kills, ...others]) {
+  for (const { name, call, code, message } of [...removes, ...kills, ...others, ...resources]) {
     test(`${call.split("(")[0]}: ${name}`, () =>
       inPlace(async (place) => {
         const source = `
@@ -179,7 +236,9 @@ describe("refused at registration", { concurrency: 3 }, () => {
           import { dirname } from "node:path";
           import { pathToFileURL } from "node:url";
           import { count } from "atexit";
+          import http from "node:http";
           import { call, configure, exec, kill, remove } from "atexit/durable";
+          import { child, closing, clusterWorkers, endWithParent, lockFile, logFile, server, tempDir, tempFile, worker } from "atexit/resources";
           const at = (name) => process.env.WORK + "/" + name;
           fs.mkdirSync(at("parent/inner"), { recursive: true });
           fs.symlinkSync(process.env.WORK, at("link"));
@@ -187,7 +246,7 @@ describe("refused at registration", { concurrency: 3 }, () => {
           process.env.HOME = at("home/me");
           fs.mkdirSync(at("home/me"), { recursive: true });
           try {
-            ${call};
+            await ${call};
             console.log("taken");
           } catch (error) {
             console.log(JSON.stringify([error.code, error.message, count(), fs.readdirSync(process.env.ATEXIT_DIR)]));
