@@ -1,0 +1,172 @@
+// The living come before the dead: what a live process has registered, made or
+// holds is not touched by a recipe that a dead one has left.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { inPlace, type Place } from "../../support/place.ts";
+import { atexit } from "../../support/place.ts";
+import { linesOf, printed, until } from "../../support/run.ts";
+
+const NO_GUARD = { ATEXIT_GUARD: "off" };
+
+/** A server: it registers its socket's removal, then makes it, as the guide has it. */
+const SERVER = `
+  import net from "node:net";
+  import fs from "node:fs";
+  import { remove } from "atexit/durable";
+  const socket = process.env.WORK + "/app.sock";
+  remove(socket);
+  await new Promise((resolve, reject) => net.createServer().on("error", reject).listen(socket, resolve));
+  process.stdout.write("listening\\n");
+`;
+
+/** Runs a server until it listens, and kills it. */
+async function killedServer(place: Place, env: Record<string, string> = {}): Promise<void> {
+  await place.run(`${SERVER} setInterval(() => {}, 1_000);`, {
+    env,
+    async act(child) {
+      await printed(child, "listening\n");
+      child.kill("SIGKILL");
+    },
+  });
+}
+
+/** Runs a server until nobody has anything left to do, and says whether its socket is still there. */
+async function nextServer(place: Place, env: Record<string, string> = {}): Promise<void> {
+  const { stderr, code } = await place.run(`${SERVER} setInterval(() => {}, 1_000);`, {
+    env,
+    async act(child) {
+      await printed(child, "listening\n");
+      // The replay of the dead one, and the look of this one's guard, are over when only the guard is left.
+      await until(() => place.guards().length === (env === NO_GUARD ? 0 : 1));
+      await until(() => place.left().length === 1);
+      assert.ok(existsSync(join(place.work, "app.sock")), "the new server's socket is there");
+      child.kill("SIGTERM");
+    },
+  });
+  assert.equal(code, null, stderr);
+  await place.quiet();
+  assert.deepEqual(readdirSync(place.work), [], "its own removal is carried out");
+}
+
+describe("a server that is killed and started again", () => {
+  test("at once, while its guard is at work", () =>
+    inPlace(async (place) => {
+      for (let times = 0; times < 10; times += 1) {
+        await killedServer(place);
+        await nextServer(place);
+      }
+    }));
+
+  test("when its guard has died, too: the stale socket is gone before the next one listens", () =>
+    inPlace(async (place) => {
+      await killedServer(place, NO_GUARD);
+      assert.ok(existsSync(join(place.work, "app.sock")));
+      await nextServer(place);
+      await killedServer(place, NO_GUARD);
+      await nextServer(place, NO_GUARD);
+    }));
+
+  test("under the command, with a pid file of its own", () =>
+    inPlace(async (place) => {
+      const file = join(place.work, "app.pid");
+      const script = 'echo $$ >"$1"; echo up; exec sleep 30';
+      const run = (guard: string, act: Parameters<typeof atexit>[2]) =>
+        atexit(
+          { ...place, environment: { ...place.environment, ATEXIT_GUARD: guard } },
+          ["run", "--rm", file, "--", "sh", "-c", script, "sh", file],
+          act,
+        );
+      await run("off", {
+        async act(child) {
+          await printed(child, "up\n");
+          child.kill("SIGKILL");
+        },
+      });
+      const orphan = Number(linesOf(file)[0]);
+      try {
+        await run("on", {
+          async act(child) {
+            await printed(child, "up\n");
+            await until(() => place.log().length > 0);
+            assert.ok(existsSync(file), JSON.stringify(place.log()));
+            child.kill("SIGTERM");
+          },
+        });
+      } finally {
+        process.kill(orphan, "SIGKILL");
+      }
+    }));
+});
+
+describe("what a live process has registered as well", () => {
+  const DEAD = 'process.kill(process.pid, "SIGKILL");';
+
+  test("a path is left to it, and that is told", () =>
+    inPlace(async (place) => {
+      writeFileSync(join(place.work, "shared"), "");
+      const register = 'import { remove } from "atexit/durable"; remove(process.env.WORK + "/shared");';
+      await place.run(`${register} process.stdout.write("up\\n"); setInterval(() => {}, 1_000);`, {
+        async act(child) {
+          await printed(child, "up\n");
+          await place.run(`${register} ${DEAD}`);
+          await until(() => place.log().length > 0);
+          assert.ok(existsSync(join(place.work, "shared")));
+          assert.match(
+            place.log()[0]?.why ?? "",
+            new RegExp(`process ${child.pid}, which is alive, has registered the same`),
+          );
+          child.kill("SIGKILL");
+        },
+      });
+      await place.quiet();
+      assert.deepEqual(readdirSync(place.work), [], "and it is carried out when that one has died");
+    }));
+
+  test("a command is left to it", () =>
+    inPlace(async (place) => {
+      const register =
+        'import { exec } from "atexit/durable"; exec("/bin/sh", ["-c", "echo ran >>" + process.env.WORK + "/trace"]);';
+      await place.run(`${register} process.stdout.write("up\\n"); setInterval(() => {}, 1_000);`, {
+        async act(child) {
+          await printed(child, "up\n");
+          await place.run(`${register} ${DEAD}`);
+          await until(() => place.log().length > 0);
+          assert.deepEqual(linesOf(join(place.work, "trace")), []);
+          child.kill("SIGKILL");
+        },
+      });
+      await place.quiet();
+      assert.deepEqual(linesOf(join(place.work, "trace")), ["ran"]);
+    }));
+
+  test("a command that a dead one has left is over before the registration returns", () =>
+    inPlace(async (place) => {
+      const register = `import { exec } from "atexit/durable"; import fs from "node:fs";
+        exec("/bin/sh", ["-c", "sleep 0.3; echo over >>" + process.env.WORK + "/trace"]);`;
+      await place.run(`${register} ${DEAD}`, { env: NO_GUARD });
+      const { stdout } = await place.run(
+        `${register} process.stdout.write(fs.readFileSync(process.env.WORK + "/trace", "utf8"));`,
+      );
+      assert.equal(stdout, "over\n");
+    }));
+
+  test("a directory that it has something in stays", () =>
+    inPlace(async (place) => {
+      mkdirSync(join(place.work, "outer"));
+      const inner = `import { tempDir } from "atexit/resources";
+        const { path } = tempDir({ dir: process.env.WORK + "/outer" }); process.stdout.write("up\\n"); setInterval(() => {}, 1_000);`;
+      await place.run(inner, {
+        async act(child) {
+          await printed(child, "up\n");
+          await place.run(`import { remove } from "atexit/durable"; remove(process.env.WORK + "/outer"); ${DEAD}`);
+          await until(() => place.log().length > 0);
+          assert.equal(readdirSync(join(place.work, "outer")).length, 1);
+          assert.match(place.log()[0]?.why ?? "", /which is alive, has .* in it/);
+          child.kill("SIGKILL");
+        },
+      });
+    }));
+});
