@@ -56,10 +56,11 @@ export function remove(path: string | URL): Registration<void> {
  * Registers the end of another process and its descendants: first they are
  * asked with a signal, then, after `grace`, killed.
  *
- * A process that has got the same pid since is left alone; that it has ended
- * already is no error. Descendants are found by their parents, and, where the
- * process leads a process group (`detached: true`), by that, also after it has
- * ended itself.
+ * A process that has got the same pid since is left alone, and so is a process
+ * group that has got the same number; that it has ended already is no error.
+ * Descendants are found by their parents, and, where the process leads a process
+ * group (`detached: true`), by that, also after it has ended itself. A child that
+ * ends and leaves none is forgotten.
  *
  * @param target a child process, or a pid
  * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { isRecipe } from "../../../src/durable/recipes/recipe.ts";
 import { urlOf } from "../../support/package-under-test.ts";
 import { inPlace, type Place } from "../../support/place.ts";
 import { isAlive } from "../../support/processes.ts";
@@ -311,3 +312,12 @@ for (const [what, grace, expected] of [
       assert.equal(stdout, `${expected}\n`, stderr);
     }));
 }
+
+test("a recipe with notes that are none is no recipe", () => {
+  const sound = { do: "kill", pid: 7, start: "1", leads: true, signal: "SIGTERM", grace: 0 };
+  assert.ok(isRecipe({ ...sound, seen: 3, members: [[8, "2"]] }));
+  for (const seen of ["3", null]) assert.ok(!isRecipe({ ...sound, seen }));
+  for (const members of [null, {}, [8], [[8]], [["8", "2"]], [[1, "2"]], [[-8, "2"]], [[8, 2]], [[8, "2", "3"]]]) {
+    assert.ok(!isRecipe({ ...sound, members }), JSON.stringify(members));
+  }
+});
