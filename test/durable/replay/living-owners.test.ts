@@ -2,7 +2,7 @@
 // holds is not touched by a recipe that a dead one has left.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, type Place } from "../../support/place.ts";
@@ -22,12 +22,15 @@ const SERVER = `
   process.stdout.write("listening\\n");
 `;
 
-/** Runs a server until it listens, and kills it. */
+/** Runs a server until it listens, and its journal says which socket that is, and kills it. */
 async function killedServer(place: Place, env: Record<string, string> = {}): Promise<void> {
   await place.run(`${SERVER} setInterval(() => {}, 1_000);`, {
     env,
     async act(child) {
       await printed(child, "listening\n");
+      await until(() =>
+        place.left().some((name) => readFileSync(join(place.journals, name), "utf8").includes('"is":[')),
+      );
       child.kill("SIGKILL");
     },
   });
