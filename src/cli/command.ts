@@ -2,6 +2,7 @@
 // wait for `atexit run`; all others are loaded when they are asked for.
 
 import { packageFile } from "../platform/package-files.ts";
+import { printableLines } from "../platform/printable.ts";
 import { runCommand } from "./run.ts";
 import { asksForHelp, EXIT, isUsageError, withHint } from "./arguments.ts";
 
@@ -15,7 +16,8 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
 function fail(error: unknown): never {
   const { name, code, message, stack } = error as NodeJS.ErrnoException;
   if (name === "SystemExit") throw error;
-  process.stderr.write(`atexit: ${isUsageError(error) || code !== undefined ? message : stack}\n`);
+  const text = isUsageError(error) || code !== undefined ? message : (stack ?? String(error));
+  process.stderr.write(`atexit: ${printableLines(text)}\n`);
   const isAboutPath = code === "ERR_ATEXIT_PATH" || code === "ERR_ATEXIT_PROTECTED_PATH";
   process.exit(isUsageError(error) || isAboutPath ? EXIT.usage : EXIT.itself);
 }

@@ -8,10 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configure as configureDurable, forResources, recover } from "../durable/index.ts";
 import { packageFile } from "../platform/package-files.ts";
+import { printable, printableJson } from "../platform/printable.ts";
 import { contentOf } from "../platform/process-identity.ts";
 import { configure } from "../index.ts";
 import { doctorOptions } from "./options.ts";
-import { painter, plain, progress, say } from "./terminal.ts";
+import { painter, progress, say } from "./terminal.ts";
 import { EXIT, optionsIn, refuseOperands } from "./arguments.ts";
 
 interface Finding {
@@ -228,9 +229,9 @@ export async function doctorCommand(args: readonly string[]): Promise<void> {
     }
     findings[name] = finding;
     if (values.json === true) continue;
-    say(`${marks[finding.is]}  ${name}: ${plain(finding.found)}`);
+    say(`${marks[finding.is]}  ${name}: ${printable(finding.found)}`);
     if (finding.advice !== undefined) say(`         ${paint("gray", "→")} ${finding.advice}`);
   }
-  if (values.json === true) say(JSON.stringify(findings, null, 2));
+  if (values.json === true) say(printableJson(findings, 2));
   if (Object.values(findings).some(({ is }) => is === "problem")) process.exitCode = EXIT.failed;
 }

@@ -1,21 +1,24 @@
 // atexit report: shows what a shutdown did, how long it took, and what it waited
 // for, from the traces that ATEXIT_TRACE has written.
 
-import { createReadStream, createWriteStream, readdirSync, statSync } from "node:fs";
-import { extname, join } from "node:path";
+import { constants, createWriteStream, existsSync, realpathSync } from "node:fs";
+import { extname } from "node:path";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { compare, type Comparison } from "../trace/compare-shutdowns.ts";
 import { changeOf, htmlOf } from "../trace/html-report.ts";
 import { duration } from "../trace/chart-layout.ts";
+import { HistoryCollection, worstOf } from "../trace/history-collection.ts";
 import { fitted } from "../trace/paint.ts";
-import type { TraceRecord } from "../trace/trace-event.ts";
+import { printable, printableJson, printableJsonText } from "../platform/printable.ts";
+import { openRegularFile } from "../platform/regular-file.ts";
 import { ShutdownHistories, type ShutdownHistory } from "../trace/shutdown-history.ts";
 import { svgOf } from "../trace/svg-chart.ts";
 import { forTerminal, inTerminal, type Terminal } from "../trace/text-report.ts";
-import { plain, progress } from "./terminal.ts";
+import { progress } from "./terminal.ts";
 import { EXIT, optionsIn, UsageError } from "./arguments.ts";
 import { reportOptions } from "./options.ts";
+import { type ReadRecord, recordsIn, traceFilesIn } from "./trace-records.ts";
 
 const FORMATS = ["terminal", "html", "svg", "trace", "json"] as const;
 type Format = (typeof FORMATS)[number];
@@ -26,9 +29,6 @@ const ENDINGS: Readonly<Record<string, Format>> = {
   ".svg": "svg",
   ".txt": "terminal",
 };
-
-/** The length beyond which a line is not of this package, in characters. */
-const LONGEST_LINE = 4 * 1024 * 1024;
 
 export async function reportCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = optionsIn(args, reportOptions);
@@ -42,8 +42,8 @@ export async function reportCommand(args: readonly string[]): Promise<void> {
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw new UsageError(`--rows takes a number, and not ${rows}`);
   }
-  const files = positionals.flatMap(filesIn);
-  const out = output === undefined ? process.stdout : createWriteStream(output);
+  const files = positionals.flatMap(traceFilesIn);
+  const out = output === undefined ? process.stdout : fileFor(output);
   // The reader may close the pipe early.
   out.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
@@ -66,29 +66,29 @@ function isFormat(text: string): text is Format {
   return (FORMATS as readonly string[]).includes(text);
 }
 
-function filesIn(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  const files = readdirSync(path).filter((file) => file.endsWith(".trace.json"));
-  if (files.length === 0) throw new UsageError(`There is no trace in ${path}: none of its files ends in .trace.json`);
-  return files.sort().map((file) => join(path, file));
+/** @throws the system's error, also where something else than a regular file is there */
+function fileFor(output: string): Writable {
+  const { O_CREAT, O_TRUNC, O_WRONLY } = constants;
+  // Whoever names a link means what it leads to.
+  const path = existsSync(output) ? realpathSync(output) : output;
+  const { fd } = openRegularFile(path, O_WRONLY | O_CREAT | O_TRUNC, 0o666);
+  return createWriteStream("", { fd });
 }
 
-async function writePicture(files: string[], out: Writable, format: Format, limit: number | undefined): Promise<void> {
-  const histories: ShutdownHistory[] = [];
-  for (const file of files) {
-    const told = new ShutdownHistories(limit);
-    let unread = 0;
-    for await (const record of recordsIn(file, () => (unread += 1))) told.take(record);
-    if (unread > 0) process.stderr.write(`atexit: ${file}: ${unread} lines cannot be read, and were left out\n`);
-    histories.push(...told.all());
-  }
+async function writePicture(
+  files: readonly string[],
+  out: Writable,
+  format: Format,
+  limit: number | undefined,
+): Promise<void> {
+  const histories = await historiesIn(files, limit);
   if (histories.length === 0) {
-    process.stderr.write(`atexit: there is no shutdown in ${files.join(", ")}\n`);
+    warn(`there is no shutdown in ${files.join(", ")}`);
     process.exitCode = EXIT.failed;
     return;
   }
-  if (format === "json") await write(out, `${JSON.stringify(histories, null, 2)}\n`);
-  else if (format === "html") await write(out, htmlOf(histories, limit));
+  if (format === "json") await writeJson(histories, out);
+  else if (format === "html") for (const part of htmlOf(histories, limit)) await write(out, part);
   else if (format === "svg") await write(out, svgOf(worstOf(histories), limit));
   else {
     const isTerminal = out === process.stdout && process.stdout.isTTY === true;
@@ -97,6 +97,53 @@ async function writePicture(files: string[], out: Writable, format: Format, limi
       inText(histories, forTerminal(process.env, isTerminal, isTerminal ? process.stdout.columns : undefined), limit),
     );
   }
+}
+
+async function historiesIn(files: readonly string[], limit: number | undefined): Promise<readonly ShutdownHistory[]> {
+  const collection = new HistoryCollection();
+  let forgotten = 0;
+  for (const file of files) {
+    const told = new ShutdownHistories(limit);
+    let unread = 0;
+    for await (const records of readable(file, files.length > 1, () => (unread += 1))) {
+      for (const { record } of records) told.take(record);
+    }
+    unread += told.unread;
+    if (unread > 0) warn(`${file}: ${unread} lines cannot be read, and were left out`);
+    collection.add(told.all());
+    forgotten += told.forgotten;
+  }
+  forgotten += collection.forgotten;
+  if (forgotten > 0) warn(`${forgotten} earlier shutdowns were left out`);
+  return collection.all();
+}
+
+/** Returns the records of a file. One of several that cannot be opened is said, and left out. */
+async function* readable(
+  file: string,
+  isOneOfMany: boolean,
+  unread: () => void,
+): AsyncGenerator<readonly ReadRecord[]> {
+  try {
+    yield* recordsIn(file, unread);
+  } catch (error) {
+    if (!isOneOfMany) throw error;
+    warn((error as Error).message);
+  }
+}
+
+function warn(text: string): void {
+  process.stderr.write(`atexit: ${printable(text)}\n`);
+}
+
+/** Writes an array of shutdowns, one after the other: together they may be longer than a string can be. */
+async function writeJson(histories: readonly ShutdownHistory[], out: Writable): Promise<void> {
+  let separator = "[\n";
+  for (const history of histories) {
+    await write(out, `${separator}  ${printableJson(history, 2).replaceAll("\n", "\n  ")}`);
+    separator = ",\n";
+  }
+  await write(out, "\n]\n");
 }
 
 /** Shows a single shutdown whole; of several the comparison, and the worst. */
@@ -117,17 +164,17 @@ function comparison(
   { program, shutdowns, median, worst, latest, failed, cleanups }: Comparison,
   { paint, width }: Terminal,
 ): string {
-  const nameWidth = Math.min(36, width - 44);
+  const nameWidth = Math.max(4, Math.min(36, width - 44));
   const cell = (time: number | undefined) => (time === undefined ? "" : duration(time)).padStart(10);
   const lines = cleanups
     .slice(0, COMPARED)
     .map(
       (of) =>
-        `  ${fitted(plain(of.name), nameWidth)}${cell(of.median)}${cell(of.worst)}${cell(of.latest)}${changeOf(of).padStart(11)}`,
+        `  ${fitted(printable(of.name), nameWidth)}${cell(of.median)}${cell(of.worst)}${cell(of.latest)}${changeOf(of).padStart(11)}`,
     );
   const more = cleanups.length - COMPARED;
   return [
-    paint("bold", `${shutdowns} shutdowns of ${plain(program)}`),
+    paint("bold", `${shutdowns} shutdowns of ${printable(program)}`),
     `median ${duration(median)}, worst ${duration(worst)}, latest ${duration(latest)}; ${failed} did not end well`,
     "",
     paint(
@@ -140,17 +187,14 @@ function comparison(
   ].join("\n");
 }
 
-function worstOf(histories: readonly ShutdownHistory[]): ShutdownHistory {
-  return [...histories].sort((a, b) => b.endedAt - b.beganAt - (a.endedAt - a.beganAt))[0] as ShutdownHistory;
-}
-
 /** Writes all records as one whole JSON document, in little memory. */
 async function writeTrace(files: readonly string[], out: Writable): Promise<void> {
   await write(out, '{"displayTimeUnit":"ms","traceEvents":[');
   let separator = "\n";
   for (const file of files) {
-    for await (const record of recordsIn(file, () => {})) {
-      await write(out, `${separator}${JSON.stringify(record)}`);
+    for await (const records of readable(file, files.length > 1, () => {})) {
+      if (records.length === 0) continue;
+      await write(out, separator + records.map(({ json }) => printableJsonText(json)).join(",\n"));
       separator = ",\n";
     }
   }
@@ -159,36 +203,4 @@ async function writeTrace(files: readonly string[], out: Writable): Promise<void
 
 async function write(out: Writable, text: string): Promise<void> {
   if (!out.write(text)) await once(out, "drain");
-}
-
-/** Reads one record a line; the last line may be torn where its process was killed. */
-async function* recordsIn(file: string, unread: () => void): AsyncGenerator<TraceRecord> {
-  for await (const line of linesIn(file)) {
-    const text = line.trim().replace(/,$/, "");
-    if (text === "" || text === "[" || text === "]" || text === "]}" || text.endsWith('"traceEvents":[')) continue;
-    const record = text.length > LONGEST_LINE ? undefined : parsed(text);
-    if (record === undefined) unread();
-    else yield record;
-  }
-}
-
-/** Reads lines that only "\n" ends: for node:readline U+2028 and U+2029 do as well, which a name may hold. */
-async function* linesIn(file: string): AsyncGenerator<string> {
-  let rest = "";
-  for await (const chunk of createReadStream(file, "utf8") as AsyncIterable<string>) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() as string;
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
-}
-
-function parsed(text: string): TraceRecord | undefined {
-  try {
-    const record: unknown = JSON.parse(text);
-    const isOne = typeof record === "object" && record !== null && "ph" in record && "args" in record;
-    return isOne && typeof record.args === "object" && record.args !== null ? (record as TraceRecord) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -8,6 +8,7 @@
 import type { ChildProcess } from "node:child_process";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { packageFile } from "../platform/package-files.ts";
+import { printable } from "../platform/printable.ts";
 import { ENDING_SIGNALS, signalNumber } from "../platform/signal-list.ts";
 import { exec, remove } from "../durable/index.ts";
 import { statOf } from "../platform/process-identity.ts";
@@ -105,7 +106,7 @@ function runToItsEnd(
   command = builtin("child_process").spawn(program, args, { stdio: "inherit", env });
   command.once("error", (error: NodeJS.ErrnoException) => {
     stop();
-    process.stderr.write(`atexit: ${program}: ${startError(error)}\n`);
+    process.stderr.write(`atexit: ${printable(program)}: ${printable(startError(error))}\n`);
     process.exit(error.code === "ENOENT" ? EXIT.notFound : error.code === "EACCES" ? EXIT.cannotExecute : EXIT.itself);
   });
   if (command.pid === undefined) return;

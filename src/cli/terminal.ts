@@ -1,8 +1,7 @@
 // Output on a terminal, and its plain form elsewhere.
 
+import { printable } from "../platform/printable.ts";
 import { type Paint, painterFor } from "../trace/paint.ts";
-
-export { plain } from "../trace/paint.ts";
 
 export function painter(stream: NodeJS.WriteStream): Paint {
   return painterFor(stream.isTTY === true, process.env);
@@ -16,7 +15,7 @@ export function progress(text: string): () => void {
   let isShown = false;
   const timer = setInterval(() => {
     isShown = true;
-    stderr.write(`\r\x1b[K${text} … ${Math.round((performance.now() - startedAt) / 1_000)} s`);
+    stderr.write(`\r\x1b[K${printable(text)} … ${Math.round((performance.now() - startedAt) / 1_000)} s`);
   }, 1_000);
   timer.unref();
   return () => {
@@ -29,8 +28,9 @@ export function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Returns an age such as "3 minutes". */
+/** Returns an age such as `3m`; `?` where the beginning is no time. */
 export function ageOf(since: string, now = Date.now()): string {
+  if (Number.isNaN(Date.parse(since))) return "?";
   const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1_000));
   const units = [
     ["d", 86_400],

@@ -2,6 +2,7 @@
 // closed, replaced, or not yet open.
 
 import { builtin } from "../platform/node-builtins.ts";
+import { printableLines } from "../platform/printable.ts";
 
 /** How often a full pipe is asked again, 1 ms apart, before the rest is given up. */
 const FULL_PIPE_TRIES = 500;
@@ -20,7 +21,7 @@ export function writeError(text: string): void {
   }
 }
 
-/** Writes one message of this package; each begins with its name. */
+/** Writes one message of this package; each begins with its name. Parts of it may come from files. */
 export function report(message: string): void {
-  writeError(`atexit: ${message}\n`);
+  writeError(`atexit: ${printableLines(message)}\n`);
 }

@@ -25,6 +25,9 @@ import { checkSettings, defaultSettings, type DurableSettings, environmentSettin
 /** How long a guard stays when nothing is pending, in milliseconds: the next recipe often comes soon. */
 const LINGER = 1_000;
 
+/** How often a recipe is described, at most: others may end all the time, and leave something. */
+const MOST_ROUNDS = 5;
+
 /** How long after a registration what is missing is looked for, in milliseconds; then ever more seldom. */
 const FIRST_LOOK = 5;
 const SELDOMEST_LOOK = 10_000;
@@ -98,29 +101,39 @@ export class ThreadJournal {
   /** Writes a recipe down, when what dead owners have left about the same thing is over. */
   #writeDown(describe: Describe, mayGoWithout: boolean): Pending {
     const clock = () => this.#openJournal(mayGoWithout)?.journal.clock() ?? 0;
-    for (let hasWaited = false; ; hasWaited = true) {
+    for (let rounds = 1; ; rounds += 1) {
       const recipe = describe(clock);
       const open = this.#openJournal(mayGoWithout);
       if (open === undefined) return new Pending(this, undefined, recipe);
-      const { journal, earlier } = open;
+      const { journal } = open;
       try {
-        if (!hasWaited && earlier.concern(recipe, journal.verify())) {
-          earlier.waitFor(recipe);
-          continue;
-        }
+        if (rounds < MOST_ROUNDS && this.#isToWait(open, recipe)) continue;
         const pending = new Pending(this, open, recipe, journal.add(recipe));
         // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
-        if (hasWaited || !earlier.concern(recipe, journal.verify())) {
+        if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, () => journal.done(pending.id))) {
           if (!isIdentified(recipe)) this.#lookFor(pending);
           return pending;
         }
-        journal.done(pending.id);
-        earlier.waitFor(recipe);
       } catch (error) {
         this.#lingerIfIdle();
         throw error;
       }
     }
+  }
+
+  /**
+   * Reports whether a recipe has to be described anew: what dead owners have left
+   * about the same thing was waited for, or may have been carried out meanwhile.
+   *
+   * @param withdraw called before the wait
+   */
+  #isToWait({ journal, earlier }: OpenJournal, recipe: Recipe, withdraw = () => {}): boolean {
+    const { changes } = earlier;
+    const isConcerned = earlier.concern(recipe, journal.verify());
+    if (!isConcerned && earlier.changes === changes) return false;
+    withdraw();
+    if (isConcerned) earlier.waitFor(recipe);
+    return true;
   }
 
   /** Returns this thread's journal; `undefined` where there is no place for one that can be trusted. */

@@ -2,16 +2,20 @@
 // what to do instead.
 
 import { inspect } from "../platform/node-builtins.ts";
+import { printableLines } from "../platform/printable.ts";
 
 type Table = Record<string, { Class: ErrorConstructor; message(...parts: never[]): string }>;
 
 type AnyFunction = (...args: never[]) => unknown;
 
-/** Returns a function that makes the errors of a table: given a code and the parts of its message. */
+/**
+ * Returns a function that makes the errors of a table: given a code and the parts
+ * of its message, which may hold names of files and what other programs have said.
+ */
 export function defineErrors<T extends Table>(table: T) {
   return <C extends keyof T & string>(code: C, ...parts: Parameters<T[C]["message"]>): Error & { code: C } => {
     const { Class, message } = table[code] as T[C];
-    return Object.assign(new Class(message(...(parts as never[]))), { code });
+    return Object.assign(new Class(printableLines(message(...(parts as never[])))), { code });
   };
 }
 

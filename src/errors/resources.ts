@@ -1,5 +1,6 @@
 // The errors of this part, as a table, and the error that says who holds a lock.
 
+import { printable } from "../platform/printable.ts";
 import type { Life } from "../platform/process-identity.ts";
 import { defineErrors, show } from "./define-errors.ts";
 
@@ -77,11 +78,17 @@ export class LockHeldError extends Error {
   }
 }
 
+/** How much of a command line is in a message, in characters. */
+const LONGEST_PROGRAM = 1_000;
+const LONGEST_HOST = 255;
+
+/** The lock file may be another user's: what it says of its holder is printed, and controls no terminal. */
 function stateAndAdvice(
-  path: string,
+  lock: string,
   { pid, since, host, program }: LockHolder,
   here: { host: string; pid: number; life: Life },
 ): readonly [state: string, advice: string] {
+  const path = printable(lock);
   const time = `since ${since.toISOString()} (${age(Date.now() - since.getTime())})`;
   if (pid === undefined) {
     return [
@@ -92,7 +99,8 @@ function stateAndAdvice(
   if (pid === here.pid && host === here.host) {
     return [`This process (${pid}) holds ${path} itself ${time}.`, "Release it first, or wait for it with { wait }."];
   }
-  const who = `process ${pid} on ${host}${program === undefined ? "" : ` (${program})`}`;
+  const command = program === undefined ? "" : ` (${printable(program).slice(0, LONGEST_PROGRAM)})`;
+  const who = `process ${pid} on ${printable(host).slice(0, LONGEST_HOST)}${command}`;
   if (here.life === "dead") {
     return [
       `${path} was held by ${who}, which has died, and what it left behind is still being cleaned up.`,

@@ -2,6 +2,8 @@
 // of each cleanup, and the chain that made the total. Times are milliseconds.
 
 import { lengthOf, type Row, type RowOutcome, type ShutdownHistory } from "./shutdown-history.ts";
+import type { ExitKind } from "../registry/exit-reason.ts";
+import type { ToldExit } from "./trace-step.ts";
 
 /** The span of time that a picture shows, counted from the shutdown's beginning. */
 export interface Axis {
@@ -25,12 +27,17 @@ const FAR = 1.25;
 /** How long after the end the work of another process is still in the picture, in milliseconds. */
 const LATER = 5_000;
 
+/** Returns how long a shutdown took; never nothing, since shares of it are told. */
+export function totalOf({ beganAt, endedAt }: ShutdownHistory): number {
+  return Math.max(endedAt - beganAt, 0.001);
+}
+
 export function axisOf(history: ShutdownHistory): Axis {
-  const ended = Math.max(history.endedAt - history.beganAt, 0.001);
+  const ended = totalOf(history);
   const replays = history.rows.flatMap((row) => barsOf(row, history).map(({ to }) => to));
   const end = replays.reduce((most, to) => Math.max(most, to), ended);
   const until = history.deadline === undefined ? undefined : history.deadline - history.beganAt;
-  const deadline = until !== undefined && until <= end * FAR ? until : undefined;
+  const deadline = until !== undefined && until >= 0 && until <= end * FAR ? until : undefined;
   const length = Math.max(end, deadline ?? 0) * 1.001;
   return { length, deadline, ticks: ticksOf(length) };
 }
@@ -46,13 +53,18 @@ export function barsOf(row: Row, { beganAt, endedAt }: ShutdownHistory): Bar[] {
   const bars: Bar[] = [];
   const { startedAt, replay } = row;
   if (startedAt !== undefined) {
-    bars.push({ kind: "ran", from: Math.max(0, startedAt - beganAt), to: (row.endedAt ?? endedAt) - beganAt });
+    bars.push(barOf("ran", startedAt - beganAt, (row.endedAt ?? endedAt) - beganAt));
   }
   if (replay !== undefined && replay.startedAt - endedAt < LATER) {
-    const to = Math.max(replay.endedAt ?? replay.startedAt, replay.startedAt) - beganAt;
-    bars.push({ kind: "replayed", from: Math.max(0, replay.startedAt - beganAt), to });
+    bars.push(barOf("replayed", replay.startedAt - beganAt, (replay.endedAt ?? replay.startedAt) - beganAt));
   }
   return bars;
+}
+
+/** A clock may have jumped, and a trace may lie: no bar begins before the picture, or ends before it begins. */
+function barOf(kind: Bar["kind"], from: number, to: number): Bar {
+  const begins = Math.max(0, from);
+  return { kind, from: begins, to: Math.max(begins, to) };
 }
 
 /** Returns the text of a row beside its bar. */
@@ -82,8 +94,8 @@ export function blame({ rows, endedAt }: ShutdownHistory): Blamed[] {
     .filter((row) => row.startedAt !== undefined)
     .map((row) => {
       const from = row.startedAt ?? 0;
-      const to = row.endedAt ?? endedAt;
-      return { row, own: to - from - covered(row.n === undefined ? [] : (inner.get(row.n) ?? []), from, to) };
+      const to = Math.max(from, row.endedAt ?? endedAt);
+      return { row, own: to - from - covered(takenFrom(inner, row.n), from, to) };
     })
     .sort((a, b) => b.own - a.own);
 }
@@ -97,6 +109,13 @@ function innerRows(rows: readonly Row[]): Map<number | undefined, Row[]> {
     else beside.push(row);
   }
   return inner;
+}
+
+/** Returns the rows within one, for whoever asks first: two with one number, or in a circle, are not gone through twice. */
+function takenFrom(inner: Map<number | undefined, Row[]>, n: number | undefined): readonly Row[] {
+  const rows = n === undefined ? undefined : inner.get(n);
+  inner.delete(n);
+  return rows ?? [];
 }
 
 /** Returns how much of the time from `from` to `to` the rows take together. */
@@ -127,20 +146,26 @@ export interface Link {
   readonly inner: readonly Link[];
 }
 
+/** How deep the chain is taken apart. */
+const DEEPEST = 100;
+
 /** Returns the parts of the total, from the beginning to the end: a shorter part makes a shorter shutdown. */
 export function criticalPath(history: ShutdownHistory): Link[] {
   const inner = innerRows(history.rows);
-  return chain(inner.get(undefined) ?? [], inner, history.beganAt, history.endedAt, history);
+  const outer = inner.get(undefined) ?? [];
+  return chain(outer, inner, history.beganAt, history.endedAt, 0, history);
 }
 
 /** Builds a chain backwards from the end: the cleanup that ended last was waited for, from its beginning on. */
 function chain(
   rows: readonly Row[],
-  inner: ReadonlyMap<number | undefined, readonly Row[]>,
+  inner: Map<number | undefined, Row[]>,
   from: number,
   to: number,
-  { beganAt, endedAt }: ShutdownHistory,
+  depth: number,
+  history: Pick<ShutdownHistory, "beganAt" | "endedAt">,
 ): Link[] {
+  const { beganAt, endedAt } = history;
   const ends = (row: Row) => row.endedAt ?? endedAt;
   const isInner = from !== beganAt || to !== endedAt;
   const links: Link[] = [];
@@ -151,10 +176,10 @@ function chain(
   for (const row of [...rows].sort((a, b) => ends(b) - ends(a) || (b.startedAt ?? 0) - (a.startedAt ?? 0))) {
     const startedAt = Math.max(from, row.startedAt ?? from);
     if (startedAt >= at && links.length > 0) continue;
-    const end = Math.min(ends(row), at);
+    const end = Math.max(startedAt, Math.min(ends(row), at));
     gapUntil(end, isInner ? "itself" : links.length === 0 ? "after the last cleanup" : "between cleanups");
-    const own = row.n === undefined ? [] : (inner.get(row.n) ?? []);
-    const within = own.length === 0 ? [] : chain(own, inner, startedAt, end, { beganAt, endedAt } as ShutdownHistory);
+    const own = depth < DEEPEST ? takenFrom(inner, row.n) : [];
+    const within = own.length === 0 ? [] : chain(own, inner, startedAt, end, depth + 1, history);
     links.push({ row, gap: undefined, from: startedAt - beganAt, length: end - startedAt, inner: within });
     at = startedAt;
   }
@@ -185,11 +210,16 @@ export function tick(milliseconds: number): string {
 
 /** Returns a line that names the program and the way out. */
 export function headline({ exit, program, pid, thread }: ShutdownHistory): string {
-  const way = exit === undefined ? "killed" : WAYS[exit.kind].replace("%", exit.signal ?? String(exit.code));
+  const way = exit === undefined ? "killed" : wayOut(exit);
   return `${program} (pid ${pid}, ${thread}): ${way}`;
 }
 
-const WAYS = {
+function wayOut({ kind, signal, code }: ToldExit): string {
+  if (!Object.hasOwn(WAYS, kind)) return kind; // a newer version has written it
+  return WAYS[kind as ExitKind].replace("%", () => signal ?? String(code ?? "?"));
+}
+
+const WAYS: Readonly<Record<ExitKind, string>> = {
   end: "the event loop was empty",
   exit: "exit(%)",
   uncaughtException: "uncaught exception",
@@ -197,7 +227,7 @@ const WAYS = {
   signal: "%",
   disconnect: "the parent has gone",
   parent: "the parent has ended",
-} as const;
+};
 
 /** Returns a line that tells the shutdown's result and length. */
 export function summary(history: ShutdownHistory): string {

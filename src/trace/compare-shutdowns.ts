@@ -38,38 +38,60 @@ export function compare(histories: readonly ShutdownHistory[]): Comparison[] {
 
 function byProgram(histories: readonly ShutdownHistory[]): Map<string, ShutdownHistory[]> {
   const groups = new Map<string, ShutdownHistory[]>();
-  for (const history of histories) groups.set(history.program, [...(groups.get(history.program) ?? []), history]);
+  for (const history of histories) {
+    const group = groups.get(history.program);
+    if (group === undefined) groups.set(history.program, [history]);
+    else group.push(history);
+  }
   return groups;
 }
 
 function compareOne(histories: readonly ShutdownHistory[]): Comparison {
   const inOrder = [...histories].sort((a, b) => a.beganAt - b.beganAt);
   const totals = inOrder.map(({ beganAt, endedAt }) => endedAt - beganAt);
-  const times = inOrder.map(timesOf);
-  const names = [...new Set(times.flatMap((of) => [...of.keys()]))];
-  const cleanups = names.map((name) => comparedOf(name, times));
+  const cleanups = [...timesByName(inOrder)].map(([name, times]) => comparedOf(name, times, inOrder.length - 1));
   const size = ({ change, isNew, latest }: Compared) => (isNew ? (latest ?? 0) : Math.abs(change ?? 0));
   return {
     program: (histories[0] as ShutdownHistory).program,
     shutdowns: histories.length,
     median: median(totals),
-    worst: Math.max(...totals),
+    worst: greatest(totals),
     latest: totals.at(-1) as number,
     failed: histories.filter(({ outcome }) => outcome !== "ok").length,
     cleanups: cleanups.sort((a, b) => size(b) - size(a)),
   };
 }
 
-function comparedOf(name: string, times: readonly ReadonlyMap<string, number>[]): Compared {
-  const all = times.flatMap((of) => of.get(name) ?? []);
-  const latest = times.at(-1)?.get(name);
-  const before = times.slice(0, -1).flatMap((of) => of.get(name) ?? []);
+/** The time of a cleanup in a shutdown. */
+interface TimeIn {
+  /** The number of the shutdown, from 0. */
+  readonly shutdown: number;
+  readonly time: number;
+}
+
+function timesByName(histories: readonly ShutdownHistory[]): Map<string, TimeIn[]> {
+  const byName = new Map<string, TimeIn[]>();
+  histories.forEach((history, shutdown) => {
+    for (const [name, time] of timesOf(history)) {
+      const times = byName.get(name);
+      if (times === undefined) byName.set(name, [{ shutdown, time }]);
+      else times.push({ shutdown, time });
+    }
+  });
+  return byName;
+}
+
+/** @param last the number of the latest shutdown */
+function comparedOf(name: string, times: readonly TimeIn[], last: number): Compared {
+  const all = times.map(({ time }) => time);
+  const latest = times.at(-1)?.shutdown === last ? all.at(-1) : undefined;
+  const before = latest === undefined ? all : all.slice(0, -1);
   const isNew = before.length === 0;
   return {
     name,
     shutdowns: all.length,
     median: median(all),
-    worst: Math.max(...all),
+    worst: greatest(all),
     latest,
     change: isNew || latest === undefined ? undefined : latest - median(before),
     isNew,
@@ -87,7 +109,12 @@ function timesOf(history: ShutdownHistory): Map<string, number> {
 
 /** Returns a name without the parts that differ in each run: pids, times, random parts. */
 function nameless(name: string): string {
-  return name.replaceAll(/(?=[0-9a-zA-Z]*\d)[0-9a-zA-Z]{4,}/g, "…");
+  return name.replaceAll(/[0-9a-zA-Z]{4,}/g, (word) => (/\d/.test(word) ? "…" : word));
+}
+
+/** Returns the greatest of numbers, of which there may be more than a function takes as arguments. */
+function greatest(numbers: readonly number[]): number {
+  return numbers.reduce((most, each) => Math.max(most, each), 0);
 }
 
 function median(numbers: readonly number[]): number {

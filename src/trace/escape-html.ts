@@ -1,7 +1,7 @@
 // Escapes names, paths and errors: in a page or a picture they are text, and
 // nothing else.
 
-import { plain } from "./paint.ts";
+import { printable } from "../platform/printable.ts";
 
 const ENTITIES: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -18,7 +18,7 @@ const IMPOSSIBLE = /[\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud80
 export function escaped(text: string): string {
   return text
     .split("\n")
-    .map((line) => plain(line.replace(IMPOSSIBLE, (unit) => `\\u{${unit.charCodeAt(0).toString(16)}}`)))
+    .map((line) => printable(line.replace(IMPOSSIBLE, (unit) => `\\u{${unit.charCodeAt(0).toString(16)}}`)))
     .join("\n")
     .replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }

@@ -16,6 +16,7 @@ import {
   leftOutOf,
   type Link,
   summary,
+  totalOf,
 } from "./chart-layout.ts";
 import { classOf, detailsOf, longest, ownClassOf } from "./rows.ts";
 import type { Row, RowOutcome, ShutdownHistory } from "./shutdown-history.ts";
@@ -39,8 +40,11 @@ const OUTCOMES: readonly RowOutcome[] = [
   "never ran",
 ];
 
-/** @param limit how many rows each shutdown has */
-export function htmlOf(histories: readonly ShutdownHistory[], limit = 1_000): string {
+/**
+ * @param limit how many rows each shutdown has
+ * @returns the page in parts: together they may be longer than a string can be
+ */
+export function* htmlOf(histories: readonly ShutdownHistory[], limit = 1_000): Generator<string> {
   const script = readAsset("trace/page.js");
   const hash = createHash("sha256").update(script).digest("base64");
   const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'`;
@@ -49,7 +53,7 @@ export function htmlOf(histories: readonly ShutdownHistory[], limit = 1_000): st
   const [only] = histories;
   const title = histories.length === 1 && only !== undefined ? headline(only) : `${histories.length} shutdowns`;
   const rest = latest.length - shown.length;
-  return `<!doctype html>
+  yield `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -73,9 +77,10 @@ export function htmlOf(histories: readonly ShutdownHistory[], limit = 1_000): st
 </div>
 </header>
 <main>
-${compare(histories).map(comparison).join("\n")}
-${shown.map((history) => section(history, limit)).join("\n")}
-${rest > 0 ? `<p class="quiet">${rest} earlier shutdowns are compared above, and have no picture.</p>` : ""}
+`;
+  for (const each of compare(histories)) yield `${comparison(each)}\n`;
+  for (const history of shown) yield `${section(history, limit)}\n`;
+  yield `${rest > 0 ? `<p class="quiet">${rest} earlier shutdowns are compared above, and have no picture.</p>` : ""}
 </main>
 <p class="legend" aria-label="Colours">${OUTCOMES.map((name) => `<span><i class="${classOf(name)}"></i>${name}</span>`).join(" ")}</p>
 <div id="tip" role="tooltip" hidden></div>
@@ -134,12 +139,12 @@ function rowOf(row: Row, index: number, history: ShutdownHistory, length: number
 }
 
 function blamed(history: ShutdownHistory): string {
-  const total = Math.max(history.endedAt - history.beganAt, Number.MIN_VALUE);
+  const total = totalOf(history);
   const rows = blame(history).slice(0, LISTED);
   if (rows.length === 0) return "";
   const lines = rows.map(
     ({ row, own }) =>
-      `<tr><td class="number">${duration(own)}</td><td class="number">${((own / total) * 100).toFixed(1)} %</td><th scope="row">${escaped(row.name)}</th><td class="outcome ${classOf(row.outcome)}">${row.outcome}</td></tr>`,
+      `<tr><td class="number">${duration(own)}</td><td class="number">${((own / total) * 100).toFixed(1)} %</td><th scope="row">${escaped(row.name)}</th><td class="outcome ${classOf(row.outcome)}">${escaped(row.outcome)}</td></tr>`,
   );
   return `<table class="list"><caption>Blame: the cleanups by their own time</caption>
 <thead><tr><th scope="col" class="number">Own time</th><th scope="col" class="number">Share</th><th scope="col">Cleanup</th><th scope="col">Outcome</th></tr></thead>
@@ -147,13 +152,13 @@ function blamed(history: ShutdownHistory): string {
 }
 
 function path(history: ShutdownHistory): string {
-  const total = Math.max(history.endedAt - history.beganAt, Number.MIN_VALUE);
+  const total = totalOf(history);
   const lines = (links: readonly Link[], depth: number): string[] =>
     links
       .filter(({ length }) => length >= total / 100)
       .slice(0, LISTED)
       .flatMap(({ row, gap, from, length, inner }) => [
-        `<tr><td class="number">${duration(from)}</td><td class="number">${duration(length)}</td><th scope="row" style="--depth:${depth}">${row === undefined ? `<em>${gap}</em>` : escaped(row.name)}</th></tr>`,
+        `<tr><td class="number">${duration(from)}</td><td class="number">${duration(length)}</td><th scope="row" style="--depth:${depth}">${row === undefined ? `<em>${escaped(gap ?? "")}</em>` : escaped(row.name)}</th></tr>`,
         ...lines(inner, depth + 1),
       ]);
   const rows = lines(criticalPath(history), 0);

@@ -96,10 +96,9 @@ export class OpenHandles {
       const place = id === undefined ? undefined : this.#opened.get(id)?.place;
       return typeof place === "string" ? `${text}, opened at ${place}` : text;
     });
-    const said = [...new Set(texts)].map((text) => {
-      const count = texts.filter((other) => other === text).length;
-      return count === 1 ? text : `${count} × ${text}`;
-    });
+    const counts = new Map<string, number>();
+    for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+    const said = [...counts].map(([text, count]) => (count === 1 ? text : `${count} × ${text}`));
     return said.length > MOST ? [...said.slice(0, MOST), `and ${said.length - MOST} more`] : said;
   }
 

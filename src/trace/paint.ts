@@ -11,14 +11,6 @@ export function painterFor(isTerminal: boolean, { NO_COLOR, TERM }: NodeJS.Proce
   return (style, text) => (has ? styleText(style, text, { validateStream: false }) : text);
 }
 
-/** Returns a text without characters by which a file's or a program's name could control a terminal. */
-export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) as number;
-    return `\\u{${code.toString(16)}}`;
-  });
-}
-
 /** Returns how many columns a text takes on a terminal: characters of East Asia and emoji take two. */
 export function widthOf(text: string): number {
   let width = 0;
@@ -35,21 +27,29 @@ function widthOfCharacter(character: string): number {
     : 1;
 }
 
-/** Returns a text of exactly so many columns: cut in the middle, where names differ least, or filled up. */
-export function fitted(text: string, width: number): string {
+/**
+ * Returns a text of exactly so many columns: cut in the middle, where names differ
+ * least, or filled up.
+ *
+ * @param columns at least one is taken
+ */
+export function fitted(text: string, columns: number): string {
+  const width = Math.max(1, columns);
   const length = widthOf(text);
   if (length <= width) return text + " ".repeat(width - length);
   const characters = [...text];
   const half = Math.ceil((width - 1) / 2);
-  const head = taken(characters, half);
-  const tail = taken([...characters].reverse(), width - 1 - widthOf(head));
+  const head = beginningOf(characters, half);
+  const tail = beginningOf([...characters].reverse(), width - 1 - widthOf(head));
   return fitted(`${head}…${[...tail].reverse().join("")}`, width);
 }
 
-function taken(characters: readonly string[], width: number): string {
+function beginningOf(characters: readonly string[], width: number): string {
   let text = "";
+  let taken = 0;
   for (const character of characters) {
-    if (widthOf(text) + widthOfCharacter(character) > width) break;
+    taken += widthOfCharacter(character);
+    if (taken > width) break;
     text += character;
   }
   return text;

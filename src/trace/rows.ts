@@ -3,9 +3,9 @@
 import { duration } from "./chart-layout.ts";
 import type { Row, RowOutcome, ShutdownHistory } from "./shutdown-history.ts";
 
-/** Returns the class that gives an outcome its colour. */
+/** Returns the class that gives an outcome its colour: letters and dashes, whatever is given. */
 export function classOf(outcome: RowOutcome): string {
-  return outcome.replaceAll(" ", "-");
+  return outcome.replaceAll(/[^a-z]+/g, "-");
 }
 
 /** Returns the class of a row's outcome in its own process, where another process carried on. */

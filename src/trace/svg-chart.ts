@@ -40,7 +40,8 @@ export function svgOf(history: ShutdownHistory, limit = 200): string {
   const names = rows.map(({ name, within }) =>
     fitted(within === undefined ? name : `└ ${name}`, nameColumns).trimEnd(),
   );
-  const left = MARGIN + Math.min(LONGEST_NAME, Math.max(40, ...names.map((name) => widthOf(name) * WIDE_COLUMN))) + 10;
+  const widest = names.reduce((width, name) => Math.max(width, widthOf(name) * WIDE_COLUMN), 40);
+  const left = MARGIN + Math.min(LONGEST_NAME, widest) + 10;
   const chart = WIDTH - MARGIN - left;
   const x = (time: number) => round(left + (time / length) * chart);
   const top = 74;

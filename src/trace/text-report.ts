@@ -12,8 +12,10 @@ import {
   type Link,
   summary,
   tick,
+  totalOf,
 } from "./chart-layout.ts";
-import { fitted, type Paint, painterFor, plain, type Style, widthOf } from "./paint.ts";
+import { printable } from "../platform/printable.ts";
+import { fitted, type Paint, painterFor, type Style, widthOf } from "./paint.ts";
 import { longest } from "./rows.ts";
 import { lengthOf, type Row, type RowOutcome, type ShutdownHistory } from "./shutdown-history.ts";
 
@@ -75,13 +77,14 @@ export function inTerminal(
 }
 
 function waterfall(history: ShutdownHistory, { paint, width }: Terminal, limit: number): string[] {
-  const lines = [paint("bold", plain(headline(history))), plain(summary(history))];
+  const lines = [paint("bold", printable(headline(history))), printable(summary(history))];
   const { error } = history.exit ?? {};
-  if (error !== undefined) lines.push(paint("red", fitted(plain(firstLine(error) as string), width).trimEnd()));
+  if (error !== undefined) lines.push(paint("red", fitted(printable(firstLine(error)), width).trimEnd()));
   const shown = longest(history.rows, limit);
-  const hidden = history.rows.filter((row) => !shown.includes(row));
+  const isShown = new Set(shown);
+  const hidden = history.rows.filter((row) => !isShown.has(row));
   const names = shown.map(nameOf);
-  const nameWidth = Math.min(LONGEST_NAME, Math.max(4, ...names.map(widthOf)));
+  const nameWidth = names.reduce((width, name) => Math.max(width, Math.min(LONGEST_NAME, widthOf(name))), 4);
   const chart = new Chart(history, paint, width - INDENT.length - nameWidth - 1);
   lines.push("", ...chart.axis(nameWidth));
   shown.forEach((row, index) => {
@@ -99,7 +102,7 @@ function waterfall(history: ShutdownHistory, { paint, width }: Terminal, limit: 
 }
 
 function nameOf({ name, within }: Row): string {
-  return plain(within === undefined ? name : `└ ${name}`);
+  return printable(within === undefined ? name : `└ ${name}`);
 }
 
 function firstLine(text: string | undefined): string | undefined {
@@ -111,7 +114,7 @@ function note(text: string, indent: number, width: number, paint: Paint): string
   const margin = " ".repeat(INDENT.length + Math.min(indent, 4) + 1);
   const room = width - margin.length;
   const lines: string[] = [];
-  for (const word of plain(text).split(" ")) {
+  for (const word of printable(text).split(" ")) {
     const last = lines.at(-1);
     if (last !== undefined && widthOf(last) + 1 + widthOf(word) <= room) lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
@@ -184,7 +187,7 @@ class Chart {
 
   /** Puts the label behind the bar, or before it where there is no room. */
   #label(cells: Cell[], row: Row, bars: readonly { readonly from: number; readonly to: number }[]): void {
-    const text = [" ", ...plain(labelOf(row, this.#history)), " "];
+    const text = [" ", ...printable(labelOf(row, this.#history)), " "];
     const last = bars.at(-1);
     const end =
       last === undefined ? -1 : cells.findLastIndex(({ text }) => text !== " " && text !== "·" && text !== "│") + 1;
@@ -230,32 +233,36 @@ function replayColour({ outcome }: Row): Style {
 }
 
 function blamed(history: ShutdownHistory, { paint, width }: Terminal, limit: number): string[] {
-  const total = Math.max(history.endedAt - history.beganAt, Number.MIN_VALUE);
+  const total = totalOf(history);
   const rows = blame(history).slice(0, Math.min(limit, 15));
   if (rows.length === 0) return [];
   const lines = rows.map(({ row, own }) => {
     const share = `${((own / total) * 100).toFixed(own / total < 0.0995 ? 1 : 0)} %`;
     const outcome = row.outcome === "ok" ? "" : `  ${paint(COLOURS[row.outcome], row.outcome)}`;
-    const site = row.site === undefined ? "" : `  ${paint("gray", plain(row.site))}`;
+    const site = row.site === undefined ? "" : `  ${paint("gray", printable(row.site))}`;
     const start = `${INDENT}${duration(own).padStart(9)}  ${share.padStart(6)}  `;
-    return `${start}${fitted(plain(row.name), Math.min(LONGEST_NAME, width - start.length)).trimEnd()}${outcome}${site}`;
+    return `${start}${fitted(printable(row.name), Math.min(LONGEST_NAME, width - start.length)).trimEnd()}${outcome}${site}`;
   });
   return ["", paint("bold", "Blame: the cleanups by their own time"), ...lines];
 }
 
 function path(history: ShutdownHistory, { paint, width }: Terminal, limit: number): string[] {
-  const total = Math.max(history.endedAt - history.beganAt, Number.MIN_VALUE);
+  const total = totalOf(history);
   const isShort = ({ length }: Link) => length < total / 100;
   const lines = (links: readonly Link[], depth: number): string[] => {
     const long = links.filter((link) => !isShort(link)).slice(0, limit);
-    const short = links.filter((link) => !long.includes(link));
+    const isLong = new Set(long);
+    const short = links.filter((link) => !isLong.has(link));
     const rows = long.flatMap((link) => {
       const indent = "  ".repeat(depth);
       const start = `${INDENT}${`@${duration(link.from)}`.padStart(10)}  ${`+${duration(link.length)}`.padStart(10)}  ${indent}`;
       const name =
         link.row === undefined
           ? paint("gray", `(${link.gap})`)
-          : paint(COLOURS[link.row.outcome], fitted(plain(link.row.name), Math.max(8, width - start.length)).trimEnd());
+          : paint(
+              COLOURS[link.row.outcome],
+              fitted(printable(link.row.name), Math.max(8, width - start.length)).trimEnd(),
+            );
       return [`${start}${name}`, ...lines(link.inner, depth + 1)];
     });
     const rest = short.reduce((sum, { length }) => sum + length, 0);

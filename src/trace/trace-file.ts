@@ -2,23 +2,23 @@
 // write(2), and stays when its process is killed.
 
 import { builtin } from "../platform/node-builtins.ts";
+import { openRegularFile } from "../platform/regular-file.ts";
 import type { TraceRecord } from "./trace-event.ts";
 
 const fs = builtin("fs");
 
 export class TraceFile {
   readonly #path: string;
-  readonly #flags: number;
+  readonly #isForeign: boolean;
   #fd: number | undefined;
 
   /** @param isForeign whether another process has named it: no link is followed then */
   constructor(path: string, isForeign: boolean) {
-    const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_WRONLY } = fs.constants;
     this.#path = path;
-    this.#flags = O_WRONLY | O_APPEND | O_CREAT | (isForeign ? O_NOFOLLOW : 0);
+    this.#isForeign = isForeign;
   }
 
-  /** @throws the system's error */
+  /** @throws the system's error, also where something else than a regular file is at its path */
   write(records: readonly TraceRecord[]): void {
     this.#fd ??= this.#open();
     const text = Buffer.from(records.map((record) => `${JSON.stringify(record)},\n`).join(""));
@@ -30,22 +30,37 @@ export class TraceFile {
     this.#fd = undefined;
   }
 
-  /** Opens the file. The process that makes it writes its first line, with which it appears. */
   #open(): number {
-    if (!fs.existsSync(this.#path)) {
-      fs.mkdirSync(builtin("path").dirname(this.#path), { recursive: true });
-      const beginning = `${this.#path}.${process.pid}.new`;
-      try {
-        fs.writeFileSync(beginning, "[\n", { mode: 0o600 });
-        fs.linkSync(beginning, this.#path);
-      } catch (error) {
-        // Another process was first; or the file system has no links, and Perfetto does without the bracket.
-        const { code } = error as NodeJS.ErrnoException;
-        if (code !== "EEXIST" && code !== "EPERM" && code !== "ENOTSUP") throw error;
-      } finally {
-        fs.rmSync(beginning, { force: true });
-      }
-    }
-    return fs.openSync(this.#path, this.#flags, 0o600);
+    const path = this.#isForeign ? this.#path : withoutOwnLink(this.#path);
+    const { O_APPEND, O_CREAT, O_WRONLY } = fs.constants;
+    if (fs.lstatSync(path, { throwIfNoEntry: false }) === undefined) begin(path);
+    return openRegularFile(path, O_WRONLY | O_APPEND | O_CREAT, 0o600).fd;
+  }
+}
+
+/** Returns where a link leads that this user has made himself. Another user's link is not followed. */
+function withoutOwnLink(path: string): string {
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  const isOwn = stats !== undefined && stats.uid === (process.geteuid?.() ?? stats.uid);
+  return isOwn && stats.isSymbolicLink() ? fs.realpathSync(path) : path;
+}
+
+/** Makes the file with its first line, with which it appears. */
+function begin(path: string): void {
+  fs.mkdirSync(builtin("path").dirname(path), { recursive: true });
+  const { O_CREAT, O_EXCL, O_WRONLY } = fs.constants;
+  // Others may write into the directory: so nobody can foretell the name.
+  const beginning = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}.new`;
+  const { fd } = openRegularFile(beginning, O_WRONLY | O_CREAT | O_EXCL, 0o600);
+  try {
+    fs.writeSync(fd, "[\n");
+    fs.linkSync(beginning, path);
+  } catch (error) {
+    // Another process was first; or the file system has no links, and Perfetto does without the bracket.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST" && code !== "EPERM" && code !== "ENOTSUP") throw error;
+  } finally {
+    fs.closeSync(fd);
+    fs.rmSync(beginning, { force: true });
   }
 }

@@ -4,13 +4,13 @@
 
 import { threadId, isMainThread } from "node:worker_threads";
 import { builtin, now } from "../platform/node-builtins.ts";
+import { printable } from "../platform/printable.ts";
 import { placeOf } from "../registry/call-site.ts";
 import type { TracedCleanup, TracedShutdown } from "../diagnostics/trace-types.ts";
 import type { Exit } from "../registry/exit-reason.ts";
 import type { SlowCleanups } from "../diagnostics/slow-cleanups.ts";
 import { report, writeError } from "../diagnostics/stderr.ts";
 import { isOn } from "../settings/environment.ts";
-import { plain } from "./paint.ts";
 import { TraceFile } from "./trace-file.ts";
 import { programName, traceFile } from "./trace-path.ts";
 import { Lane, micros, type Queued, TRACE_VERSION, type TraceRecord } from "./trace-event.ts";
@@ -92,7 +92,7 @@ function toDisk(wanted: string): Sink {
       file.write(records);
     } catch (error) {
       hasFailed = true;
-      report(`ATEXIT_TRACE=${wanted} is ignored: ${(error as Error).message}`);
+      report(printable(`ATEXIT_TRACE=${wanted} is ignored: ${(error as Error).message}`));
     }
   };
 }
@@ -246,7 +246,7 @@ function printSlow(exit: Exit, { remembered, others, beganAt }: SlowCleanups, gr
   });
   histories.take(lane.at(at(now()), "e", id, titleOf(exit), { outcome: "given up" }));
   print(histories, others);
-  const open = new OpenHandles(false).all().map((each) => `    ${plain(each)}\n`);
+  const open = new OpenHandles(false).all().map((each) => `    ${printable(each)}\n`);
   writeError(`  still open (ATEXIT_REPORT=1 tells where each was opened, and in which cleanup):\n${open.join("")}`);
 }
 

@@ -2,13 +2,31 @@
 // on in it.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
 import type { TraceRecord } from "../../src/trace/trace-event.ts";
 import { outcomesOf, recordsOf, storiesOf, traceOf } from "../support/trace.ts";
 import { atexit, inPlace, type Place } from "../support/place.ts";
 import { statusOf } from "../support/run.ts";
+
+const notRoot = process.getuid?.() !== 0 && "needs root";
+
+/** The user that owns nothing. */
+const NOBODY = 65_534;
 
 const HEAD = `
 import { writeFileSync } from "node:fs";
@@ -189,6 +207,67 @@ describe("a trace on disk", () => {
       assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: E\w+: .*\n$/);
       assert.equal(statusOf(ended), "0");
     }));
+
+  const KILLED = `writeFileSync(process.env.WORK + "/file", "");
+    remove(process.env.WORK + "/file");
+    process.kill(process.pid, "SIGKILL");`;
+
+  const inItsPlace: Readonly<Record<string, (path: string) => void>> = {
+    "a named pipe": (path) => execFileSync("mkfifo", [path]),
+    "a link to a named pipe": (path) => {
+      execFileSync("mkfifo", [`${path}.pipe`]);
+      symlinkSync(`${path}.pipe`, path);
+    },
+    "a link to a device": (path) => symlinkSync("/dev/full", path),
+    "a link that leads nowhere": (path) => symlinkSync(`${path}.none`, path),
+    "a link in a circle": (path) => symlinkSync(path, path),
+  };
+  for (const [what, put] of Object.entries(inItsPlace)) {
+    it(`${what} in its place: the program ends as it would have, the guard does its work, and one line says so`, () =>
+      inPlace(async (place) => {
+        put(traceOf(place));
+        const ended = await traced(place, `register(() => console.log("a")); process.exit(3);`);
+        assert.equal(statusOf(ended), "3");
+        assert.equal(ended.stdout, "a\n");
+        assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: E\w+: .*\n$/);
+        assert.equal(statusOf(await traced(place, KILLED)), "SIGKILL");
+        assert.equal(existsSync(join(place.work, "file")), false);
+        assert.equal(existsSync(`${traceOf(place)}.none`), false);
+      }));
+  }
+
+  it("a pipe in its place gets nothing, also while somebody reads from it", () =>
+    inPlace(async (place) => {
+      execFileSync("mkfifo", [traceOf(place)]);
+      const { O_NONBLOCK, O_RDONLY } = constants;
+      const fd = openSync(traceOf(place), O_RDONLY | O_NONBLOCK);
+      try {
+        const ended = await traced(place, `register(() => {}); process.exit(3);`);
+        assert.equal(statusOf(ended), "3");
+        assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: EFTYPE: .* is no regular file\n$/);
+        assert.equal(readSync(fd, Buffer.alloc(10)), 0);
+      } finally {
+        closeSync(fd);
+      }
+    }));
+
+  it("the program's user may have made it a link to a file, and another user may not", { skip: notRoot }, () =>
+    inPlace(async (place) => {
+      const file = join(place.work, "elsewhere.json");
+      writeFileSync(file, "[\n");
+      symlinkSync(file, traceOf(place));
+      const own = await traced(place, `register({ name: "a" }, () => {});`);
+      assert.deepEqual([statusOf(own), own.stderr], ["0", ""]);
+      const [story] = await storiesOf(place, file);
+      assert.deepEqual(story && outcomesOf(story), ["a: ok"]);
+      const before = readFileSync(file, "utf8");
+      lchownSync(traceOf(place), NOBODY, NOBODY);
+      const foreign = await traced(place, `register({ name: "a" }, () => {});`);
+      assert.equal(statusOf(foreign), "0");
+      assert.match(foreign.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: ELOOP: .*\n$/);
+      assert.equal(readFileSync(file, "utf8"), before);
+    }),
+  );
 
   it("the guard follows no link that somebody has put in the trace's place", () =>
     inPlace(async (place) => {

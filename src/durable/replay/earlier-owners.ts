@@ -42,11 +42,17 @@ interface Left {
 export class EarlierOwners {
   readonly #directory: JournalDirectory;
   #left: Left[] = [];
+  #changes = 0;
   /** The time of the directory when it was read; `undefined` where a change might not show by it. */
   #readAt: number | undefined;
 
   constructor(directory: JournalDirectory) {
     this.#directory = directory;
+  }
+
+  /** How often what was left has changed, as far as this process has looked. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /**
@@ -103,6 +109,7 @@ export class EarlierOwners {
   }
 
   #read(): void {
+    const before = this.#left;
     this.#left = [];
     let compared = 0;
     for (const file of fs.readdirSync(this.#directory.path)) {
@@ -118,6 +125,9 @@ export class EarlierOwners {
       const names = this.#namesIn(name);
       if (names?.size !== 0) this.#left.push({ name, names, isUnknown });
     }
+    const isSame =
+      before.length === this.#left.length && this.#left.every(({ name }, at) => name.file === before[at]?.name.file);
+    if (!isSame) this.#changes += 1;
   }
 
   #namesIn(name: JournalName): ReadonlySet<string> | undefined {
