@@ -102,15 +102,16 @@ export class ThreadJournal {
   #writeDown(describe: Describe, mayGoWithout: boolean): Pending {
     const clock = () => this.#openJournal(mayGoWithout)?.journal.clock() ?? 0;
     for (let rounds = 1; ; rounds += 1) {
+      const changes = this.#open?.earlier.changes;
       const recipe = describe(clock);
       const open = this.#openJournal(mayGoWithout);
       if (open === undefined) return new Pending(this, undefined, recipe);
       const { journal } = open;
       try {
-        if (rounds < MOST_ROUNDS && this.#isToWait(open, recipe)) continue;
+        if (rounds < MOST_ROUNDS && this.#isToWait(open, recipe, changes)) continue;
         const pending = new Pending(this, open, recipe, journal.add(recipe));
         // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
-        if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, () => journal.done(pending.id))) {
+        if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
           if (!isIdentified(recipe)) this.#lookFor(pending);
           return pending;
         }
@@ -125,10 +126,15 @@ export class ThreadJournal {
    * Reports whether a recipe has to be described anew: what dead owners have left
    * about the same thing was waited for, or may have been carried out meanwhile.
    *
+   * @param changes how often what was left had changed when it was described
    * @param withdraw called before the wait
    */
-  #isToWait({ journal, earlier }: OpenJournal, recipe: Recipe, withdraw = () => {}): boolean {
-    const { changes } = earlier;
+  #isToWait(
+    { journal, earlier }: OpenJournal,
+    recipe: Recipe,
+    changes: number | undefined,
+    withdraw = () => {},
+  ): boolean {
     const isConcerned = earlier.concern(recipe, journal.verify());
     if (!isConcerned && earlier.changes === changes) return false;
     withdraw();

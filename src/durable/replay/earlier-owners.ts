@@ -48,6 +48,7 @@ export class EarlierOwners {
 
   constructor(directory: JournalDirectory) {
     this.#directory = directory;
+    this.#read();
   }
 
   /** How often what was left has changed, as far as this process has looked. */
