@@ -21,10 +21,11 @@ export interface LockFile extends Disposable, AsyncDisposable {
 }
 
 /**
- * How often in a second an owner file is made anew. A new one costs a helper for
- * its kernel lock: beyond that it stays for the rest of the event loop's turn.
+ * How many owner files in a second are gone as soon as their lock is released. A
+ * new one costs a helper for its kernel lock: where locks are taken more often,
+ * further ones stay for the rest of the event loop's turn.
  */
-const MADE_IN_A_SECOND = 10;
+const GONE_AT_ONCE = 3;
 
 export class Contender {
   readonly lock: string;
@@ -97,7 +98,7 @@ export function contenderFor(lock: string, data: JsonValue | undefined): Contend
     made = 0;
   }
   made += 1;
-  const contender = new Contender(lock, undefined, made > MADE_IN_A_SECOND, () => contenders.delete(lock));
+  const contender = new Contender(lock, undefined, made > GONE_AT_ONCE, () => contenders.delete(lock));
   contenders.set(lock, contender);
   return contender.use();
 }

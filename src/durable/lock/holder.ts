@@ -5,7 +5,7 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { type Life, lifeOf, type Owner, thisProcess } from "../../platform/process-identity.ts";
 import { whyNotTrusted } from "../journal/directory.ts";
 import { lifeOfNamed, parseToken } from "../journal/file-name.ts";
-import { filesBeside, isSameFile, openLock, ownerPath, statOf } from "./lock-path.ts";
+import { filesBeside, isSameFile, openLock, ownerPath, statOf, unlinked } from "./lock-path.ts";
 import { isOwnerFile, type LockRecord, readRecord } from "./lock-record.ts";
 
 type Stats = import("node:fs").Stats;
@@ -78,7 +78,7 @@ function tokenByInode(lock: string, stats: Stats): string | undefined {
  */
 export function removeOwnerFile(lock: string, token: string, isKnown = false): void {
   const path = ownerPath(lock, token);
-  if (isKnown || isOwnerFileAt(path, token)) fs.rmSync(path, { force: true });
+  if (isKnown || isOwnerFileAt(path, token)) unlinked(path);
 }
 
 export function isOwnerFileAt(path: string, token: string): boolean {

@@ -32,6 +32,17 @@ export function isSameFile(stats: Pick<Stats, "dev" | "ino"> | undefined, { dev,
   return stats !== undefined && stats.ino === ino && stats.dev === dev;
 }
 
+/** Removes a file; reports whether it was there. */
+export function unlinked(path: string): boolean {
+  try {
+    fs.unlinkSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
 /**
  * Opens a lock or an owner file for reading.
  *

@@ -9,7 +9,7 @@ import { thisOwner } from "../../platform/process-identity.ts";
 import { programName } from "../../platform/program-name.ts";
 import type { JsonValue } from "../json-value.ts";
 import { type LockRecord, LONGEST_FILE, PROVABLE } from "./lock-record.ts";
-import { isSameFile, ownerPath, statOf } from "./lock-path.ts";
+import { isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
 
 /** How long the helper for the kernel lock may take, in milliseconds. */
 const HELPED_WITHIN = 2_000;
@@ -108,7 +108,7 @@ export class OwnerFile {
   /** Removes the file, unless another one is in its place. Ends the kernel lock, too. */
   remove(): void {
     try {
-      if (isSameFile(statOf(this.path), this)) fs.rmSync(this.path, { force: true });
+      if (isSameFile(statOf(this.path), this)) unlinked(this.path);
     } finally {
       this.#close();
     }

@@ -16,7 +16,7 @@ import { resourceError } from "../../errors/resources.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { lifeOfNamed, type NamedOwner, parseToken } from "../journal/file-name.ts";
 import { holderOf, isOwnerFileAt, lifeOfHolder, removeOwnerFile, tokenAt } from "./holder.ts";
-import { filesBeside, isSameFile, ownerPath, statOf } from "./lock-path.ts";
+import { filesBeside, isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
 import type { OwnerFile } from "./owner-file.ts";
 
 /** Which file is meant, whatever its name. */
@@ -47,9 +47,7 @@ export function isHeldBy(lock: string, own: Inode): boolean {
 
 /** Releases a lock that this process holds. */
 export function letGo(lock: string, own: Inode): boolean {
-  if (!isHeldBy(lock, own)) return false;
-  fs.rmSync(lock, { force: true });
-  return true;
+  return isHeldBy(lock, own) && unlinked(lock);
 }
 
 /**
@@ -74,7 +72,7 @@ export function breakLock(lock: string, token: string, own: OwnerFile): "over" |
   try {
     if (isStillOf(lock, token)) removeLock(lock, token);
   } finally {
-    fs.rmSync(path, { force: true });
+    unlinked(path);
   }
   for (const left of dead.reverse()) removeIfAllowed(left);
   return "over";
@@ -93,14 +91,14 @@ function isSecondName(lock: string, token: string): boolean {
 /** Removes the lock, and its owner file where only the inode tells that it is the same. */
 function removeLock(lock: string, token: string): void {
   const isSame = isSecondName(lock, token);
-  fs.unlinkSync(lock);
+  unlinked(lock);
   removeOwnerFile(lock, token, isSame);
 }
 
 /** Removes a file that another user may have made. */
 function removeIfAllowed(path: string): void {
   try {
-    fs.rmSync(path, { force: true });
+    unlinked(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "EPERM" && code !== "EACCES") throw error;
