@@ -23,6 +23,8 @@ export class OwnerFile {
   readonly #text: string;
   readonly #isLocal: boolean;
   #fd = -1;
+  /** Descriptors of files that were deleted, and made anew: as long as one is open, no other file is the same inode. */
+  readonly #deleted: number[] = [];
   #dev = 0;
   #ino = 0;
   #isProved = false;
@@ -75,7 +77,8 @@ export class OwnerFile {
    * ever taken its token for a dead owner's.
    */
   makeAnew(): void {
-    this.#close();
+    this.#deleted.push(this.#fd);
+    this.#fd = -1;
     this.#make();
     this.acquireKernelLock(false);
   }
@@ -115,9 +118,8 @@ export class OwnerFile {
   }
 
   #close(): void {
-    const fd = this.#fd;
+    for (const fd of [this.#fd, ...this.#deleted.splice(0)]) if (fd !== -1) fs.closeSync(fd);
     this.#fd = -1;
-    if (fd !== -1) fs.closeSync(fd);
   }
 }
 
