@@ -106,7 +106,7 @@ test(
         "[]\n",
         "5\n",
         "{\n",
-        `${JSON.stringify(record).slice(0, -20)}`,
+        JSON.stringify(record).slice(0, -20),
         JSON.stringify(record),
         `${deep}\n`,
         "\0\n",
@@ -151,9 +151,10 @@ test(
       await assert.rejects(lockFile(lock, { data }), refused);
     }
     assert.equal(existsSync(lock), false);
-    using _ = lockFileSync(lock, { data: most });
+    const held = lockFileSync(lock, { data: most });
     for (const error of await tries(place))
       assert.ok(error !== "taken" && error.data === most && error.pid === process.pid);
+    held.release();
   }),
 );
 
