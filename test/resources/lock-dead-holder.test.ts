@@ -41,14 +41,14 @@ test(
       { limit: 90_000 },
     );
     assert.deepEqual(
-      stdout.trim().split("\n"),
+      stdout.trim().split("\n").sort(),
       [
-        "signal 23 undefined true",
-        "no wait ERR_ATEXIT_LOCK_HELD dead true",
         "a second ERR_ATEXIT_LOCK_HELD dead true",
         "eleven ERR_ATEXIT_LOCK_HELD dead true",
-        "true 1 false",
+        "no wait ERR_ATEXIT_LOCK_HELD dead true",
+        "signal 23 undefined true",
         "taken",
+        "true 1 false",
       ],
       stderr,
     );
