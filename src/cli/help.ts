@@ -43,7 +43,7 @@ for is undone, last in, first out: first the command's descendants are ended.
 
 Each may be given several times, but for --wait and --grace. Times: 500ms, 10s, 1.5m.
 
-  atexit run --lock /tmp/backup.lock -- ./backup.sh
+  atexit run --lock ~/.local/state/backup.lock -- ./backup.sh
   atexit run --temp-dir WORK --on-exit 'docker compose down' -- npm test
 
 ${EXIT_CODES}

@@ -83,9 +83,8 @@ async function take(path: string, wait: number): Promise<void> {
   } catch (error) {
     if (!(error instanceof LockHeldError)) throw error;
     const { life, state, message } = error;
-    process.stderr.write(
-      `atexit: ${life === "unknown" ? message : `${state} Stop that process, or wait for it with --wait 30s.`}\n`,
-    );
+    const advice = life === "dead" ? "Wait for it" : "Stop that process, or wait for it";
+    process.stderr.write(`atexit: ${life === "unknown" ? message : `${state} ${advice} with --wait 30s.`}\n`);
     process.exit(EXIT.held);
   }
 }

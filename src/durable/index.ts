@@ -194,6 +194,14 @@ export const forResources = {
   get directory(): JournalDirectory {
     return durable.directory;
   },
+  /** Returns the directory of journals, unless there is none that can be trusted. */
+  directoryIfAny(): JournalDirectory | undefined {
+    try {
+      return durable.directory;
+    } catch {
+      return undefined;
+    }
+  },
 };
 
 /** Returns this thread's journal, made by the first copy of this package that is loaded: one journal has one order. */

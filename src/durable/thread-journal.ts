@@ -13,6 +13,7 @@ import { type Guard, startGuard } from "./guard/start.ts";
 import { VERSION } from "./journal/format.ts";
 import { Journal, recipeIn } from "./journal/writer.ts";
 import { durableId, newJournalName } from "./journal/file-name.ts";
+import { programName } from "../platform/program-name.ts";
 import { systemUptime, thisOwner } from "../platform/process-identity.ts";
 import type { ReplayContext, Success } from "./recipes/recipe-kind.ts";
 import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
@@ -163,7 +164,7 @@ export class ThreadJournal {
     const header = {
       atexit: VERSION,
       owner: thisOwner(),
-      program: [process.execPath, ...process.argv.slice(1, 2)].join(" ").slice(0, 1_000),
+      program: programName(),
       since: new Date().toISOString(),
       uptime: systemUptime(),
       node: process.execPath,

@@ -1,7 +1,7 @@
 // The errors of this part, as a table, and the error that says who holds a lock.
 
-import { printable } from "../platform/printable.ts";
 import type { Life } from "../platform/process-identity.ts";
+import { printable } from "../platform/printable.ts";
 import { defineErrors, show } from "./define-errors.ts";
 
 const table = {
@@ -12,8 +12,11 @@ const table = {
   },
   ERR_ATEXIT_LOCK: {
     Class: Error,
-    message: (path: string, why: string) =>
-      `The lock file ${path} cannot be taken: ${why}. Take one in a directory that this program may write to, on a file system with hard links.`,
+    message: (
+      path: string,
+      why: string,
+      advice = "Take one in a directory that this program may write to, on a file system with hard links.",
+    ) => `The lock file ${printable(path)} cannot be taken: ${printable(why)}. ${advice}`,
   },
   ERR_ATEXIT_TEMP: {
     Class: Error,
@@ -37,13 +40,15 @@ export type ResourceErrorCode = keyof typeof table | "ERR_ATEXIT_LOCK_HELD";
 /** Makes the error of a code, with the parts of its message. */
 export const resourceError = defineErrors(table);
 
-/** The known facts about a lock's holder. */
+/** The known facts about a lock's holder. Whoever can write beside the lock may have made them up. */
 export interface LockHolder {
   readonly pid: number | undefined;
+  /** The user to whom the lock file belongs. */
+  readonly uid: number;
   /** Since when it holds the lock. */
   readonly since: Date;
   readonly host: string | undefined;
-  /** Its command line. */
+  /** Its executable and script. */
   readonly program: string | undefined;
   /** The value that it passed as `data`. */
   readonly data: unknown;
@@ -56,51 +61,55 @@ export class LockHeldError extends Error {
   /** The lock file. */
   readonly path: string;
   readonly pid: number | undefined;
+  /** The user to whom the lock file belongs. */
+  readonly uid: number;
   /** Since when the lock is held. */
   readonly since: Date;
   readonly host: string | undefined;
-  /** The holder's command line. */
+  /** The holder's executable and script, without arguments. */
   readonly program: string | undefined;
-  /** The value that the holder passed as `data`. */
+  /** The value that the holder passed as `data`. Check it: another user may have written the file. */
   readonly data: unknown;
   /** Whether the holder is alive, or `unknown` from here. A dead holder's mess is being cleaned up. */
   readonly life: Life;
   /** The message's first sentence: who holds it. */
   readonly state: string;
 
-  constructor(path: string, holder: LockHolder, here: { host: string; pid: number; life: Life }) {
-    const [state, advice] = stateAndAdvice(path, holder, here);
+  constructor(path: string, holder: LockHolder, here: { pid: number; life: Life }) {
+    const host = holder.host === undefined ? undefined : printable(holder.host).slice(0, LONGEST_HOST);
+    const program = holder.program === undefined ? undefined : printable(holder.program).slice(0, LONGEST_PROGRAM);
+    const [state, advice] = stateAndAdvice(printable(path), { ...holder, host, program }, here);
     super(`${state} ${advice}`);
     this.path = path;
     this.life = here.life;
     this.state = state;
-    ({ pid: this.pid, since: this.since, host: this.host, program: this.program, data: this.data } = holder);
+    this.host = host;
+    this.program = program;
+    ({ pid: this.pid, uid: this.uid, since: this.since, data: this.data } = holder);
   }
 }
 
-/** How much of a command line is in a message, in characters. */
+/** How much of a name is shown, in characters. */
 const LONGEST_PROGRAM = 1_000;
 const LONGEST_HOST = 255;
 
 /** The lock file may be another user's: what it says of its holder is printed, and controls no terminal. */
 function stateAndAdvice(
-  lock: string,
-  { pid, since, host, program }: LockHolder,
-  here: { host: string; pid: number; life: Life },
+  path: string,
+  { pid, uid, since, host, program }: LockHolder,
+  here: { pid: number; life: Life },
 ): readonly [state: string, advice: string] {
-  const path = printable(lock);
-  const time = `since ${since.toISOString()} (${age(Date.now() - since.getTime())})`;
+  const time = `since ${timeOf(since)} (${age(Date.now() - since.getTime())})`;
   if (pid === undefined) {
     return [
-      `${path} is there ${time}, and was not written by this package, or not readably.`,
+      `${path}, of user ${uid}, is there ${time}, and was not written by this package, or not readably.`,
       "Delete it if nobody uses it any more.",
     ];
   }
-  if (pid === here.pid && host === here.host) {
+  if (pid === here.pid && here.life === "alive") {
     return [`This process (${pid}) holds ${path} itself ${time}.`, "Release it first, or wait for it with { wait }."];
   }
-  const command = program === undefined ? "" : ` (${printable(program).slice(0, LONGEST_PROGRAM)})`;
-  const who = `process ${pid} on ${printable(host).slice(0, LONGEST_HOST)}${command}`;
+  const who = `process ${pid} ${host === undefined ? `of user ${uid}` : `on ${host}`}${program === undefined ? "" : ` (${program})`}`;
   if (here.life === "dead") {
     return [
       `${path} was held by ${who}, which has died, and what it left behind is still being cleaned up.`,
@@ -114,6 +123,11 @@ function stateAndAdvice(
     ];
   }
   return [`${path} is held by ${who} ${time}.`, "Stop that process, or wait for it with { wait }."];
+}
+
+/** A file system may tell of a time that no calendar has. */
+function timeOf(time: Date): string {
+  return Number.isNaN(time.getTime()) ? "an unknown time" : time.toISOString();
 }
 
 /** Returns an age such as "3 minutes ago". A clock may have jumped. */

@@ -42,15 +42,25 @@ export function isOwner(value: unknown): value is Owner {
     [K in keyof Owner]: unknown;
   };
   const isThread = (part: unknown) =>
-    typeof part === "object" && part !== null && "tid" in part && "start" in part && typeof part.start === "string";
+    typeof part === "object" &&
+    part !== null &&
+    "tid" in part &&
+    isPid(part.tid) &&
+    "start" in part &&
+    typeof part.start === "string";
   return (
-    [pid, uid, gid].every((part) => Number.isSafeInteger(part)) &&
+    isPid(pid) &&
+    [uid, gid].every((part) => Number.isSafeInteger(part)) &&
     [start, boot, pidns, mntns, view, userns].every((text) => typeof text === "string") &&
     Array.isArray(root) &&
     root.length === 2 &&
     root.every((part) => Number.isFinite(part)) &&
     (thread === undefined || isThread(thread))
   );
+}
+
+function isPid(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
 
 /** Returns this thread, as others will see it. */

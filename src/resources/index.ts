@@ -57,11 +57,13 @@ export type {
  *   one's recipes have been carried out, by its guard or by the next one itself.
  * - Power loss: the next start gets it.
  *
- * @param path the lock file: a place that all contenders name alike, on a file system with hard links
+ * @param path the lock file: a place that all contenders name alike, in a directory of their own, on a file
+ *   system with hard links
  * @param options how long to wait in milliseconds, an `AbortSignal` to stop waiting, and what others may read of this holder
  * @throws (rejects with) a {@link LockHeldError} that says who holds it; the
  *   signal's reason; an error with the code `ERR_ATEXIT_LOCK` where the system
- *   refuses
+ *   refuses, or something else than a file is there; with `ERR_ATEXIT_OPTION` for
+ *   more than 256 KB of data
  * @example
  * ```js
  * import { lockFile } from "atexit/resources";
@@ -78,8 +80,7 @@ export function lockFile(path: string | URL, options: LockOptions & { signal?: A
 /**
  * Takes a lock as {@link lockFile} does, blocking the event loop while it waits.
  *
- * @throws a {@link LockHeldError} that says who holds it; an error with the code
- *   `ERR_ATEXIT_LOCK` where the system refuses
+ * @throws as {@link lockFile} rejects
  * @example
  * ```js
  * import { lockFileSync } from "atexit/resources";

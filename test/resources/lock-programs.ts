@@ -1,7 +1,7 @@
 // Programs that hold a lock, or try to have it.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LockHeldError } from "../../src/resources/index.ts";
 import { inPlace, type Place } from "../support/place.ts";
@@ -40,6 +40,18 @@ export async function tries(place: Place): Promise<(LockHeldError | "taken")[]> 
   const lines = stdout.split("\n").slice(0, -1);
   return lines.map((line) => (line === "taken" ? line : (JSON.parse(line) as LockHeldError)));
 }
+
+/** Without guards: what a killed program leaves stays there until the next one comes. */
+export const unguarded = ({ environment }: Place) => ({ ...environment, ATEXIT_GUARD: "off" });
+
+/** Has a holder killed whose guard does nothing; returns what stands in its lock file. */
+export async function recordOfKilled(place: Place, then = ""): Promise<Record<string, unknown>> {
+  await place.run(`${HOLD}${then}\nprocess.kill(process.pid, "SIGKILL");`, { env: unguarded(place) });
+  return recordIn(join(place.work, "locks", "app.lock"));
+}
+
+export const recordIn = (lock: string) =>
+  JSON.parse(readFileSync(lock, "utf8").split("\n")[0] as string) as Record<string, unknown>;
 
 /** Keeps a program running that has printed `held`, as long as the body takes. */
 export async function whileHeld(place: Place, source: string, body: (pid: number) => Promise<void>): Promise<void> {

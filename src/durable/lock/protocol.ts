@@ -12,28 +12,42 @@
 // nothing: it looks once more at whose the lock is. Where a breaker dies, the
 // next one has the next number.
 
+import { resourceError } from "../../errors/resources.ts";
 import { builtin } from "../../platform/node-builtins.ts";
-import { lifeOfNamed, parseToken } from "../journal/file-name.ts";
-import { holderOf, lifeOfHolder, type OwnerFile, ownerPath } from "./owner-file.ts";
+import { lifeOfNamed, type NamedOwner, parseToken } from "../journal/file-name.ts";
+import { holderOf, isOwnerFileAt, lifeOfHolder, removeOwnerFile, tokenAt } from "./holder.ts";
+import { filesBeside, isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
+import type { OwnerFile } from "./owner-file.ts";
+
+/** Which file is meant, whatever its name. */
+export type Inode = Pick<OwnerFile, "dev" | "ino">;
+
+/** How many breakers of one lock may die, one after the other. */
+const MOST_BREAKERS = 100;
 
 const fs = builtin("fs");
 
 /** Takes a free lock. Reports whether it was free. */
 export function take(lock: string, own: OwnerFile): boolean {
-  return linked(own.path, lock);
+  try {
+    return linked(own.path, lock);
+  } catch (error) {
+    // Who empties the directory of a lock deletes its owner files, too.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (statOf(lock) !== undefined) return false;
+    own.makeAnew();
+    return linked(own.path, lock);
+  }
 }
 
 /** Reports whether that owner holds the lock; also where the file was overwritten. */
-export function isHeldBy(lock: string, { dev, ino }: Pick<OwnerFile, "dev" | "ino">): boolean {
-  const stats = fs.lstatSync(lock, { throwIfNoEntry: false });
-  return stats !== undefined && stats.ino === ino && stats.dev === dev;
+export function isHeldBy(lock: string, own: Inode): boolean {
+  return isSameFile(statOf(lock), own);
 }
 
 /** Releases a lock that this process holds. */
-export function letGo(lock: string, own: Pick<OwnerFile, "dev" | "ino">): boolean {
-  if (!isHeldBy(lock, own)) return false;
-  fs.unlinkSync(lock);
-  return true;
+export function letGo(lock: string, own: Inode): boolean {
+  return isHeldBy(lock, own) && unlinked(lock);
 }
 
 /**
@@ -44,46 +58,68 @@ export function letGo(lock: string, own: Pick<OwnerFile, "dev" | "ino">): boolea
  * @returns "busy" where another contender is about to
  */
 export function breakLock(lock: string, token: string, own: OwnerFile): "over" | "busy" {
-  const taken: string[] = [];
+  const dead: string[] = [];
+  let path = "";
   for (let k = 0; ; k += 1) {
-    const path = `${ownerPath(lock, token)}.break-${k}`;
-    taken.push(path);
+    path = `${ownerPath(lock, token)}.break-${k}`;
+    if (k === MOST_BREAKERS) throw resourceError("ERR_ATEXIT_LOCK", lock, `${k} files are where ${path} would be`);
     if (linked(own.path, path)) break;
     const other = holderOf(path);
     if (other === undefined) return "over"; // it has been broken just now
     if (lifeOfHolder(path, other) !== "dead") return "busy";
+    dead.push(path);
   }
   try {
-    if (isStill(lock, token)) fs.unlinkSync(lock);
+    if (isStillOf(lock, token)) removeLock(lock, token);
   } finally {
-    for (const path of taken.reverse()) fs.rmSync(path, { force: true });
+    unlinked(path);
   }
+  for (const left of dead.reverse()) removeIfAllowed(left);
   return "over";
 }
 
-function isStill(lock: string, token: string): boolean {
-  if (holderOf(lock)?.token === token) return true;
-  const stats = fs.lstatSync(ownerPath(lock, token), { throwIfNoEntry: false });
-  return stats !== undefined && isHeldBy(lock, stats);
+/** Reports whether the lock is that owner's. */
+export function isStillOf(lock: string, token: string): boolean {
+  return tokenAt(lock) === token || isSecondName(lock, token);
+}
+
+function isSecondName(lock: string, token: string): boolean {
+  const stats = statOf(ownerPath(lock, token));
+  return stats?.isFile() === true && isHeldBy(lock, stats);
+}
+
+/** Removes the lock, and its owner file where only the inode tells that it is the same. */
+function removeLock(lock: string, token: string): void {
+  const isSame = isSecondName(lock, token);
+  unlinked(lock);
+  removeOwnerFile(lock, token, isSame);
+}
+
+/** Removes a file that another user may have made. */
+function removeIfAllowed(path: string): void {
+  try {
+    unlinked(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EPERM" && code !== "EACCES") throw error;
+  }
 }
 
 /** Removes the files that dead owners have left beside a lock that none of them holds. */
 export function sweep(lock: string): void {
-  const { basename, dirname, join } = builtin("path");
-  const directory = dirname(lock);
-  const prefix = `${basename(lock)}.`;
-  const held = holderOf(lock)?.token;
-  for (const file of fs.readdirSync(directory)) {
-    if (!file.startsWith(prefix)) continue;
-    const [token = "", end = ""] = file.slice(prefix.length).split(/(?=\.break-\d+$)/);
-    const named = parseToken(token);
-    if (named === undefined || token === held || lifeOfNamed(named) !== "dead") continue;
-    const path = join(directory, file);
-    if (end !== "") {
-      const taker = holderOf(path);
-      if (taker === undefined || lifeOfHolder(path, taker) !== "dead") continue;
-    }
-    fs.rmSync(path, { force: true });
+  const held = tokenAt(lock);
+  for (const { path, token, isBreak } of filesBeside(lock)) {
+    if (token === held || lifeOfNamed(parseToken(token) as NamedOwner) !== "dead") continue;
+    if (isBreak ? isOfDead(path) : isOwnerFileAt(path, token)) removeIfAllowed(path);
+  }
+}
+
+function isOfDead(path: string): boolean {
+  try {
+    const taker = holderOf(path);
+    return taker?.record !== undefined && lifeOfHolder(path, taker) === "dead";
+  } catch {
+    return false; // it is no file of this package
   }
 }
 

@@ -17,14 +17,19 @@ export function startReplay(directory: JournalDirectory, file: string): number |
 }
 
 function start(args: readonly string[]): number | undefined {
-  const child = builtin("child_process").spawn(process.execPath, [packagePath("replay"), ...args], {
-    cwd: builtin("path").parse(process.execPath).root, // keeps no directory in use
-    env: cleanEnvironment(),
-    stdio: "ignore",
-    detached: true,
-    windowsHide: true,
-  });
-  child.once("error", () => {}); // no processes are left; a later start recovers
-  child.unref();
-  return child.pid;
+  try {
+    const child = builtin("child_process").spawn(process.execPath, [packagePath("replay"), ...args], {
+      cwd: builtin("path").parse(process.execPath).root, // keeps no directory in use
+      env: cleanEnvironment(),
+      stdio: "ignore",
+      // A Ctrl-C is meant for this program, and not for what it cleans up.
+      detached: true,
+      windowsHide: true,
+    });
+    child.once("error", () => {}); // no processes are left; a later start recovers
+    child.unref();
+    return child.pid;
+  } catch {
+    return undefined; // Node's permission model forbids it
+  }
 }

@@ -1,0 +1,97 @@
+// What a dead holder of a lock has left behind: its lock is free when that is
+// gone. It is carried out by the dead one's guard, by other recoveries, or by one
+// that is started here, always in another process.
+
+import { report } from "../diagnostics/stderr.ts";
+import { forResources } from "../durable/index.ts";
+import { parseName, parseToken, processPart } from "../durable/journal/file-name.ts";
+import { journalsOf, type LockHolder } from "../durable/lock/holder.ts";
+import { lifeOfHolder } from "../durable/replay/claim.ts";
+import { startRecovery } from "../durable/replay/start-replay.ts";
+import type { JournalDirectory } from "../durable/journal/directory.ts";
+import { builtin, now } from "../platform/node-builtins.ts";
+import { printable } from "../platform/printable.ts";
+
+/** How long guards are left to do it, in milliseconds; a recovery costs a start of Node. */
+const GUARDS_TURN = 100;
+
+/** The pause before a second recovery, in milliseconds: the first may be busy with others' recipes. It doubles. */
+const FIRST_PAUSE = 1_000;
+
+/** How long recipes that this process cannot see are left to their own user's guard, in milliseconds. */
+const UNSEEN_TURN = 1_000;
+
+export class DeadHolder {
+  readonly token: string;
+  readonly #lock: string;
+  readonly #holder: LockHolder;
+  readonly #seenAt = now();
+  /** When to start a recovery. Of many who wait, one is the first. */
+  #startAt = this.#seenAt + GUARDS_TURN * (1 + 2 * Math.random());
+  #pause = FIRST_PAUSE;
+
+  constructor(lock: string, token: string, holder: LockHolder) {
+    this.#lock = lock;
+    this.token = token;
+    this.#holder = holder;
+  }
+
+  /** Reports whether its recipes are over; starts a recovery where nobody carries them out. */
+  isCleanedUp(): boolean {
+    const directory = this.#directory();
+    const recipes = directory === undefined ? "unseen" : recipesIn(directory, this.token);
+    if (recipes === "claimed") return false;
+    if (recipes === "left") {
+      this.#recover(directory as JournalDirectory);
+      return false;
+    }
+    // Where the file cannot be read, they may be in another directory of this user.
+    const isSure = recipes === "over" && this.#holder.record !== undefined;
+    return isSure || now() - this.#seenAt > UNSEEN_TURN;
+  }
+
+  #recover(directory: JournalDirectory): void {
+    if (now() < this.#startAt) return;
+    this.#startAt = now() + this.#pause;
+    this.#pause *= 2;
+    startRecovery(directory);
+  }
+
+  #directory(): JournalDirectory | undefined {
+    const { record, uid } = this.#holder;
+    if (record !== undefined) return journalsOf(record);
+    return process.platform === "win32" || uid === process.geteuid?.() ? forResources.directoryIfAny() : undefined;
+  }
+
+  /** Says once that nobody here knows what it has left. */
+  tellIfUnseen(): void {
+    if (this.#directory() !== undefined) return;
+    const { record, uid } = this.#holder;
+    const pid = record?.owner.pid ?? parseToken(this.token)?.pid;
+    report(
+      `${printable(this.#lock)} is taken from process ${pid} of user ${uid}, which has died. What it left behind cannot be seen from here: its user's next program with recipes cleans that up.`,
+    );
+  }
+}
+
+/** Returns what has become of a dead process's recipes: "left" where nobody carries them out. */
+function recipesIn(directory: JournalDirectory, token: string): "over" | "claimed" | "left" {
+  const owner = processPart(token);
+  let isClaimed = false;
+  for (const file of filesIn(directory)) {
+    const name = parseName(file);
+    if (name === undefined || !name.journal.startsWith(owner)) continue;
+    if (name.kind !== "journal" && name.kind !== "claim") continue;
+    if (lifeOfHolder(directory, name) === "dead") return "left";
+    isClaimed ||= name.kind === "claim";
+  }
+  return isClaimed ? "claimed" : "over";
+}
+
+function filesIn(directory: JournalDirectory): string[] {
+  try {
+    return builtin("fs").readdirSync(directory.path);
+  } catch {
+    return [];
+  }
+}
