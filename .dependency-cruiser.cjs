@@ -18,6 +18,7 @@ const LAYERS = {
   "durable-settings": "^src/durable/(settings|json-value)\\.ts$",
   "durable-journal-names": "^src/durable/journal/(directory|file-name|format)\\.ts$",
   "durable-lock": "^src/durable/lock/",
+  "durable-helper": "^src/durable/helper/",
   "durable-recipes": "^src/durable/recipes/",
   "durable-journal": "^src/durable/journal/(reader|writer)\\.ts$",
   "durable-replay": "^src/durable/replay/",

@@ -25,7 +25,6 @@ const ENTRIES = {
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
   replay: "src/durable/replay/main.ts",
-  call: "src/durable/recipes/call-main.ts",
   commands: "src/cli/commands.ts",
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
@@ -56,6 +55,15 @@ const publicModulesAreExternal = {
   },
 };
 
+/** The text of the helper is a module of its own, and is loaded only where the helper's file is missing. */
+const PROGRAM_TEXT = resolve("src/durable/helper/program-text.ts");
+const helperTextIsExternal = {
+  name: "helper-text-is-external",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/program-text\.ts$/ }, () => ({ path: "./helper-text.js", external: true }));
+  },
+};
+
 /** @type {import("esbuild").BuildOptions} */
 export const OPTIONS = {
   bundle: true,
@@ -80,7 +88,15 @@ if (import.meta.filename === process.argv[1]) {
 
 /** @param {string} outdir */
 async function buildInto(outdir) {
-  await build({ ...OPTIONS, entryPoints: ENTRIES, outdir, plugins: [publicModulesAreExternal] });
+  const { replay, ...others } = ENTRIES;
+  await build({ ...OPTIONS, entryPoints: { replay }, outdir, plugins: [helperTextIsExternal] });
+  writeFileSync(join(outdir, "helper-text.js"), moduleOf(readFileSync(join(outdir, "replay.js"), "utf8")));
+  await build({
+    ...OPTIONS,
+    entryPoints: others,
+    outdir,
+    plugins: [publicModulesAreExternal, helperTextIsExternal],
+  });
   await build({
     ...OPTIONS,
     entryPoints: COMMONJS,
@@ -99,6 +115,13 @@ async function buildInto(outdir) {
     copyTypes(join(types, `${entry}.d.ts`), types, outdir, copied);
   }
   rmSync(types, { recursive: true });
+}
+
+/** Returns a module that exports a program as its text, a line a line. */
+function moduleOf(program) {
+  const [header] = readFileSync(PROGRAM_TEXT, "utf8").split("\n\n", 1);
+  const lines = program.split("\n").map((line) => `  ${JSON.stringify(line)},\n`);
+  return `${header}\n\nexport const PROGRAM_TEXT = [\n${lines.join("")}].join("\\n");\n`;
 }
 
 /**

@@ -6,7 +6,7 @@ import { builtin } from "../platform/node-builtins.ts";
 import { packagePath } from "../platform/package-files.ts";
 
 keepCompiledCode();
-builtin("module").createRequire(import.meta.url)(packagePath("command"));
+builtin("module").createRequire(import.meta.url)(packagePath("command") as string);
 
 /**
  * Switches Node's compile cache on, where Node has one, and the user has a cache

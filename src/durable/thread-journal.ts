@@ -17,9 +17,11 @@ import { programName } from "../platform/program-name.ts";
 import { systemUptime, thisOwner } from "../platform/process-identity.ts";
 import type { ReplayContext, Success } from "./recipes/recipe-kind.ts";
 import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
+import { type Helper, helperIn, isHelper } from "./helper/helper.ts";
 import { EarlierOwners } from "./replay/earlier-owners.ts";
-import { hasLeft } from "./replay/recover.ts";
+import { hasLeft, recoverIn } from "./replay/recover.ts";
 import { startRecovery } from "./replay/start-replay.ts";
+import { runtime } from "../platform/runtime.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.ts";
 
@@ -42,7 +44,7 @@ const HERE: ReplayContext = {
   bornUntil: undefined,
   whoIsIn: () => undefined,
   sameEnvironment: true,
-  node: process.execPath,
+  helper: undefined,
 };
 
 /**
@@ -64,7 +66,7 @@ export class ThreadJournal {
   #open: OpenJournal | undefined;
   #guard: Guard | undefined;
   #lingering: NodeJS.Timeout | undefined;
-  #hasLooked = false;
+  #hasRecovered = false;
   #hasWarned = false;
   /** Recipes about something that is not there yet. */
   readonly #unidentified = new Set<Pending>();
@@ -74,6 +76,15 @@ export class ThreadJournal {
   /** @throws an error with the code `ERR_ATEXIT_DIRECTORY` */
   get directory(): JournalDirectory {
     return journalDirectory(this.#settings.journalDir);
+  }
+
+  /** How a helper is started for what this thread carries out itself. */
+  get helper(): Helper | undefined {
+    try {
+      return helperIn(this.directory);
+    } catch {
+      return undefined; // there is no directory in which its program could be
+    }
   }
 
   configure(given: unknown): DurableSettings {
@@ -167,7 +178,7 @@ export class ThreadJournal {
       program: programName(),
       since: new Date().toISOString(),
       uptime: systemUptime(),
-      node: process.execPath,
+      runtime: runtime(),
       ...tracedTo(process.env),
     } as const;
     const journal = new Journal(directory.file(newJournalName()), header, this.#settings.fsync);
@@ -184,14 +195,30 @@ export class ThreadJournal {
   }
 
   #guardIt({ journal, directory }: OpenJournal): void {
+    // A helper starts no other process: whatever it is started in, that cannot go on for ever.
+    if (isHelper) return;
     if (this.#settings.guard) {
-      if (this.#guard === undefined) this.#guard = startGuard(directory, journal, () => journal.pending > 0);
-      else this.#guard.ensure();
-    } else if (!this.#hasLooked) {
-      // The guard would look for the journals of dead processes.
-      setImmediate(() => hasLeft(directory) && startRecovery(directory)).unref();
+      if (this.#guard === undefined) {
+        this.#guard = startGuard(
+          directory,
+          journal,
+          () => journal.pending > 0,
+          () => this.#recover(directory),
+        );
+      } else this.#guard.ensure();
+    } else {
+      this.#recover(directory);
     }
-    this.#hasLooked = true;
+  }
+
+  /** Recovers without a guard: in another process where one can be had. */
+  #recover(directory: JournalDirectory): void {
+    if (this.#hasRecovered) return;
+    this.#hasRecovered = true;
+    setImmediate(() => {
+      if (!hasLeft(directory) || startRecovery(directory)) return;
+      void recoverIn(directory, { all: false }).catch(() => {});
+    }).unref();
   }
 
   /** Looks for a recipe's file until it is there: its identity tells it from what comes in its place later. */
@@ -248,7 +275,7 @@ export class ThreadJournal {
     this.#lingering = undefined;
     this.#open = undefined;
     this.#guard = undefined;
-    this.#hasLooked = false;
+    this.#hasRecovered = false;
   }
 }
 
@@ -337,7 +364,8 @@ function carryOutHere(pending: Pending): void | Promise<void> {
   };
   let result: Success | Promise<Success>;
   try {
-    result = carryOut(pending.recipe, HERE);
+    const { recipe } = pending;
+    result = carryOut(recipe, recipe.do === "call" ? { ...HERE, helper: pending.keeper.helper } : HERE);
   } catch (error) {
     return fail(error);
   }

@@ -32,9 +32,18 @@ const OF_THIS_PROCESS = [
   "WATCH_REPORT_DEPENDENCIES",
 ];
 
-/** Returns the environment for a process that carries recipes out. */
+/** The variable that marks helpers, and what they start. */
+export const HELPER = "ATEXIT_HELPER";
+
+/** Returns the environment for a command that a helper runs: that one is no helper. */
+export function commandEnvironment(): NodeJS.ProcessEnv {
+  const { [HELPER]: _, ...environment } = process.env;
+  return environment;
+}
+
+/** Returns the environment for a helper: a process that carries recipes out. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
-  const environment = { ...process.env };
+  const environment: NodeJS.ProcessEnv = { ...process.env, [HELPER]: "1" };
   for (const name of OF_THIS_PROCESS) delete environment[name];
   // Electron's executable is Node only when it is told so.
   if (process.versions["electron"] !== undefined) environment["ELECTRON_RUN_AS_NODE"] = "1";

@@ -9,7 +9,6 @@ const FILES = {
   durable: ["durable/index", "durable.js"],
   resources: ["resources/index", "resources.js"],
   replay: ["durable/replay/main", "replay.js"],
-  call: ["durable/recipes/call-main", "call.js"],
   "trace writer": ["trace/writer", "trace.cjs"],
   command: ["cli/command", "command.cjs"],
   commands: ["cli/commands", "commands.js"],
@@ -21,6 +20,9 @@ const FILES = {
   "tour host": ["tour/host", "tour-host.js"],
 } as const;
 
+/** Where this code is; unknown in a bundle of CommonJS. */
+const here = import.meta.url as string | undefined;
+
 /** Files that hold no code, by their paths in the sources; published, they lie beside the code. */
 type Asset = "trace/page.js" | "trace/page.css" | "trace/colours.css";
 
@@ -31,9 +33,9 @@ export function packageFile(name: keyof typeof FILES): URL {
   return new URL(ending === undefined ? published : source + ending, root());
 }
 
-/** Returns the path of a file of this package that holds code. */
-export function packagePath(name: keyof typeof FILES): string {
-  return builtin("url").fileURLToPath(packageFile(name));
+/** Returns the path of a file of this package that holds code; `undefined` in a bundle that does not know where it is. */
+export function packagePath(name: keyof typeof FILES): string | undefined {
+  return here === undefined ? undefined : builtin("url").fileURLToPath(packageFile(name));
 }
 
 /** Returns the text of a file of this package that holds no code. */
@@ -55,10 +57,12 @@ export function manifestFile(): URL {
 
 /** Returns the URL of the directory of the sources, or of the published files. */
 function root(): URL {
-  return new URL(sourceEnding() === undefined ? "./" : "../", import.meta.url);
+  // Bundlers take `new URL(…, import.meta.url)` for a file to be copied.
+  if (here === undefined) throw new Error("this program is a bundle, and the other files of atexit are not with it");
+  return new URL(sourceEnding() === undefined ? "./" : "../", here);
 }
 
 /** Returns `.ts` in the sources, `.js` where they were compiled file by file; `undefined` in the published files. */
 function sourceEnding(): string | undefined {
-  return /\/platform\/package-files(\.[jt]s)$/.exec(import.meta.url)?.[1];
+  return /\/platform\/package-files(\.[jt]s)$/.exec(here ?? "")?.[1];
 }

@@ -33,7 +33,7 @@ interface TourPrograms {
   readonly host: string;
 }
 
-const OWN: TourPrograms = { program: packagePath("tour program"), host: packagePath("tour host") };
+const OWN: TourPrograms = { program: packagePath("tour program") as string, host: packagePath("tour host") as string };
 
 /** Runs one way out to its end. */
 export async function startAndEnd(

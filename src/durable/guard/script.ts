@@ -8,15 +8,17 @@ import { OWNER_IS_ALIVE } from "../replay/exit-status.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 
 /**
- * Arguments: the journal, Node, the program that carries journals out, the
- * owner's pid and start, what names of journals of this boot and pid namespace
- * begin with, the view of the file system, and whether this system alone uses the file
- * system ("local" or ""). Descriptor 3 is the journal as the owner has opened it,
- * so that a lock on it is the owner's as well, and also ends with it.
+ * Arguments: the journal, the program that carries journals out, the owner's pid
+ * and start, what names of journals of this boot and pid namespace begin with, the
+ * view of the file system, whether this system alone uses the journal's file system
+ * ("local" or ""), and the command line that runs JavaScript. Descriptor 3 is the
+ * journal as the owner has opened it, so that a lock on it is the owner's as well,
+ * and also ends with it.
  */
 export const GUARD_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE VTALRM XCPU
-journal=$1 node=$2 replay=$3 pid=$4 start=$5 here=$6 view=$7 reach=$8
+journal=$1 replay=$2 pid=$3 start=$4 here=$5 view=$6 reach=$7
+shift 7 # what is left is the command line that runs JavaScript
 PATH=${SYSTEM_PATH}
 export PATH
 
@@ -48,7 +50,7 @@ for file in "$directory"/*-*-*-*-*-*.jsonl "$directory"/*-*.claim "$directory"/*
     [ "$reach" = local ] || continue
     flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
   fi
-  "$node" "$replay" --recover "$directory" </dev/null 3>&- &
+  "$@" "$replay" --recover "$directory" </dev/null 3>&- &
   break
 done
 
@@ -64,7 +66,7 @@ alive() {
 }
 tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
-  "$node" "$replay" --guard "$journal" </dev/null
+  "$@" "$replay" --guard "$journal" </dev/null
   case $? in
     0) exit ;;
     ${OWNER_IS_ALIVE}) while sleep 2; do alive || break; done; died ;;

@@ -3,10 +3,10 @@
 import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { GUARD_SCRIPT } from "./script.ts";
+import { helperIn } from "../helper/helper.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import type { Journal } from "../journal/writer.ts";
 import { namesHere } from "../journal/file-name.ts";
-import { packagePath } from "../../platform/package-files.ts";
 import { cleanEnvironment } from "../../platform/node-options.ts";
 import { thisProcess } from "../../platform/process-identity.ts";
 
@@ -18,23 +18,36 @@ const SHORT_LIFE = 1_000;
 /** How many short-lived guards in a row are replaced at once; later ones are replaced after a pause. */
 const REPLACEMENTS = 3;
 
-/** @param isNeeded whether anything is pending */
-export function startGuard(directory: JournalDirectory, journal: Journal, isNeeded: () => boolean): Guard {
-  return new Guard(directory, journal, isNeeded);
+/**
+ * @param isNeeded whether anything is pending
+ * @param unavailable called where none can be started
+ */
+export function startGuard(
+  directory: JournalDirectory,
+  journal: Journal,
+  isNeeded: () => boolean,
+  unavailable: () => void,
+): Guard {
+  return new Guard(directory, journal, isNeeded, unavailable);
 }
 
 export class Guard {
   readonly #directory: JournalDirectory;
   readonly #journal: Journal;
   readonly #isNeeded: () => boolean;
+  readonly #unavailable: (error: unknown) => void;
   #child: Child | undefined;
   #shortLives = 0;
   #ended = false;
 
-  constructor(directory: JournalDirectory, journal: Journal, isNeeded: () => boolean) {
+  constructor(directory: JournalDirectory, journal: Journal, isNeeded: () => boolean, unavailable: () => void) {
     this.#directory = directory;
     this.#journal = journal;
     this.#isNeeded = isNeeded;
+    this.#unavailable = (error) => {
+      warn(error);
+      unavailable();
+    };
     this.#start();
   }
 
@@ -50,12 +63,12 @@ export class Guard {
     try {
       child = spawnGuard(this.#directory, this.#journal);
     } catch (error) {
-      warn(error); // Node's permission model says no at once
+      this.#unavailable(error); // Node's permission model says no at once
       return;
     }
     this.#child = child;
     // The event for a shell that cannot be started comes later; unheard, it would end the program.
-    child.once("error", warn);
+    child.once("error", this.#unavailable);
     child.stdin?.on("error", () => {});
     child.unref();
     (child.stdin as { unref?(): void } | null | undefined)?.unref?.();
@@ -80,7 +93,10 @@ export class Guard {
 }
 
 function spawnGuard(directory: JournalDirectory, journal: Journal): Child {
-  const replay = packagePath("replay");
+  const helper = helperIn(directory);
+  if (helper === undefined)
+    throw new Error("this is a single executable, and PATH leads to no node that can be trusted");
+  const [node = "", ...before] = helper.runtime;
   const { spawn } = builtin("child_process");
   const options = {
     cwd: builtin("path").parse(journal.path).root, // keeps no directory in use
@@ -92,9 +108,9 @@ function spawnGuard(directory: JournalDirectory, journal: Journal): Child {
   };
   const { pid, start, view } = thisProcess();
   // Windows has no shell for the script. Untested here.
-  if (process.platform === "win32") return spawn(process.execPath, [replay, "--wait", journal.path], options);
+  if (process.platform === "win32") return spawn(node, [...before, helper.program, "--wait", journal.path], options);
   const reach = directory.isLocal ? "local" : "";
-  const args = [journal.path, process.execPath, replay, String(pid), start, namesHere(), view, reach];
+  const args = [journal.path, helper.program, String(pid), start, namesHere(), view, reach, ...helper.runtime];
   return spawn("/bin/sh", ["-c", GUARD_SCRIPT, "atexit-guard", ...args], options);
 }
 

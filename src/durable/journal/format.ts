@@ -35,8 +35,8 @@ export interface Header {
   readonly since: string;
   /** How long the system had been running at that time, in seconds: a clock that was set since shows by it. */
   readonly uptime: number;
-  /** The owner's executable. */
-  readonly node: string;
+  /** The command line that runs JavaScript as the owner's does; empty where there is none. */
+  readonly runtime: readonly string[];
   /** The file that the trace of the owner's end is written to, where there is one. */
   readonly trace?: string;
 }

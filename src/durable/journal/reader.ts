@@ -170,10 +170,12 @@ function parse(line: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-function isHeader({ owner, program, since, uptime, node, trace }: Readonly<Record<string, unknown>>): boolean {
+function isHeader({ owner, program, since, uptime, runtime, trace }: Readonly<Record<string, unknown>>): boolean {
   return (
     isOwner(owner) &&
-    [program, since, node].every(isText) &&
+    [program, since].every(isText) &&
+    Array.isArray(runtime) &&
+    runtime.every(isText) &&
     Number.isFinite(uptime) &&
     (trace === undefined || isText(trace))
   );

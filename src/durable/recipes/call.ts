@@ -2,10 +2,9 @@
 // process of its own: a function that fails, hangs or crashes stops nothing else.
 
 import { builtin } from "../../platform/node-builtins.ts";
-import { packagePath } from "../../platform/package-files.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
-import { ownNodeArguments, withNodeOptions } from "../../platform/node-options.ts";
+import { HELPER, ownNodeArguments, withNodeOptions } from "../../platform/node-options.ts";
 import { runCommand } from "./run-command.ts";
 import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
 import { DEFAULT_TIMEOUT, isEnvironment, isStrings } from "./exec.ts";
@@ -75,17 +74,23 @@ export const callRecipe: RecipeKind<CallRecipe> = {
   names: ({ module, export: name, args }, { view }) => [`call ${view} ${JSON.stringify([module, name, args])}`],
 
   async carryOut(recipe, context): Promise<Success> {
-    const { isOwner, sameView, sameDevices, sameEnvironment, node } = context;
+    const { isOwner, sameView, sameDevices, sameEnvironment, helper } = context;
     const title = callRecipe.title(recipe);
     if (!isOwner) {
       if (!sameView) return "elsewhere";
       assertStillMeant(recipe.code, title, sameDevices);
       assertStillMeant(recipe.cwd, title, sameDevices);
     }
-    await runCommand(node, [...recipe.execArgv, packagePath("call")], {
+    if (helper === undefined) {
+      throw durableError("ERR_ATEXIT_COMMAND_FAILED", title, "could not be started: there is no Node to run it in", "");
+    }
+    const [node = "", ...args] = helper.runtime;
+    await runCommand(node, [...args, ...recipe.execArgv, helper.program, "--call"], {
       cwd: builtin("fs").existsSync(recipe.cwd.path) ? recipe.cwd.path : "/",
       env: {
-        ...(sameEnvironment ? withNodeOptions(recipe.nodeOptions) : { NODE_OPTIONS: recipe.nodeOptions }),
+        ...(sameEnvironment
+          ? withNodeOptions(recipe.nodeOptions)
+          : { [HELPER]: "1", NODE_OPTIONS: recipe.nodeOptions }),
         ...recipe.env,
       },
       timeout: recipe.timeout,

@@ -2,6 +2,7 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
+import { commandEnvironment } from "../../platform/node-options.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
 import { registeredEnvironment } from "./registered-environment.ts";
@@ -102,7 +103,7 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     const { isOwner, sameView, sameDevices, sameEnvironment } = context;
     const title = `exec ${command}`;
     if (isOwner) {
-      await runCommand(command, args, { cwd: cwd.path, env: { ...process.env, ...env }, timeout, title });
+      await runCommand(command, args, { cwd: cwd.path, env: { ...commandEnvironment(), ...env }, timeout, title });
       return "done";
     }
     // Paths mean something else here: so would the command.
@@ -112,7 +113,7 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     }
     if (program !== undefined) assertStillMeant(program, title, sameDevices);
     assertStillMeant(cwd, title, sameDevices);
-    const environment = sameEnvironment ? { ...process.env, ...env } : env;
+    const environment = sameEnvironment ? { ...commandEnvironment(), ...env } : env;
     await runCommand(program?.path ?? command, args, {
       cwd: cwd.path,
       env: environment,

@@ -1,6 +1,7 @@
 // The types of a kind of recipe: its data, its title in reports, and the
 // function that carries it out. Types only.
 
+import type { Helper } from "../helper/helper.ts";
 import type { Owner } from "../../platform/process-identity.ts";
 
 /** How the recipe's owner is related to the process that carries the recipe out. */
@@ -24,8 +25,8 @@ export interface ReplayContext {
   whoIsIn(realPath: string): string | undefined;
   /** Whether this process has been given its owner's environment. */
   readonly sameEnvironment: boolean;
-  /** The executable for a `call`: the owner's, as long as it is there. */
-  readonly node: string;
+  /** How a helper is started, for a `call`: in the owner's executable, as long as that is there. */
+  readonly helper: Helper | undefined;
 }
 
 /**

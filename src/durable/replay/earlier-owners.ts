@@ -82,7 +82,7 @@ export class EarlierOwners {
       }
       const isGoingOn = first.name.kind === "claim" && lifeOfHolder(this.#directory, first.name) !== "dead";
       if (isGoingOn) sleep(pause);
-      else this.#carryOut(first, end);
+      else if (!this.#carryOut(first, end)) return;
     }
   }
 
@@ -94,12 +94,17 @@ export class EarlierOwners {
       .filter(({ name, isUnknown }) => !isUnknown || lifeOfHolder(this.#directory, name) === "dead");
   }
 
-  /** Has a journal carried out in a process of its own, and waits for that one's end. */
-  #carryOut({ name }: Left, end: number): void {
+  /**
+   * Has a journal carried out in a process of its own, and waits for that one's end.
+   * Reports whether there was one: else the recipe is left to the new owner's.
+   */
+  #carryOut({ name }: Left, end: number): boolean {
     const pid = startReplay(this.#directory, name.file);
-    const isGoingOn = () => pid !== undefined && processOf(pid) !== undefined;
+    if (pid === undefined) return false;
+    const isGoingOn = () => processOf(pid) !== undefined;
     for (let pause = 5; isGoingOn() && now() < end; pause = Math.min(pause * 1.2, LONGEST_PAUSE)) sleep(pause);
     if (fs.existsSync(this.#directory.file(name.file))) sleep(LONGEST_PAUSE); // another process may be about to
+    return true;
   }
 
   #update(time: number): void {

@@ -4,9 +4,11 @@
 //   replay.js --guard JOURNAL    the same, started by its owner's guard, in its owner's namespaces
 //   replay.js --wait JOURNAL     the same, at the end of standard input (Windows)
 //   replay.js --recover DIR      carries out the journals of dead owners
+//   replay.js --call             calls the function that standard input names
 
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { callAndExit } from "./call-main.ts";
 import { claim, lifeOfHolder } from "./claim.ts";
 import { JournalDirectory } from "../journal/directory.ts";
 import { OWNER_IS_ALIVE } from "./exit-status.ts";
@@ -19,7 +21,9 @@ import { replay } from "./replay.ts";
 const DYING = 2_000;
 
 const [first = "", second = ""] = process.argv.slice(2);
-if (first === "--recover") {
+if (first === "--call") {
+  await callAndExit();
+} else if (first === "--recover") {
   await recoverIn(JournalDirectory.at(second), { all: false });
 } else {
   if (first === "--wait") for await (const _ of process.stdin);

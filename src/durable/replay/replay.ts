@@ -5,6 +5,7 @@ import { ReplayTrace, type ReplayedBy } from "./replay-trace.ts";
 import type { Claim } from "./claim.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import type { LivingOwners } from "./living-owners.ts";
+import { type Helper, helperIn } from "../helper/helper.ts";
 import { appendToLog } from "./replay-log.ts";
 import { hasSameView, systemUptime, thisProcess } from "../../platform/process-identity.ts";
 import { durableId } from "../journal/file-name.ts";
@@ -44,7 +45,7 @@ export async function replay(
     appendToLog(directory.path, entry);
   };
   for (const problem of claimed.problems) tell(entryOf(claimed, { outcome: "refused", why: problem }));
-  const context = contextFor(claimed, living, by);
+  const context = contextFor(directory, claimed, living, by);
   const { journal } = claimed.name;
   let failed = 0;
   let elsewhere = 0;
@@ -105,8 +106,14 @@ async function attempt(
   }
 }
 
-function contextFor(claimed: Claim, living: LivingOwners, by: ReplayedBy): ReplayContext {
-  const { owner, node } = claimed.header;
+/** Returns a helper in the executable of an owner, as long as that is there. */
+function helperLike(runtime: readonly string[], helper: Helper | undefined): Helper | undefined {
+  const [file] = runtime;
+  return helper !== undefined && file !== undefined && builtin("fs").existsSync(file) ? { ...helper, runtime } : helper;
+}
+
+function contextFor(directory: JournalDirectory, claimed: Claim, living: LivingOwners, by: ReplayedBy): ReplayContext {
+  const { owner, runtime } = claimed.header;
   const me = thisProcess();
   const sameBoot = owner.boot === me.boot;
   // A guard is its owner's child, and shares its namespaces, whatever has been mounted since.
@@ -120,7 +127,7 @@ function contextFor(claimed: Claim, living: LivingOwners, by: ReplayedBy): Repla
     bornUntil: bornUntil(claimed, sameBoot),
     whoIsIn: (path) => living.whoIsIn(path),
     sameEnvironment: by === "guard",
-    node: builtin("fs").existsSync(node) ? node : process.execPath,
+    helper: helperLike(runtime, helperIn(directory)),
   };
 }
 
