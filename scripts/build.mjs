@@ -55,14 +55,20 @@ const publicModulesAreExternal = {
   },
 };
 
-/** The text of the helper is a module of its own, and is loaded only where the helper's file is missing. */
-const PROGRAM_TEXT = resolve("src/durable/helper/program-text.ts");
-const helperTextIsExternal = {
-  name: "helper-text-is-external",
-  setup({ onResolve }) {
-    onResolve({ filter: /\/program-text\.ts$/ }, () => ({ path: "./helper-text.js", external: true }));
+/** Puts the text of the helper where it is asked for, a line a line. */
+const helperTextOf = (program) => ({
+  name: "helper-text",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/program-text\.ts$/ }, ({ path }) => {
+      const lines = program.split("\n").map((line) => `    ${JSON.stringify(line)},\n`);
+      const source = readFileSync(path, "utf8");
+      return {
+        loader: "ts",
+        contents: source.replace('return "";', () => `return [\n${lines.join("")}  ].join("\\n");`),
+      };
+    });
   },
-};
+});
 
 /** @type {import("esbuild").BuildOptions} */
 export const OPTIONS = {
@@ -89,14 +95,9 @@ if (import.meta.filename === process.argv[1]) {
 /** @param {string} outdir */
 async function buildInto(outdir) {
   const { replay, ...others } = ENTRIES;
-  await build({ ...OPTIONS, entryPoints: { replay }, outdir, plugins: [helperTextIsExternal] });
-  writeFileSync(join(outdir, "helper-text.js"), moduleOf(readFileSync(join(outdir, "replay.js"), "utf8")));
-  await build({
-    ...OPTIONS,
-    entryPoints: others,
-    outdir,
-    plugins: [publicModulesAreExternal, helperTextIsExternal],
-  });
+  await build({ ...OPTIONS, entryPoints: { replay }, outdir });
+  const program = readFileSync(join(outdir, "replay.js"), "utf8");
+  await build({ ...OPTIONS, entryPoints: others, outdir, plugins: [publicModulesAreExternal, helperTextOf(program)] });
   await build({
     ...OPTIONS,
     entryPoints: COMMONJS,
@@ -115,13 +116,6 @@ async function buildInto(outdir) {
     copyTypes(join(types, `${entry}.d.ts`), types, outdir, copied);
   }
   rmSync(types, { recursive: true });
-}
-
-/** Returns a module that exports a program as its text, a line a line. */
-function moduleOf(program) {
-  const [header] = readFileSync(PROGRAM_TEXT, "utf8").split("\n\n", 1);
-  const lines = program.split("\n").map((line) => `  ${JSON.stringify(line)},\n`);
-  return `${header}\n\nexport const PROGRAM_TEXT = [\n${lines.join("")}].join("\\n");\n`;
 }
 
 /**

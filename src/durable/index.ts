@@ -16,6 +16,7 @@ import { describeKill, isChild, type KillOptions } from "./recipes/kill.ts";
 import { describeRemove } from "./recipes/remove.ts";
 import type { JournalDirectory } from "./journal/directory.ts";
 import { recoverIn } from "./replay/recover.ts";
+import { startRecovery } from "./replay/start-replay.ts";
 import type { Replayed } from "./replay/replayed.ts";
 import type { DurableSettings } from "./settings.ts";
 
@@ -194,6 +195,7 @@ export const forResources = {
   get directory(): JournalDirectory {
     return durable.directory;
   },
+  startRecovery,
   /** Returns the directory of journals, unless there is none that can be trusted. */
   directoryIfAny(): JournalDirectory | undefined {
     try {

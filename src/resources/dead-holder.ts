@@ -7,7 +7,6 @@ import { forResources } from "../durable/index.ts";
 import { parseName, parseToken, processPart } from "../durable/journal/file-name.ts";
 import { journalsOf, type LockHolder } from "../durable/lock/holder.ts";
 import { lifeOfHolder } from "../durable/replay/claim.ts";
-import { startRecovery } from "../durable/replay/start-replay.ts";
 import type { JournalDirectory } from "../durable/journal/directory.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { printable } from "../platform/printable.ts";
@@ -54,7 +53,7 @@ export class DeadHolder {
     if (now() < this.#startAt) return;
     this.#startAt = now() + this.#pause;
     this.#pause *= 2;
-    startRecovery(directory);
+    forResources.startRecovery(directory);
   }
 
   #directory(): JournalDirectory | undefined {

@@ -3,11 +3,13 @@
 // its text is written beside the journals.
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { contentOf } from "../../platform/process-identity.ts";
 import { HELPER } from "../../platform/node-options.ts";
 import { packagePath } from "../../platform/package-files.ts";
 import { runtime } from "../../platform/runtime.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { VERSION } from "../journal/format.ts";
+import { programText } from "./program-text.ts";
 
 /** How a helper is started: the executable, its arguments, then the program. */
 export interface Helper {
@@ -27,31 +29,21 @@ export function helperIn(directory: JournalDirectory): Helper | undefined {
   const own = packagePath("replay");
   if (own !== undefined && fs.existsSync(own)) return { runtime: command, program: own };
   const program = directory.file(`helper-${VERSION}.mjs`);
-  // It is there since an earlier start, or a moment after this: nobody needs it sooner.
-  void writeProgram(program);
-  return { runtime: command, program };
+  return isWritten(program) ? { runtime: command, program } : undefined;
 }
 
-let isWritten = false;
-
-async function writeProgram(path: string): Promise<void> {
-  if (isWritten) return;
-  isWritten = true;
+/** Writes the program, unless it is there. Reports whether it is: the disk may be full. */
+function isWritten(path: string): boolean {
+  const text = programText();
+  // A helper that was itself started from such a file has no text.
+  if (text === "") return fs.existsSync(path);
   try {
-    const { PROGRAM_TEXT } = await import("./program-text.ts");
-    if (PROGRAM_TEXT === "" || contentOf(path) === PROGRAM_TEXT) return;
+    if (contentOf(path) === text.trim()) return true;
     const unfinished = `${path}.${process.pid}.tmp`;
-    fs.writeFileSync(unfinished, PROGRAM_TEXT, { mode: 0o600 });
+    fs.writeFileSync(unfinished, text, { mode: 0o600 });
     fs.renameSync(unfinished, path);
+    return true;
   } catch {
-    // The disk is full, or the text is gone as well: a later start writes it, and recovers.
-  }
-}
-
-function contentOf(path: string): string | undefined {
-  try {
-    return fs.readFileSync(path, "utf8");
-  } catch {
-    return undefined;
+    return false;
   }
 }
