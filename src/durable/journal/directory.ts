@@ -132,7 +132,7 @@ function whyNotMadeIn(above: string): string | undefined {
 }
 
 /** Returns why other users could write into a directory, or `undefined`. Windows has access lists; untested here. */
-export function whyNotTrusted(path: string): string | undefined {
+function whyNotTrusted(path: string): string | undefined {
   const own = fs.lstatSync(path, { throwIfNoEntry: false });
   if (own === undefined) return "it does not exist";
   if (own.isSymbolicLink()) return `${path} is a symbolic link`;

@@ -48,7 +48,7 @@ export function describeRemoveOfNew(path: string): RemoveRecipe {
 }
 
 /** Returns the recipe with the identity of the file, where there is one by now that it can mean. */
-export function identified(recipe: RemoveRecipe): RemoveRecipe | undefined {
+function identified(recipe: RemoveRecipe): RemoveRecipe | undefined {
   const { below, is: since, ...rest } = recipe;
   const { path } = rest;
   if (typeof since !== "number") return undefined;

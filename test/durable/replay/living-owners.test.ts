@@ -51,7 +51,11 @@ async function nextServer(place: Place, env: Record<string, string> = {}): Promi
   });
   assert.equal(code, null, stderr);
   await place.quiet();
-  assert.deepEqual(readdirSync(place.work), [], `its own removal is carried out: ${stderr}${JSON.stringify(place.log())}`);
+  assert.deepEqual(
+    readdirSync(place.work),
+    [],
+    `its own removal is carried out: ${stderr}${JSON.stringify(place.log())}`,
+  );
 }
 
 describe("a server that is killed and started again", () => {
