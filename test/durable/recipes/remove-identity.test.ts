@@ -3,9 +3,10 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { urlOf } from "../../support/package-under-test.ts";
 import { inPlace, type Place } from "../../support/place.ts";
 import { printed } from "../../support/run.ts";
 import { everythingIn, program, reasonsIn, SIGKILL } from "./program.ts";
@@ -60,24 +61,23 @@ describe("a path where nothing was at registration", () => {
       }
     }));
 
-  test("a socket that a program is bound to stays", () =>
+  test("a socket that another process holds goes on being there", () =>
     inPlace(async (place) => {
-      // The child goes on listening at the socket of its dead parent.
+      // A child that has inherited the socket outlives its parent, which was killed before it could look at it.
       const body = `remove(at("x"));
-        const { fork } = await import("node:child_process");
-        const server = net.createServer().listen(at("x"), () => {
-          const child = fork(at("heir.mjs"), { stdio: ["ignore", "inherit", "ignore", "ipc"], detached: true });
-          child.send("server", server, () => {});
-          child.once("message", () => ${SIGKILL.replace(";", "")});
-        });`;
-      writeFileSync(
-        join(place.work, "heir.mjs"),
-        'process.once("message", (_, server) => { globalThis.server = server; process.send(process.pid); process.on("disconnect", () => {}); }); setTimeout(() => process.exit(), 5_000);',
-      );
-      // Nothing has been identified where the loop has not turned: so the identity is taken away.
-      await place.run(program(body, ""), { env: NO_GUARD });
-      await place.recover();
-      assert.ok(existsSync(join(place.work, "x")) || reasonsIn(place) === "", reasonsIn(place));
+        const { spawn } = await import("node:child_process");
+        const { fd } = net.createServer().listen(at("x"))._handle;
+        const heir = spawn("sleep", ["30"], { stdio: ["ignore", "ignore", "ignore", fd], detached: true });
+        fs.writeFileSync(at("heir"), String(heir.pid));`;
+      await place.run(program(body, SIGKILL));
+      const heir = Number(readFileSync(join(place.work, "heir"), "utf8"));
+      try {
+        await place.quiet();
+        assert.ok(existsSync(join(place.work, "x")), "it is there");
+        assert.match(reasonsIn(place), /a program that is alive is bound to it/);
+      } finally {
+        process.kill(heir, "SIGKILL");
+      }
     }));
 });
 
@@ -127,10 +127,7 @@ describe("a file system", () => {
       encoding: "utf8",
     });
   }
-  const recover = program(
-    "const { recover } = await import(import.meta.resolve ? URL_OF_DURABLE : '');",
-    "await recover();",
-  );
+  const recovers = `import { recover } from ${JSON.stringify(urlOf("atexit/durable"))}; await recover();`;
 
   test("that is mounted on a temporary directory keeps what is in it", { skip: notRoot }, () =>
     inPlace(async (place) => {
@@ -155,17 +152,12 @@ describe("a file system", () => {
       const body = 'remove(at("merged/file")); fs.appendFileSync(at("merged/file"), "and above");';
       const script = `mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged || exit 77
         run killed; run recovers; ls merged`;
-      const recovers = recover.replace("import.meta.resolve ? URL_OF_DURABLE : ''", JSON.stringify(urlOfDurable()));
       const { status, stdout, stderr } = apart(place, script, { killed: program(body, SIGKILL), recovers });
       if (status === 77) return; // no overlayfs in this kernel
       assert.equal(stdout, "", stderr + reasonsIn(place));
     }),
   );
 });
-
-function urlOfDurable(): string {
-  return /from "(file:[^"]*)"/.exec(program("", ""))?.[1] ?? "";
-}
 
 test("a tree of which one entry may not be removed: all else goes, and that one is named", { skip: notRoot }, () =>
   inPlace(async (place) => {
