@@ -13,6 +13,7 @@ import { type Guard, startGuard } from "./guard/start.ts";
 import { VERSION } from "./journal/format.ts";
 import { Journal, recipeIn } from "./journal/writer.ts";
 import { durableId, newJournalName } from "./journal/file-name.ts";
+import { isLacking } from "../platform/lacking.ts";
 import { programName } from "../platform/program-name.ts";
 import { systemUptime, thisOwner } from "../platform/process-identity.ts";
 import type { ReplayContext, Success } from "./recipes/recipe-kind.ts";
@@ -64,7 +65,6 @@ export interface DurableOptions {
 export class ThreadJournal {
   readonly #settings: DurableSettings = { ...defaultSettings(), ...environmentSettings(process.env) };
   #open: OpenJournal | undefined;
-  #guard: Guard | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #hasRecovered = false;
   #hasWarned = false;
@@ -177,6 +177,7 @@ export class ThreadJournal {
       owner: thisOwner(),
       program: programName(),
       since: new Date().toISOString(),
+      isLocal: directory.isLocal,
       uptime: systemUptime(),
       runtime: runtime(),
       ...tracedTo(process.env),
@@ -194,18 +195,19 @@ export class ThreadJournal {
     );
   }
 
-  #guardIt({ journal, directory }: OpenJournal): void {
+  #guardIt(open: OpenJournal): void {
+    const { journal, directory } = open;
     // A helper starts no other process: whatever it is started in, that cannot go on for ever.
     if (isHelper) return;
     if (this.#settings.guard) {
-      if (this.#guard === undefined) {
-        this.#guard = startGuard(
+      if (open.guard === undefined) {
+        open.guard = startGuard(
           directory,
           journal,
           () => journal.pending > 0,
           () => this.#recover(directory),
         );
-      } else this.#guard.ensure();
+      } else open.guard.ensure();
     } else {
       this.#recover(directory);
     }
@@ -216,7 +218,11 @@ export class ThreadJournal {
     if (this.#hasRecovered) return;
     this.#hasRecovered = true;
     setImmediate(() => {
-      if (!hasLeft(directory) || startRecovery(directory)) return;
+      try {
+        if (!hasLeft(directory) || startRecovery(directory)) return;
+      } catch {
+        return; // the directory is gone, and what was in it
+      }
       void recoverIn(directory, { all: false }).catch(() => {});
     }).unref();
   }
@@ -245,6 +251,7 @@ export class ThreadJournal {
   done({ open, id }: Pending): void {
     if (open === undefined) return;
     open.journal.done(id);
+    if (!open.journal.isOwn) open.guard?.forget(id);
     if (open === this.#open) this.#lingerIfIdle();
   }
 
@@ -264,9 +271,8 @@ export class ThreadJournal {
     process.off("exit", this.#close);
     this.#lingering = undefined;
     this.#open?.journal.close();
-    this.#guard?.end();
+    this.#open?.guard?.end();
     this.#open = undefined;
-    this.#guard = undefined;
   };
 
   /** Leaves a journal, with what is pending in it, to its guard: that one still has the right to carry it out. */
@@ -274,7 +280,6 @@ export class ThreadJournal {
     process.off("exit", this.#close);
     this.#lingering = undefined;
     this.#open = undefined;
-    this.#guard = undefined;
     this.#hasRecovered = false;
   }
 }
@@ -284,6 +289,7 @@ interface OpenJournal {
   readonly directory: JournalDirectory;
   readonly journal: Journal;
   readonly earlier: EarlierOwners;
+  guard?: Guard;
 }
 
 /** What registers a recipe for a function of this package. */
@@ -349,9 +355,6 @@ function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
   return ATEXIT_TRACE ? { trace: traceFile(ATEXIT_TRACE) } : {};
 }
 
-/** What this process lacks now, and its guard has: descriptors, memory, processes. */
-const LACKING = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "ENOBUFS"]);
-
 function carryOutHere(pending: Pending): void | Promise<void> {
   // What was registered before privileges were dropped is for the guard that still has them.
   if (pending.open?.journal.isOwn === false) return;
@@ -359,7 +362,7 @@ function carryOutHere(pending: Pending): void | Promise<void> {
   const fail = (error: unknown) => {
     // The frames of this package say nothing about what went wrong with the recipe.
     if (error instanceof Error) Error.captureStackTrace(error, carryOutHere);
-    if (pending.open === undefined || !LACKING.has((error as NodeJS.ErrnoException | undefined)?.code ?? "")) done();
+    if (pending.open === undefined || !isLacking(error)) done();
     throw error;
   };
   let result: Success | Promise<Success>;

@@ -143,14 +143,31 @@ function rootDirectory(): readonly [number, number] {
   return [dev, ino];
 }
 
+/** What is known of the file in which an owner stands. */
+export interface OwnersFile {
+  /** Whether it is on a file system that this system alone mounts, as its owner saw it and as it is seen here. */
+  readonly isLocal: boolean;
+  /** When it was written last, in milliseconds. */
+  readonly writtenAt: number;
+}
+
+/** By how much the system's clocks may differ, in milliseconds. */
+const CLOCKS_DIFFER = 1_000;
+
+const { now: wallClock } = Date;
+
 /**
- * Reports whether an owner lives, as far as this process can know.
- *
- * @param isLocal whether its journal or lock is on a file system that this system
- *   alone mounts: an owner of another boot is then of an earlier one
+ * Reports whether a file was written before the system started. That alone makes an
+ * owner with another boot id one of an earlier boot: a container may have been
+ * given a boot id of its own.
  */
-export function lifeOf(owner: Owner, isLocal: boolean, me: Owner = thisProcess()): Life {
-  if (owner.boot !== me.boot) return isLocal ? "dead" : "unknown";
+export function isFromBeforeStart({ isLocal, writtenAt }: OwnersFile): boolean {
+  return isLocal && writtenAt < wallClock() - systemUptime() * 1_000 - CLOCKS_DIFFER;
+}
+
+/** Reports whether an owner lives, as far as this process can know. */
+export function lifeOf(owner: Owner, file: OwnersFile, me: Owner = thisProcess()): Life {
+  if (owner.boot !== me.boot) return isFromBeforeStart(file) ? "dead" : "unknown";
   if (owner.pidns !== me.pidns) return "unknown";
   const life = lifeOfProcess(owner.pid, owner.start);
   if (life === "dead" || owner.thread === undefined || !isProcOwn()) return life;

@@ -18,12 +18,13 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 export const GUARD_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE VTALRM XCPU
 journal=$1 replay=$2 pid=$3 start=$4 here=$5 view=$6 reach=$7
+boot=\${here%%-*}- over=
 shift 7 # what is left is the command line that runs JavaScript
 PATH=${SYSTEM_PATH}
 export PATH
 
-# Somebody may be asking just now whether it is held.
-for pause in 0.1 1 0; do
+# Somebody may be asking just now whether it is held. Across a network a lock tells nothing.
+[ "$reach" = local ] && for pause in 0.1 1 0; do
   flock -n 3 2>/dev/null && [ -e "$journal" ] && echo '{"locked":true}' >>"$journal" && break
   command -v flock >/dev/null || break
   sleep $pause
@@ -31,6 +32,15 @@ done
 
 # Are there journals of dead processes, whose guards died too?
 directory=\${journal%/*}
+# The kernel lock of an owner tells that it lives only where its journal says that there is one.
+locked() {
+  lines=0
+  while [ $lines -lt 50 ] && read -r line; do
+    [ "$line" = '{"locked":true}' ] && return
+    lines=$((lines + 1))
+  done
+  return 1
+}
 for file in "$directory"/*-*-*-*-*-*.jsonl "$directory"/*-*.claim "$directory"/*.left-*; do
   [ "$file" = "$journal" ] && continue # the guard's own business, below
   [ -f "$file" ] && [ ! -L "$file" ] || continue
@@ -48,13 +58,22 @@ for file in "$directory"/*-*-*-*-*-*.jsonl "$directory"/*-*.claim "$directory"/*
   else
     # Of another boot or pid namespace: where its lock is held, somebody lives there.
     [ "$reach" = local ] || continue
+    case $name in
+      "$boot"*) locked <"$file" || continue ;;
+    esac
     flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
   fi
   "$@" "$replay" --recover "$directory" </dev/null 3>&- &
   break
-done
+done </dev/null 3>&- &
 
-while read -r _; do :; done
+# The owner says which recipes are over that it may not write down any more.
+while read -r id; do
+  case $id in
+    '' | *[!0-9]*) ;;
+    *) over="$over $id" ;;
+  esac
+done
 # What is younger than this was not made by the owner. (Where ":" cannot write, the shell ends.)
 died() { [ ! -s "$journal" ] || true >"$journal.died"; }
 died 2>/dev/null
@@ -66,7 +85,7 @@ alive() {
 }
 tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
-  "$@" "$replay" --guard "$journal" </dev/null
+  "$@" "$replay" --guard "$journal" $over </dev/null
   case $? in
     0) exit ;;
     ${OWNER_IS_ALIVE}) while sleep 2; do alive || break; done; died ;;

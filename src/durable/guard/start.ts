@@ -51,6 +51,11 @@ export class Guard {
     this.#start();
   }
 
+  /** Tells the guard of a recipe that is over, and that may not be written down any more. */
+  forget(id: number): void {
+    this.#child?.stdin?.write(`${id}\n`);
+  }
+
   /** Ends the guard: closes the pipe that it reads. */
   end(): void {
     this.#ended = true;

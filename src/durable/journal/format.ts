@@ -33,6 +33,8 @@ export interface Header {
   readonly program: string;
   /** When the journal was begun, in ISO 8601. */
   readonly since: string;
+  /** Whether its owner's system alone uses the file system that the journal is on. */
+  readonly isLocal: boolean;
   /** How long the system had been running at that time, in seconds: a clock that was set since shows by it. */
   readonly uptime: number;
   /** The command line that runs JavaScript as the owner's does; empty where there is none. */

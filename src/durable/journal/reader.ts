@@ -5,6 +5,7 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { type JournalDirectory, whyNotOwn } from "./directory.ts";
 import type { JournalName } from "./file-name.ts";
 import { COMPLETE, type Header, LONGEST_LINE, LONGEST_READ, VERSION } from "./format.ts";
+import { isLacking } from "../../platform/lacking.ts";
 import { isOwner } from "../../platform/process-identity.ts";
 import { isRecipe, type Recipe } from "../recipes/recipe.ts";
 
@@ -64,6 +65,9 @@ export function readHeader(directory: JournalDirectory, { file, journal }: Journ
 export function tellsOfLock(directory: JournalDirectory, { file }: JournalName): boolean {
   return readBeginning(directory.file(file)).locked;
 }
+
+/** The length beyond which a line may be nested too deep, in characters. */
+const DEEP = 4_096;
 
 /** The guard writes its line as soon as it has begun, soon after the owner's first. */
 const BEGINNING = 20_000;
@@ -164,18 +168,29 @@ class State {
 function parse(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const parsed: unknown = JSON.parse(line);
+    // What is nested so deep that it cannot be written again would end who looks at it.
+    if (line.length > DEEP) JSON.stringify(parsed);
     return typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }
 }
 
-function isHeader({ owner, program, since, uptime, runtime, trace }: Readonly<Record<string, unknown>>): boolean {
+function isHeader({
+  owner,
+  program,
+  since,
+  isLocal,
+  uptime,
+  runtime,
+  trace,
+}: Readonly<Record<string, unknown>>): boolean {
   return (
     isOwner(owner) &&
     [program, since].every(isText) &&
     Array.isArray(runtime) &&
     runtime.every(isText) &&
+    typeof isLocal === "boolean" &&
     Number.isFinite(uptime) &&
     (trace === undefined || isText(trace))
   );
@@ -198,6 +213,7 @@ function readLines(path: string, each: (line: string | undefined) => boolean): s
     fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (isLacking(error)) throw error; // that says nothing about the journal
     return code === "ELOOP" ? "it is a symbolic link" : message;
   }
   try {

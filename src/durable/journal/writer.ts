@@ -35,6 +35,8 @@ export class Journal {
   /** How much of the file is needed, in bytes. */
   #live = 0;
   #locked = false;
+  /** What was over while this process acted in another user's name, and could not be written down. */
+  readonly #owed: number[] = [];
   /** Whether the last line was written only in part. */
   #torn = false;
   #hasCopy = false;
@@ -125,8 +127,16 @@ export class Journal {
   verify(): number {
     const { mtimeMs, nlink, size } = fs.fstatSync(this.fd);
     if ((nlink > 0 && size >= this.#size) || !this.isOwn) return mtimeMs;
-    report(`somebody has ${nlink === 0 ? "removed" : "shortened"} the journal ${this.path}: it is written anew.`);
-    if (nlink === 0) this.#makeAnew();
+    try {
+      return this.#restore(nlink === 0);
+    } catch (error) {
+      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+    }
+  }
+
+  #restore(isGone: boolean): number {
+    report(`somebody has ${isGone ? "removed" : "shortened"} the journal ${this.path}: it is written anew.`);
+    if (isGone) this.#makeAnew();
     else this.#write((fd) => fs.ftruncateSync(fd, 0));
     this.#size = 0;
     this.#live = 0;
@@ -139,10 +149,12 @@ export class Journal {
   }
 
   #makeAnew(): void {
-    this.leave();
+    // The old descriptors are closed only when there are new ones: their numbers would soon be others' files.
+    const before = [this.fd, this.#writable];
     const fd = fs.openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
     this.fd = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
     this.#keep(fd);
+    for (const old of before) if (old !== undefined) fs.closeSync(old);
   }
 
   #keep(fd: number): void {
@@ -165,12 +177,15 @@ export class Journal {
     const line = this.#pending.get(id);
     if (line === undefined) return;
     this.#pending.delete(id);
+    if (!this.isOwn) {
+      this.#owed.push(id); // its guard is told
+      return;
+    }
     if (this.#pending.size === 0) {
       this.#clear();
       return;
     }
     this.#live -= Buffer.byteLength(line);
-    if (!this.isOwn) return; // its guard finds that it is pending, and has the right to carry it out
     try {
       this.#append(`{"done":${id}}\n`);
     } catch (error) {
@@ -206,6 +221,10 @@ export class Journal {
 
   /** @returns the length of the text, in bytes */
   #append(text: string): number {
+    if (this.#owed.length > 0) {
+      const lines = this.#owed.splice(0).map((id) => `{"done":${id}}\n`);
+      this.#append(lines.join(""));
+    }
     const whole = this.#size === 0 ? this.#beginning() + text : this.#torn ? TEAR + text : text;
     let written = 0;
     try {
@@ -233,10 +252,14 @@ export class Journal {
   }
 
   #clear(): void {
-    if (!this.isOwn) return;
+    this.#owed.length = 0;
     if (this.#hasCopy) discard(this.#copy);
     this.#hasCopy = false;
-    this.#truncate();
+    try {
+      this.#truncate();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // somebody has removed it
+    }
   }
 
   /** Empties the file, but does not forget the guard's line. */

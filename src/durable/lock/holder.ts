@@ -98,14 +98,17 @@ export function isOwnerFileAt(path: string, token: string): boolean {
 }
 
 /** Reports whether a holder lives, by the strongest evidence that there is. "unknown" is never "dead". */
-export function lifeOfHolder(lock: string, { record, token, isProvable }: LockHolder): Life {
+export function lifeOfHolder(lock: string, { record, token, since, isProvable }: LockHolder): Life {
   if (record === undefined) {
     const named = token === undefined ? undefined : parseToken(token);
     return named === undefined ? "unknown" : lifeOfNamed(named);
   }
-  const life = lifeOf(record.owner, isLocal(builtin("path").dirname(lock)));
+  const life = lifeOf(record.owner, {
+    isLocal: record.isLocal === true && isLocal(builtin("path").dirname(lock)),
+    writtenAt: since.getTime(),
+  });
   if (life !== "unknown") return life;
-  return isProvable && record.owner.boot === thisProcess().boot && isUnlocked(lock) ? "dead" : "unknown";
+  return isProvable && record.isLocal === true && isUnlocked(lock) ? "dead" : "unknown";
 }
 
 /** Reports whether the kernel's lock is free. Across a network, file systems differ in what they tell. */

@@ -12,6 +12,8 @@ export interface LockRecord {
   /** Unique: no two owners, and no two starts of one, have the same. */
   readonly token: string;
   readonly owner: Owner;
+  /** Whether its owner's system alone uses the file system that the lock is on. */
+  readonly isLocal?: boolean;
   /** The owner's executable and script, for people. */
   readonly program?: string;
   readonly host?: string;
@@ -63,7 +65,7 @@ function parseRecord(line: string): LockRecord | undefined {
     return undefined;
   }
   if (typeof parsed !== "object" || parsed?.atexit !== 1) return undefined;
-  const { token, owner, program, host, journals, journalsAre, data } = parsed;
+  const { token, owner, isLocal, program, host, journals, journalsAre, data } = parsed;
   if (typeof token !== "string" || token.length > LONGEST_TOKEN || parseToken(token) === undefined) return undefined;
   if (!isOwner(owner)) return undefined;
   const isText = (value: unknown): value is string => typeof value === "string";
@@ -71,6 +73,7 @@ function parseRecord(line: string): LockRecord | undefined {
     atexit: 1,
     token,
     owner,
+    ...(typeof isLocal === "boolean" ? { isLocal } : {}),
     ...(isText(program) ? { program: program.slice(0, LONGEST_TEXT) } : {}),
     ...(isText(host) ? { host: host.slice(0, LONGEST_TEXT) } : {}),
     ...(isText(journals) && isDevAndIno(journalsAre) ? { journals, journalsAre } : {}),

@@ -32,10 +32,12 @@ export class OwnerFile {
 
   /** @throws the system's error; then nothing is left of it */
   constructor(lock: string, token: string, journals: string, data?: JsonValue) {
+    this.#isLocal = isLocal(builtin("path").dirname(lock));
     const record: LockRecord = {
       atexit: 1,
       token,
       owner: thisOwner(),
+      isLocal: this.#isLocal,
       program: programName(),
       host: builtin("os").hostname(),
       journals,
@@ -47,7 +49,6 @@ export class OwnerFile {
     this.#text = `${JSON.stringify(record)}\n`;
     const size = Buffer.byteLength(this.#text) + PROVABLE.length;
     if (size > LONGEST_FILE) throw resourceError("ERR_ATEXIT_LOCK", lock, `its file would have ${size} bytes`);
-    this.#isLocal = isLocal(builtin("path").dirname(lock));
     this.#make();
   }
 

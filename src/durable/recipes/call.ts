@@ -71,7 +71,9 @@ export const callRecipe: RecipeKind<CallRecipe> = {
 
   title: ({ module, export: name }) => `call ${name} of ${module}`,
 
-  names: ({ module, export: name, args }, { view }) => [`call ${view} ${JSON.stringify([module, name, args])}`],
+  names: ({ module, code, export: name, args }) => [
+    `call ${JSON.stringify([code.is?.slice(0, 2) ?? module, name, args])}`,
+  ],
 
   async carryOut(recipe, context): Promise<Success> {
     const { isOwner, sameView, sameDevices, sameEnvironment, helper } = context;

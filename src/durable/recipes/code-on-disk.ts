@@ -34,7 +34,8 @@ export function isCodeOnDisk(value: unknown): value is CodeOnDisk {
  */
 export function assertStillMeant({ path, is }: CodeOnDisk, what: string, sameDevices: boolean): void {
   const stats = fs.statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined || (is !== undefined && isSameFile(stats, path, is, sameDevices))) return;
+  if (stats === undefined) throw durableError("ERR_ATEXIT_REPLACED", what, `${path} is not there any more`);
+  if (is !== undefined && isSameFile(stats, path, is, sameDevices)) return;
   const why = whyReplaceable(path);
   if (why !== undefined)
     throw durableError("ERR_ATEXIT_REPLACED", what, `${path} is not what was registered, and ${why}`);

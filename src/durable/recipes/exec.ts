@@ -28,6 +28,8 @@ export interface ExecRecipe {
   readonly cwd: CodeOnDisk;
   /** The environment of its registration, as far as commands go by it, with what was asked for. */
   readonly env: Readonly<Record<string, string>>;
+  /** What was asked for: two commands with other variables are about other things. */
+  readonly given: Readonly<Record<string, string>>;
   readonly timeout: number;
 }
 
@@ -60,6 +62,7 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
     ...(program === undefined ? {} : { program: codeOnDisk(program) }),
     cwd: codeOnDisk(directory),
     env: environment,
+    given: { ...env },
     timeout: timeout as number,
   };
 }
@@ -85,18 +88,19 @@ function isExecutable(path: string): boolean {
 }
 
 export const execRecipe: RecipeKind<ExecRecipe> = {
-  matches: ({ command, args, program, cwd, env, timeout }) =>
+  matches: ({ command, args, program, cwd, env, given, timeout }) =>
     isStrings([command]) &&
     isStrings(args) &&
     (program === undefined || isCodeOnDisk(program)) &&
     isCodeOnDisk(cwd) &&
     isEnvironment(env) &&
+    isEnvironment(given) &&
     Number.isFinite(timeout),
 
   title: ({ command, args }) => `exec ${[command, ...args].join(" ")}`,
 
-  names: ({ command, args, program, cwd }, { view }) => [
-    `command ${view} ${JSON.stringify([program?.path ?? command, args, cwd.path])}`,
+  names: ({ command, args, program, cwd, given }) => [
+    `command ${JSON.stringify([program?.is?.slice(0, 2) ?? command, args, cwd.is?.slice(0, 2) ?? cwd.path, given])}`,
   ],
 
   async carryOut({ command, args, program, cwd, env, timeout }, context): Promise<Success> {

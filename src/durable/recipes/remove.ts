@@ -87,10 +87,9 @@ export const removeRecipe: RecipeKind<RemoveRecipe> = {
 
   title: ({ path }) => `remove ${path}`,
 
-  names: ({ path, in: parent, below = 1, is }, { view }) => [
+  names: ({ path, in: parent, below = 1 }, { view }) => [
     `path ${view} ${path}`,
     `entry ${parent[0]}:${parent[1]} ${path.split("/").slice(-below).join("/")}`,
-    ...(typeof is === "number" ? [] : [`file ${is[0]}:${is[1]}:${is[2]}`]),
   ],
 
   // What the owner makes itself it identifies itself, as soon as that is made.

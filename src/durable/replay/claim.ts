@@ -13,7 +13,7 @@ import {
   newClaimName,
   newLeftName,
 } from "../journal/file-name.ts";
-import { type Life, lifeOf } from "../../platform/process-identity.ts";
+import { isFromBeforeStart, type Life, lifeOf } from "../../platform/process-identity.ts";
 import { type Died, type NotRead, type Pending, readHeader, readJournal, tellsOfLock } from "../journal/reader.ts";
 
 /** A journal that this process, and no other, carries out. */
@@ -62,9 +62,15 @@ export function claim(directory: JournalDirectory, name: JournalName): Claim | N
     else fs.renameSync(path, directory.file(read === "newer" ? name.journal : `${name.journal}.refused`));
     return read;
   }
-  const fd = openOwn(path);
+  let fd: number;
+  try {
+    fd = openOwn(path);
+  } catch (error) {
+    fs.renameSync(path, from); // for a later start
+    throw error;
+  }
   const died = read.died ?? lastSignOfLife(directory, name.journal, fd);
-  lock(fd);
+  if (directory.isLocal) lock(fd);
   const write = (line: string) => {
     try {
       fs.writeSync(fd, line);
@@ -85,19 +91,28 @@ export function claim(directory: JournalDirectory, name: JournalName): Claim | N
     write: (line) => write(`${JSON.stringify(line)}\n`),
     remove() {
       for (const file of [`${name.journal}.next`, diedName(name.journal), claimed]) {
-        fs.rmSync(directory.file(file), { force: true });
+        fs.rmSync(directory.file(file), { recursive: true, force: true });
       }
       fs.closeSync(fd);
     },
     release() {
-      fs.renameSync(path, directory.file(name.journal));
+      renameIfThere(path, directory.file(name.journal));
       fs.closeSync(fd);
     },
     leave() {
-      fs.renameSync(path, directory.file(newLeftName(name.journal)));
+      renameIfThere(path, directory.file(newLeftName(name.journal)));
       fs.closeSync(fd);
     },
   };
+}
+
+/** Renames a file, unless somebody has deleted it by hand. */
+function renameIfThere(from: string, to: string): void {
+  try {
+    fs.renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 /** Opens a file of this user's to read and write it, whatever a copy or a backup has made of its mode. */
@@ -124,32 +139,38 @@ function lastSignOfLife(directory: JournalDirectory, journal: string, fd: number
 
 /**
  * Reports whether the holder of a journal is alive: by the journal's name where
- * it was given in this boot and pid namespace, then by its header, then by a
- * kernel lock.
+ * it was given in this boot and pid namespace, then by a kernel lock where the
+ * journal tells of one, then by whether it was written since the system started.
  */
 export function lifeOfHolder(directory: JournalDirectory, name: JournalName): Life {
   const named = lifeOfNamed(name.holder);
   if (named === "dead") return "dead";
   if (named === "alive" && name.kind === "claim") return "alive";
   const header = readHeader(directory, name);
-  if (named === "alive") return header?.owner.thread === undefined ? "alive" : lifeOf(header.owner, directory.isLocal);
-  if (isOfAnotherBoot(name.holder)) return directory.isLocal ? "dead" : "unknown";
-  return lifeByLock(directory, name);
+  if (header === undefined) return named;
+  const file = { isLocal: directory.isLocal && header.isLocal, writtenAt: writtenAt(directory, name) };
+  if (named === "alive") return header.owner.thread === undefined ? "alive" : lifeOf(header.owner, file);
+  // Across a network, file systems differ in what they tell.
+  if (!file.isLocal) return "unknown";
+  if (tellsOfLock(directory, name)) return isUnlocked(directory, name) ? "dead" : "unknown";
+  return isOfAnotherBoot(name.holder) && isFromBeforeStart(file) ? "dead" : "unknown";
 }
 
-/** Reports "dead" where the journal tells of a lock that is free now: it ends with the owner and its guard. */
-function lifeByLock(directory: JournalDirectory, name: JournalName): Life {
-  // Across a network, file systems differ in what they tell.
-  if (!directory.isLocal || !tellsOfLock(directory, name)) return "unknown";
+function writtenAt(directory: JournalDirectory, { file }: JournalName): number {
+  return fs.lstatSync(directory.file(file), { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+}
+
+/** Reports whether the kernel's lock on a journal is free: it ends with the owner and its guard. */
+function isUnlocked(directory: JournalDirectory, { file }: JournalName): boolean {
   let fd: number;
   try {
     const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants;
-    fd = fs.openSync(directory.file(name.file), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    fd = fs.openSync(directory.file(file), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch {
-    return "unknown";
+    return false;
   }
   try {
-    return lock(fd) === "locked" ? "dead" : "unknown";
+    return lock(fd) === "locked";
   } finally {
     fs.closeSync(fd);
   }

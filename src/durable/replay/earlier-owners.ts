@@ -19,7 +19,7 @@ const WITHIN = 10_000;
 /** The pause between two looks, in milliseconds. */
 const LONGEST_PAUSE = 50;
 
-/** A longer journal is not read here, and is taken to be about everything, in bytes. */
+/** A longer journal is not read here, in bytes: who carries it out looks at what this process has written. */
 const LONG = 1024 * 1024;
 
 /** How long after a directory's last change another one shows by its time, in milliseconds: the clock's ticks. */
@@ -33,8 +33,8 @@ const fs = builtin("fs");
 /** A journal that is carried out, or could be. */
 interface Left {
   readonly name: JournalName;
-  /** What its recipes are about; `undefined` for everything. */
-  readonly names: ReadonlySet<string> | undefined;
+  /** What its recipes are about. */
+  readonly names: ReadonlySet<string>;
   /** Whether its owner, in another container, may be alive. */
   readonly isUnknown: boolean;
 }
@@ -90,7 +90,7 @@ export class EarlierOwners {
     const names = namesOf(recipe, thisProcess());
     if (names.length === 0) return [];
     return this.#left
-      .filter((left) => left.names === undefined || names.some((name) => left.names?.has(name)))
+      .filter((left) => names.some((name) => left.names.has(name)))
       .filter(({ name, isUnknown }) => !isUnknown || lifeOfHolder(this.#directory, name) === "dead");
   }
 
@@ -129,16 +129,16 @@ export class EarlierOwners {
         isUnknown = life === "unknown";
       }
       const names = this.#namesIn(name);
-      if (names?.size !== 0) this.#left.push({ name, names, isUnknown });
+      if (names.size > 0) this.#left.push({ name, names, isUnknown });
     }
     const isSame =
       before.length === this.#left.length && this.#left.every(({ name }, at) => name.file === before[at]?.name.file);
     if (!isSame) this.#changes += 1;
   }
 
-  #namesIn(name: JournalName): ReadonlySet<string> | undefined {
+  #namesIn(name: JournalName): ReadonlySet<string> {
     const size = fs.lstatSync(this.#directory.file(name.file), { throwIfNoEntry: false })?.size ?? 0;
-    if (size > LONG) return undefined;
+    if (size > LONG) return new Set();
     const read = readJournal(this.#directory, name);
     if (typeof read === "string" || "refused" in read) return new Set();
     return new Set(read.pending.flatMap(({ recipe }) => namesOf(recipe, read.header.owner)));

@@ -6,7 +6,9 @@ import type { JournalDirectory } from "../journal/directory.ts";
 import { parseName } from "../journal/file-name.ts";
 import type { Life } from "../../platform/process-identity.ts";
 import { readJournal } from "../journal/reader.ts";
-import { type Recipe, titleOf } from "../recipes/recipe.ts";
+import type { LoggedRecipe } from "./replayed.ts";
+import { withoutEnvironment } from "./replay.ts";
+import { titleOf } from "../recipes/recipe.ts";
 
 /** One process, or one of its worker threads, with recipes. */
 export interface PendingOwner {
@@ -16,7 +18,7 @@ export interface PendingOwner {
   /** ISO 8601. */
   readonly since: string;
   /** The recipes in the order in which they would be carried out. */
-  readonly pending: readonly { readonly title: string; readonly recipe: Recipe }[];
+  readonly pending: readonly { readonly title: string; readonly recipe: LoggedRecipe }[];
 }
 
 export function pendingIn(directory: JournalDirectory): PendingOwner[] {
@@ -30,7 +32,10 @@ export function pendingIn(directory: JournalDirectory): PendingOwner[] {
       const read = readJournal(directory, name);
       if (typeof read === "string" || "refused" in read) return [];
       const { owner, program, since } = read.header;
-      const pending = [...read.pending].reverse().map(({ recipe }) => ({ title: titleOf(recipe), recipe }));
+      const pending = [...read.pending].reverse().map(({ recipe }) => ({
+        title: titleOf(recipe),
+        recipe: withoutEnvironment(recipe),
+      }));
       return [{ pid: owner.pid, life, program, since, pending }];
     });
 }

@@ -1,7 +1,8 @@
 // The program that a guard becomes when its owner has died.
 //
 //   replay.js JOURNAL            when its owner is dead, carries it out
-//   replay.js --guard JOURNAL    the same, started by its owner's guard, in its owner's namespaces
+//   replay.js --guard JOURNAL [ID ...]  the same, started by its owner's guard, in its owner's
+//                                namespaces; recipes with these ids are over
 //   replay.js --wait JOURNAL     the same, at the end of standard input (Windows)
 //   replay.js --recover DIR      carries out the journals of dead owners
 //   replay.js --call             calls the function that standard input names
@@ -20,7 +21,7 @@ import { replay } from "./replay.ts";
 /** How long a dying owner may take to end, in milliseconds: its descriptors are closed first. */
 const DYING = 2_000;
 
-const [first = "", second = ""] = process.argv.slice(2);
+const [first = "", second = "", ...over] = process.argv.slice(2);
 if (first === "--call") {
   await callAndExit();
 } else if (first === "--recover") {
@@ -28,10 +29,11 @@ if (first === "--call") {
 } else {
   if (first === "--wait") for await (const _ of process.stdin);
   const isGuard = first === "--wait" || first === "--guard";
-  process.exitCode = await replayOne(isGuard ? second : first, isGuard);
+  process.exitCode = await replayOne(isGuard ? second : first, isGuard, new Set(over.map(Number)));
 }
 
-async function replayOne(path: string, isGuard: boolean): Promise<number> {
+/** @param over the ids of recipes that their owner could not write down to be over */
+async function replayOne(path: string, isGuard: boolean, over: ReadonlySet<number>): Promise<number> {
   const directory = JournalDirectory.at(dirname(path));
   const name = parseName(basename(path));
   if (name === undefined) return 0;
@@ -39,8 +41,10 @@ async function replayOne(path: string, isGuard: boolean): Promise<number> {
   if (!isDead) return OWNER_IS_ALIVE;
   const claimed = claim(directory, name);
   if (typeof claimed === "object" && "header" in claimed) {
-    const living = new LivingOwners(directory, [claimed]);
-    await replay(directory, claimed, living, isGuard ? "guard" : "next start");
+    for (const id of over) claimed.write({ done: id });
+    const left = { ...claimed, pending: claimed.pending.filter(({ id }) => !over.has(id)) };
+    const living = new LivingOwners(directory, [left]);
+    await replay(directory, left, living, isGuard ? "guard" : "next start");
   }
   return 0;
 }

@@ -4,7 +4,8 @@ import { builtin, setImmediate } from "../../platform/node-builtins.ts";
 import { type Claim, claim, lifeOfHolder } from "./claim.ts";
 import { appendToLog } from "./replay-log.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
-import { type JournalName, parseName } from "../journal/file-name.ts";
+import { isLacking } from "../../platform/lacking.ts";
+import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
 import { thisProcess } from "../../platform/process-identity.ts";
 import { LivingOwners } from "./living-owners.ts";
@@ -12,7 +13,7 @@ import { entryOf, replay } from "./replay.ts";
 import type { Replayed } from "./replayed.ts";
 
 /** How many journals are claimed, and then carried out, together: what the living name is read once for them. */
-const BATCH = 50;
+const BATCH = 16;
 
 /** How long a refused journal is kept for a person to look at, in milliseconds. */
 const KEPT = 30 * 24 * 3_600_000;
@@ -54,12 +55,19 @@ function namesIn(directory: JournalDirectory): JournalName[] {
     .flatMap((file) => parseName(file) ?? []);
 }
 
+/** How many journals of other containers are looked at in a row: each takes a process, for its kernel lock. */
+const LOCKS = 8;
+
 /** Reports whether a dead owner has left a journal that nobody has tried here yet. */
 export function hasLeft(directory: JournalDirectory): boolean {
-  return fs.readdirSync(directory.path).some((file) => {
-    const name = parseName(file);
-    return name !== undefined && isJournal(name, false) && lifeOfHolder(directory, name) === "dead";
-  });
+  let locks = 0;
+  return namesIn(directory)
+    .filter((name) => isJournal(name, false))
+    .some((name) => {
+      const named = lifeOfNamed(name.holder);
+      if (named === "unknown") locks += 1;
+      return named === "dead" || (locks <= LOCKS && lifeOfHolder(directory, name) === "dead");
+    });
 }
 
 function isJournal({ kind, triedIn }: JournalName, all: boolean): boolean {
@@ -99,6 +107,7 @@ function tryClaim(directory: JournalDirectory, name: JournalName): ReturnType<ty
   try {
     return claim(directory, name);
   } catch (error) {
+    if (isLacking(error)) return "taken"; // a later start has enough
     return { refused: (error as Error).message };
   }
 }

@@ -7,6 +7,7 @@ import type { JournalDirectory } from "../journal/directory.ts";
 import type { LivingOwners } from "./living-owners.ts";
 import { type Helper, helperIn } from "../helper/helper.ts";
 import { appendToLog } from "./replay-log.ts";
+import { whyReplaceable } from "../../platform/trusted-path.ts";
 import { hasSameView, systemUptime, thisProcess } from "../../platform/process-identity.ts";
 import { durableId } from "../journal/file-name.ts";
 import type { Pending } from "../journal/reader.ts";
@@ -106,10 +107,18 @@ async function attempt(
   }
 }
 
+function isTrusted(path: string): boolean {
+  try {
+    return whyReplaceable(path) === undefined;
+  } catch {
+    return false; // it is gone
+  }
+}
+
 /** Returns a helper in the executable of an owner, as long as that is there. */
 function helperLike(runtime: readonly string[], helper: Helper | undefined): Helper | undefined {
   const [file] = runtime;
-  return helper !== undefined && file !== undefined && builtin("fs").existsSync(file) ? { ...helper, runtime } : helper;
+  return helper !== undefined && file !== undefined && isTrusted(file) ? { ...helper, runtime } : helper;
 }
 
 function contextFor(directory: JournalDirectory, claimed: Claim, living: LivingOwners, by: ReplayedBy): ReplayContext {
@@ -163,8 +172,8 @@ export function entryOf(
 }
 
 /** Returns a recipe without the variables of its command, which may hold passwords. */
-function withoutEnvironment(recipe: LoggedRecipe): LoggedRecipe {
+export function withoutEnvironment(recipe: LoggedRecipe): LoggedRecipe {
   if (!("env" in recipe)) return recipe;
-  const { env: _, ...logged } = recipe;
+  const { env: _, given: __, ...logged } = recipe as LoggedRecipe & { env: unknown; given?: unknown };
   return logged;
 }

@@ -3,7 +3,7 @@
 import type { Owner } from "../../platform/process-identity.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 
-type WithoutEnvironment<R> = R extends unknown ? Omit<R, "env"> : never;
+type WithoutEnvironment<R> = R extends unknown ? Omit<R, "env" | "given"> : never;
 
 /** A recipe as it is shown: without the variables of its command. */
 export type LoggedRecipe = WithoutEnvironment<Recipe>;
