@@ -86,7 +86,9 @@ function placeIn(root: string): Place {
     environment,
     run: runHere,
     left: () =>
-      (existsSync(journals) ? readdirSync(journals) : []).filter((name) => !/^log(\.old)?\.jsonl$/.test(name)),
+      (existsSync(journals) ? readdirSync(journals) : []).filter(
+        (name) => !/^(?:log(\.old)?\.jsonl|helper-.*\.mjs)$/.test(name),
+      ),
     log: () => readLines(join(journals, "log.jsonl")),
     async recover({ dryRun = false, ...options } = {}) {
       const source = `

@@ -18,7 +18,7 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 export const GUARD_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE VTALRM XCPU
 journal=$1 replay=$2 pid=$3 start=$4 here=$5 view=$6 reach=$7
-boot=\${here%%-*}- over=
+boot=\${here%%-*}- over= looks=0
 shift 7 # what is left is the command line that runs JavaScript
 PATH=${SYSTEM_PATH}
 export PATH
@@ -59,13 +59,15 @@ for file in "$directory"/*-*-*-*-*-*.jsonl "$directory"/*-*.claim "$directory"/*
     # Of another boot or pid namespace: where its lock is held, somebody lives there.
     [ "$reach" = local ] || continue
     case $name in
-      "$boot"*) locked <"$file" || continue ;;
+      "$boot"*) locked <"$file" 2>/dev/null || continue ;;
     esac
+    # Each look takes a process: more of them would be too late for the owner's death.
+    looks=$((looks + 1)); [ $looks -le 16 ] || break
     flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
   fi
   "$@" "$replay" --recover "$directory" </dev/null 3>&- &
   break
-done </dev/null 3>&- &
+done
 
 # The owner says which recipes are over that it may not write down any more.
 while read -r id; do

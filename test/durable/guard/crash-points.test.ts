@@ -51,7 +51,7 @@ describe("a program and its guard that are killed within moments of each other l
           await place.quiet();
         });
         await recoverIn(places);
-        for (const [moment, place] of places.entries()) assertNothingLeft(place, `moment ${moment}`, before === 0);
+        for (const [moment, place] of places.entries()) assertNothingLeft(place, `moment ${moment}`, false);
       });
     });
   }
