@@ -24,7 +24,7 @@ const ENTRIES = {
   durable: "src/durable/index.ts",
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
-  replay: "src/durable/replay/main.ts",
+  "atexit-helper": "src/durable/replay/main.ts",
   commands: "src/cli/commands.ts",
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
@@ -94,9 +94,9 @@ if (import.meta.filename === process.argv[1]) {
 
 /** @param {string} outdir */
 async function buildInto(outdir) {
-  const { replay, ...others } = ENTRIES;
-  await build({ ...OPTIONS, entryPoints: { replay }, outdir });
-  const program = readFileSync(join(outdir, "replay.js"), "utf8");
+  const { "atexit-helper": helper, ...others } = ENTRIES;
+  await build({ ...OPTIONS, entryPoints: { "atexit-helper": helper }, outdir });
+  const program = readFileSync(join(outdir, "atexit-helper.js"), "utf8");
   await build({ ...OPTIONS, entryPoints: others, outdir, plugins: [publicModulesAreExternal, helperTextOf(program)] });
   await build({
     ...OPTIONS,

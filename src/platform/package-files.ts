@@ -8,7 +8,8 @@ import { builtin } from "./node-builtins.ts";
 const FILES = {
   durable: ["durable/index", "durable.js"],
   resources: ["resources/index", "resources.js"],
-  replay: ["durable/replay/main", "replay.js"],
+  // Beside a bundle nobody else's file has this name.
+  replay: ["durable/replay/main", "atexit-helper.js"],
   "trace writer": ["trace/writer", "trace.cjs"],
   command: ["cli/command", "command.cjs"],
   commands: ["cli/commands", "commands.js"],
@@ -35,7 +36,11 @@ export function packageFile(name: keyof typeof FILES): URL {
 
 /** Returns the path of a file of this package that holds code; `undefined` in a bundle that does not know where it is. */
 export function packagePath(name: keyof typeof FILES): string | undefined {
-  return here === undefined ? undefined : builtin("url").fileURLToPath(packageFile(name));
+  try {
+    return builtin("url").fileURLToPath(packageFile(name));
+  } catch {
+    return undefined; // bundlers replace `import.meta.url` by whatever they like, and another system's paths are none here
+  }
 }
 
 /** Returns the text of a file of this package that holds no code. */

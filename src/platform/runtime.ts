@@ -24,7 +24,7 @@ function own(): readonly string[] {
 }
 
 /** Reports whether this executable has its program in it: made by Node, pkg, nexe, Bun or Deno. */
-function isSingleExecutable(): boolean {
+export function isSingleExecutable(): boolean {
   const { Bun, Deno } = globalThis as Globals;
   if (Deno?.build?.standalone === true) return true;
   if (Bun !== undefined) return /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN)/.test(String(Bun.main));

@@ -2,10 +2,22 @@
 // where the package is not: durable cleanups find their helper all the same.
 
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { after, before, describe, test } from "node:test";
 import { isFromSources, repository } from "../support/package-under-test.ts";
 import { inPlace, type Place } from "../support/place.ts";
@@ -136,9 +148,12 @@ async function lines(place: Place): Promise<string[]> {
 
 describe("a bundle", { skip: isFromSources && "bundlers bundle what is published" }, () => {
   let directory = "";
+  /** Where the package is after the bundlers have run. */
+  let packages = "";
   const bundles = new Map<string, Readonly<Record<"program" | "alone", string>>>();
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "atexit-bundles-"));
+    packages = join(directory, "packages");
     const installed = join(directory, "node_modules/atexit");
     mkdirSync(installed, { recursive: true });
     cpSync(join(repository, "dist"), join(installed, "dist"), { recursive: true });
@@ -152,7 +167,7 @@ describe("a bundle", { skip: isFromSources && "bundlers bundle what is published
       bundles.set(name, { program, alone: await bundle(join(directory, "alone.mjs"), at("alone")) });
     }
     // Some bundlers write down where the package was.
-    rmSync(join(directory, "node_modules"), { recursive: true });
+    renameSync(join(directory, "node_modules"), packages);
   });
   after(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -186,6 +201,84 @@ describe("a bundle", { skip: isFromSources && "bundlers bundle what is published
           assert.equal(code, 1);
         }
       }));
+  }
+
+  /** Runs a bundle to its SIGKILL, and asserts that what it left has been removed, and nothing else was run. */
+  const assertRemoved = (file: string) =>
+    inPlace(async (place) => {
+      const { signal, stderr } = await runIn(place, [process.execPath, file]);
+      assert.equal(signal, "SIGKILL", stderr);
+      assert.equal(stderr, "");
+      await place.quiet();
+      assert.deepEqual(remains(place), [], JSON.stringify(place.log()));
+    });
+
+  /** Leaves a trace where it is run. */
+  const STRANGER = 'require("node:fs").writeFileSync(process.env.WORK + "/stranger", "");';
+
+  test("runs no file of the program's own that lies beside it", async () => {
+    const beside = mkdtempSync(join(directory, "beside-"));
+    const file = join(beside, "program.cjs");
+    copyFileSync(bundles.get("esbuild, CommonJS")?.alone ?? "", file);
+    const main = join(beside, "program.mjs");
+    copyFileSync(bundles.get("esbuild, ES modules")?.alone ?? "", main);
+    writeFileSync(join(beside, "package.json"), "{}");
+    for (const name of ["replay", "call", "main", "helper"]) writeFileSync(join(beside, `${name}.js`), STRANGER);
+    await assertRemoved(main);
+    await assertRemoved(file);
+  });
+
+  test(
+    "runs no file that another user can put where the package was when it was bundled",
+    { skip: process.getuid?.() !== 0 && "takes root, to make a file of another user" },
+    async () => {
+      const made = mkdtempSync(join(directory, "made-"));
+      const dist = join(made, "node_modules/atexit/dist");
+      mkdirSync(dist, { recursive: true });
+      for (const name of readdirSync(join(repository, "dist")).filter((file) => file.endsWith(".js"))) {
+        writeFileSync(join(dist, name), STRANGER);
+      }
+      writeFileSync(join(made, "node_modules/atexit/package.json"), "{}");
+      chownSync(dist, 65_534, 65_534);
+      const url = pathToFileURL(join(dist, "durable.js")).href;
+      await assertRemoved(await bundledWith(JSON.stringify(url), made));
+    },
+  );
+
+  test("finds its helper whatever a bundler has put for its URL", async () => {
+    for (const url of ['"https://cdn.example/durable.js"', '"webpack://program/durable.js"', '"/durable.js"', "null"]) {
+      await assertRemoved(await bundledWith(url, directory));
+    }
+  });
+
+  test("finds its helper where it was in an archive that this process alone can read", async () => {
+    // As Yarn does it: node:fs sees what is in the archive.
+    const seen = join(directory, "seen.cjs");
+    const sees = `
+      const fs = require("node:fs");
+      const { existsSync, lstatSync, realpathSync } = fs;
+      const isInside = (path) => String(path).includes(".zip/");
+      fs.existsSync = (path) => isInside(path) || existsSync(path);
+      fs.lstatSync = (path, ...rest) => lstatSync(isInside(path) ? "/" : path, ...rest);
+      fs.realpathSync = (path, ...rest) => (isInside(path) ? path : realpathSync(path, ...rest));`;
+    const url = pathToFileURL(join(directory, "atexit.zip/dist/durable.js")).href;
+    const file = await bundledWith(JSON.stringify(url), directory);
+    writeFileSync(seen, `${sees}\nrequire(${JSON.stringify(file)});`);
+    await assertRemoved(seen);
+  });
+
+  /** Bundles `alone.mjs` with something else for `import.meta.url`, as some bundlers do. */
+  async function bundledWith(url: string, into: string): Promise<string> {
+    const { build } = load("esbuild") as { build(options: object): Promise<unknown> };
+    const outfile = join(mkdtempSync(join(into, "bundle-")), "out.cjs");
+    const options = { format: "cjs", bundle: true, platform: "node", logLevel: "error", nodePaths: [packages] };
+    await build({
+      ...options,
+      entryPoints: [join(directory, "alone.mjs")],
+      outfile,
+      define: { "import.meta.url": url },
+    });
+    return outfile;
   }
 
   describe("in a single executable", () => {

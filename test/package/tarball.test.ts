@@ -39,7 +39,7 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
     assert.deepEqual(strangers, []);
     assert.ok(paths.includes("dist/index.js"));
     assert.ok(paths.includes("dist/index.d.ts"));
-    for (const program of ["replay"]) assert.ok(paths.includes(`dist/${program}.js`), program);
+    for (const program of ["atexit-helper"]) assert.ok(paths.includes(`dist/${program}.js`), program);
   });
 
   it("depends on nothing, and runs nothing when it is installed", async () => {

@@ -6,7 +6,8 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { contentOf } from "../../platform/process-identity.ts";
 import { HELPER } from "../../platform/node-options.ts";
 import { packagePath } from "../../platform/package-files.ts";
-import { runtime } from "../../platform/runtime.ts";
+import { isSingleExecutable, runtime } from "../../platform/runtime.ts";
+import { whyReplaceable } from "../../platform/trusted-path.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { VERSION } from "../journal/format.ts";
 import { programText } from "./program-text.ts";
@@ -26,10 +27,28 @@ export const isHelper = process.env[HELPER] !== undefined;
 export function helperIn(directory: JournalDirectory): Helper | undefined {
   const command = runtime();
   if (command.length === 0) return undefined;
-  const own = packagePath("replay");
-  if (own !== undefined && fs.existsSync(own)) return { runtime: command, program: own };
+  const own = ownProgram();
+  if (own !== undefined) return { runtime: command, program: own };
   const program = directory.file(`helper-${VERSION}.mjs`);
   return isWritten(program) ? { runtime: command, program } : undefined;
+}
+
+/** Files in an archive: the program that has it open can read them, and no other process. */
+const IN_ARCHIVE = /\.(?:zip|asar)[\\/]/;
+
+/**
+ * Returns this package's file of the program, where another process can read it.
+ * Bundlers may have written down where the package was on another machine: what
+ * others can put there is not run.
+ */
+function ownProgram(): string | undefined {
+  const path = packagePath("replay");
+  if (path === undefined || IN_ARCHIVE.test(path) || isSingleExecutable()) return undefined;
+  try {
+    return fs.existsSync(path) && whyReplaceable(path) === undefined ? path : undefined;
+  } catch {
+    return undefined; // it has been removed this very moment
+  }
 }
 
 /** Writes the program, unless it is there. Reports whether it is: the disk may be full. */

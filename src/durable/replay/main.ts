@@ -1,11 +1,11 @@
 // The program that a guard becomes when its owner has died.
 //
-//   replay.js JOURNAL            when its owner is dead, carries it out
-//   replay.js --guard JOURNAL [ID ...]  the same, started by its owner's guard, in its owner's
-//                                namespaces; recipes with these ids are over
-//   replay.js --wait JOURNAL     the same, at the end of standard input (Windows)
-//   replay.js --recover DIR      carries out the journals of dead owners
-//   replay.js --call             calls the function that standard input names
+//   atexit-helper.js JOURNAL          when its owner is dead, carries it out
+//   atexit-helper.js --guard JOURNAL [ID ...]  the same, started by its owner's guard, in its owner's
+//                                     namespaces; recipes with these ids are over
+//   atexit-helper.js --wait JOURNAL   the same, at the end of standard input (Windows)
+//   atexit-helper.js --recover DIR    carries out the journals of dead owners
+//   atexit-helper.js --call           calls the function that standard input names
 
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
