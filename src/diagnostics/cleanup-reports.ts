@@ -8,13 +8,24 @@ import { report } from "./stderr.ts";
 
 /** Reports a cleanup that threw, or whose promise was rejected. */
 export function reportFailure(cleanup: Registration, error: unknown): void {
-  report(`cleanup ${titled(cleanup)} failed: ${indented(describeError(error))}${registeredAt(cleanup)}`);
+  say(() => `cleanup ${titled(cleanup)} failed: ${indented(describeError(error))}${registeredAt(cleanup)}`);
 }
 
 /** Reports a cleanup that had its time and has not ended. */
 export function reportGivenUp(cleanup: Registration, elapsed: number, blocked: boolean): void {
   const what = blocked ? "blocked the event loop and was stopped" : "has not settled and was given up";
-  report(`cleanup ${titled(cleanup)} ${what} after ${Math.round(elapsed)} ms${registeredAt(cleanup)}`);
+  say(() => `cleanup ${titled(cleanup)} ${what} after ${Math.round(elapsed)} ms${registeredAt(cleanup)}`);
+}
+
+/** Says what can be composed. A report that cannot be made is no failure of the cleanup, and ends no shutdown. */
+function say(compose: () => string): void {
+  let message = "a report about a cleanup could not be made";
+  try {
+    message = compose();
+  } catch {
+    // The program has replaced what this stands on, a method of String for one.
+  }
+  report(message);
 }
 
 /** How many cleanups one report names. */
@@ -22,20 +33,23 @@ const ROWS = 20;
 
 /** Reports cleanups that were called, when the process ends before their promises have settled. */
 export function reportNotAwaited(cleanups: readonly Registration[], why: string): void {
-  const rows = cleanups.slice(0, ROWS).map((cleanup) => `\n    ${titled(cleanup)}${registeredAt(cleanup)}`);
-  const more = cleanups.length > ROWS ? `\n    and ${cleanups.length - ROWS} more` : "";
-  report(`not awaited, since ${why}:${rows.join("")}${more}`);
+  say(() => {
+    const rows = cleanups.slice(0, ROWS).map((cleanup) => `\n    ${titled(cleanup)}${registeredAt(cleanup)}`);
+    const more = cleanups.length > ROWS ? `\n    and ${cleanups.length - ROWS} more` : "";
+    return `not awaited, since ${why}:${rows.join("")}${more}`;
+  });
 }
 
 /** Reports cleanups that were registered when there was no time left. */
 export function reportNotCalled(count: number): void {
-  report(`not called: ${count} cleanup${count === 1 ? "" : "s"} registered after the grace period was over`);
+  say(() => `not called: ${count} cleanup${count === 1 ? "" : "s"} registered after the grace period was over`);
 }
 
 /** Tells a person who may be watching why the shutdown takes long. */
 export function reportWaiting(cleanup: Registration, left: number): void {
-  report(
-    `waiting for cleanup ${titled(cleanup)}, at most ${Math.ceil(left / 1000)} s more; Ctrl-C ends the process at once`,
+  say(
+    () =>
+      `waiting for cleanup ${titled(cleanup)}, at most ${Math.ceil(left / 1000)} s more; Ctrl-C ends the process at once`,
   );
 }
 

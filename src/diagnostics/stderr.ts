@@ -7,17 +7,21 @@ import { printableLines } from "../platform/printable.ts";
 /** How often a full pipe is asked again, 1 ms apart, before the rest is given up. */
 const FULL_PIPE_TRIES = 500;
 
-/** Writes to file descriptor 2, whole and at once. */
+/** Writes to file descriptor 2, whole and at once. Never throws: nothing stops for want of a report. */
 export function writeError(text: string): void {
-  const bytes = Buffer.from(text);
-  for (let written = 0, tries = 0; written < bytes.length && tries < FULL_PIPE_TRIES;) {
-    try {
-      written += builtin("fs").writeSync(2, bytes, written);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return; // the reader is gone
-      tries += 1;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  try {
+    const bytes = Buffer.from(text);
+    for (let written = 0, tries = 0; written < bytes.length && tries < FULL_PIPE_TRIES;) {
+      try {
+        written += builtin("fs").writeSync(2, bytes, written);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return; // the reader is gone
+        tries += 1;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      }
     }
+  } catch {
+    // The program has replaced what this stands on.
   }
 }
 
