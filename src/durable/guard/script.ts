@@ -25,7 +25,8 @@ export PATH
 
 # Somebody may be asking just now whether it is held. Across a network a lock tells nothing.
 [ "$reach" = local ] && for pause in 0.1 1 0; do
-  flock -n 3 2>/dev/null && [ -e "$journal" ] && echo '{"locked":true}' >>"$journal" && break
+  # By its descriptor: by its name, a journal that is gone by now would be made anew.
+  flock -n 3 2>/dev/null && [ -e "$journal" ] && echo '{"locked":true}' 2>/dev/null >>/proc/self/fd/3 && break
   command -v flock >/dev/null || break
   sleep $pause
 done
@@ -89,7 +90,7 @@ tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
   "$@" "$replay" --guard "$journal" $over </dev/null
   case $? in
-    0) exit ;;
+    0) rm -f "$journal.died"; exit ;;
     ${OWNER_IS_ALIVE}) while sleep 2; do alive || break; done; died ;;
     *) tries=$((tries + 1)); [ $tries -lt 3 ] || exit; sleep 1 ;;
   esac
