@@ -1,12 +1,14 @@
 // Builds everything, checks all types, and runs all tests, or those whose path
 // contains one of the arguments, on the Node that runs this. With --all on each
-// Node that is supported, and with what takes minutes.
+// Node that is supported, and with what takes minutes. With --hosts the tests in
+// other runtimes, test runners and bundlers, and no others.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ALONE } from "./alone.mjs";
+import { provideHosts } from "./hosts.mjs";
 import { provideNodes, provideOldestNode } from "./nodes.mjs";
 
 /** Most files wait for processes: two for each core keep it busy, and more make none of them faster. */
@@ -18,8 +20,12 @@ const ON_OLDEST = ["package/installed"];
 /** What is exhaustive with --all, once; see test/support/long.ts. */
 const LONG = ["resources/lock-stress", "cli/run-status"];
 
+/** Where the tests are that need what scripts/hosts.mjs provides. */
+const HOSTS = "hosts/";
+
 const isEverywhere = process.argv.includes("--all");
-const wanted = process.argv.slice(2).filter((argument) => argument !== "--all");
+const isInHosts = process.argv.includes("--hosts");
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
 rmSync("build", { recursive: true, force: true });
@@ -35,7 +41,9 @@ const environment = {
 };
 
 try {
-  if (isEverywhere) {
+  if (isInHosts) {
+    runTests(process.execPath, wanted, { ATEXIT_TESTS_HOSTS: provideHosts() });
+  } else if (isEverywhere) {
     for (const node of provideNodes()) runTests(node, wanted);
     if (wanted.length === 0) {
       runTests(provideOldestNode(), ON_OLDEST);
@@ -53,7 +61,8 @@ try {
 function runTests(node, parts, variables = {}) {
   const contains = (path, some) => some.some((part) => path.includes(part));
   const files = readdirSync("build/test", { recursive: true })
-    .filter((path) => path.endsWith(".test.js") && (parts.length === 0 || contains(path, parts)))
+    .filter((path) => path.endsWith(".test.js") && path.startsWith(HOSTS) === isInHosts)
+    .filter((path) => parts.length === 0 || contains(path, parts))
     .sort();
   if (files.length === 0) throw new Error(`There is no test whose path contains ${parts.join(" or ")}.`);
   const alone = files.filter((path) => contains(path, ALONE));
