@@ -15,7 +15,6 @@ import { followChild } from "./recipes/follow-child.ts";
 import { describeKill, isChild, type KillOptions } from "./recipes/kill.ts";
 import { describeRemove } from "./recipes/remove.ts";
 import type { JournalDirectory } from "./journal/directory.ts";
-import { recoverIn } from "./replay/recover.ts";
 import { startRecovery } from "./replay/start-replay.ts";
 import type { Replayed } from "./replay/replayed.ts";
 import type { DurableSettings } from "./settings.ts";
@@ -145,7 +144,7 @@ export function call(module: string | URL, exportName: string, ...args: JsonValu
  * ```
  */
 export async function recover(options: { dryRun?: boolean } = {}): Promise<Replayed[]> {
-  return recoverIn(durable.directory, { dryRun: options.dryRun === true });
+  return durable.recover(options.dryRun === true);
 }
 
 /**

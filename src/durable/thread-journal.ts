@@ -12,19 +12,24 @@ import { type JournalDirectory, journalDirectory } from "./journal/directory.ts"
 import { type Guard, startGuard } from "./guard/start.ts";
 import { VERSION } from "./journal/format.ts";
 import { Journal, recipeIn } from "./journal/writer.ts";
-import { durableId, newJournalName } from "./journal/file-name.ts";
+import { durableId, type JournalName, newJournalName } from "./journal/file-name.ts";
 import { isLacking } from "../platform/lacking.ts";
 import { programName } from "../platform/program-name.ts";
-import { systemUptime, thisOwner } from "../platform/process-identity.ts";
-import type { ReplayContext, Success } from "./recipes/recipe-kind.ts";
+import { systemUptime, thisOwner, thisProcess } from "../platform/process-identity.ts";
+import type { Living, ReplayContext, Success } from "./recipes/recipe-kind.ts";
 import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
+import { HeldInodes } from "./held-inodes.ts";
 import { type Helper, helperIn, isHelper } from "./helper/helper.ts";
 import { EarlierOwners } from "./replay/earlier-owners.ts";
+import { LivingOwners } from "./replay/living-owners.ts";
 import { hasLeft, recoverIn } from "./replay/recover.ts";
+import type { Replayed } from "./replay/replayed.ts";
 import { startRecovery } from "./replay/start-replay.ts";
 import { runtime } from "../platform/runtime.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.ts";
+
+const { existsSync } = builtin("fs");
 
 /** How long a guard stays when nothing is pending, in milliseconds: the next recipe often comes soon. */
 const LINGER = 1_000;
@@ -36,6 +41,8 @@ const MOST_ROUNDS = 5;
 const FIRST_LOOK = 5;
 const SELDOMEST_LOOK = 10_000;
 
+const NOBODY: Living = { whoIsIn: () => undefined, directoriesElsewhere: () => new Map() };
+
 const HERE: ReplayContext = {
   isOwner: true,
   sameBoot: true,
@@ -43,8 +50,8 @@ const HERE: ReplayContext = {
   sameDevices: true,
   samePids: true,
   bornUntil: undefined,
-  whoIsIn: () => undefined,
-  sameEnvironment: true,
+  living: NOBODY,
+  isGuard: false,
   helper: undefined,
 };
 
@@ -68,8 +75,11 @@ export class ThreadJournal {
   #lingering: NodeJS.Timeout | undefined;
   #hasRecovered = false;
   #hasWarned = false;
+  /** How many recipes were registered. */
+  #changes = 0;
   /** Recipes about something that is not there yet. */
   readonly #unidentified = new Set<Pending>();
+  readonly #held = new HeldInodes();
   #looking: NodeJS.Timeout | undefined;
   #isLookingSoon = false;
 
@@ -122,6 +132,8 @@ export class ThreadJournal {
       try {
         if (rounds < MOST_ROUNDS && this.#isToWait(open, recipe, changes)) continue;
         const pending = new Pending(this, open, recipe, journal.add(recipe));
+        this.#changes += 1;
+        this.#held.hold(pending, recipe);
         // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
         if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
           if (!isIdentified(recipe)) this.#lookFor(pending);
@@ -183,7 +195,17 @@ export class ThreadJournal {
       ...tracedTo(process.env),
     } as const;
     const journal = new Journal(directory.file(newJournalName()), header, this.#settings.fsync);
-    this.#open = { directory, journal, earlier: new EarlierOwners(directory) };
+    const pending = () => [
+      {
+        header,
+        pending: journal
+          .recipes()
+          .filter(isSharable)
+          .map((recipe) => ({ recipe })),
+      },
+    ];
+    const living = new LivingOwners(directory, pending, { isOther, changes: () => this.#changes });
+    this.#open = { directory, journal, earlier: new EarlierOwners(directory), living };
     return this.#open;
   }
 
@@ -223,8 +245,17 @@ export class ThreadJournal {
       } catch {
         return; // the directory is gone, and what was in it
       }
-      void recoverIn(directory, { all: false }).catch(() => {});
+      void recoverIn(directory, { all: false, changes: () => this.#changes }).catch(() => {});
     }).unref();
+  }
+
+  /**
+   * Carries out what dead owners have left, or returns what would be.
+   *
+   * @throws (rejects with) an error with the code `ERR_ATEXIT_DIRECTORY`
+   */
+  async recover(dryRun: boolean): Promise<Replayed[]> {
+    return recoverIn(this.directory, { dryRun, changes: () => this.#changes });
   }
 
   /** Looks for a recipe's file until it is there: its identity tells it from what comes in its place later. */
@@ -241,14 +272,18 @@ export class ThreadJournal {
   #look(next: number): void {
     clearTimeout(this.#looking);
     for (const pending of this.#unidentified) {
-      if (!pending.isPending || pending.identify()) this.#unidentified.delete(pending);
+      if (pending.isPending && !pending.identify()) continue;
+      this.#unidentified.delete(pending);
+      if (pending.isPending) this.#held.hold(pending, pending.recipe);
     }
     if (this.#unidentified.size === 0) return;
     this.#looking = setTimeout(() => this.#look(Math.min(next * 2, SELDOMEST_LOOK)), next).unref();
   }
 
   /** Writes down that a recipe is over: carried out, or cancelled. */
-  done({ open, id }: Pending): void {
+  done(pending: Pending): void {
+    const { open, id } = pending;
+    this.#held.release(pending);
     if (open === undefined) return;
     open.journal.done(id);
     if (!open.journal.isOwn) open.guard?.forget(id);
@@ -289,6 +324,8 @@ interface OpenJournal {
   readonly directory: JournalDirectory;
   readonly journal: Journal;
   readonly earlier: EarlierOwners;
+  /** What other processes have registered. */
+  readonly living: LivingOwners;
   guard?: Guard;
 }
 
@@ -355,6 +392,20 @@ function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
   return ATEXIT_TRACE ? { trace: traceFile(ATEXIT_TRACE) } : {};
 }
 
+/** Reports whether another program may mean the same: what this one makes itself has a name that nobody else knows. */
+function isSharable(recipe: Recipe): boolean {
+  return recipe.do === "remove" && recipe.made !== true;
+}
+
+/** Reports whether a journal is another process's: the threads of one mean the same. */
+function isOther({ holder: { pid, start } }: JournalName): boolean {
+  return pid !== process.pid || start !== thisProcess().start;
+}
+
+function contextFor({ keeper }: Pending, recipe: Recipe, living: Living = NOBODY): ReplayContext {
+  return recipe.do === "call" ? { ...HERE, helper: keeper.helper } : { ...HERE, living };
+}
+
 function carryOutHere(pending: Pending): void | Promise<void> {
   // What was registered before privileges were dropped is for the guard that still has them.
   if (pending.open?.journal.isOwn === false) return;
@@ -367,8 +418,15 @@ function carryOutHere(pending: Pending): void | Promise<void> {
   };
   let result: Success | Promise<Success>;
   try {
-    const { recipe } = pending;
-    result = carryOut(recipe, recipe.do === "call" ? { ...HERE, helper: pending.keeper.helper } : HERE);
+    const { open, recipe } = pending;
+    const living =
+      open !== undefined && isSharable(recipe) && existsSync(open.directory.path) ? open.living : undefined;
+    const who = living?.whoHas(recipe, thisProcess());
+    if (who !== undefined) {
+      report(`"${titleOf(recipe)}" is left alone: ${who}.`);
+      return done();
+    }
+    result = carryOut(recipe, contextFor(pending, recipe, living));
   } catch (error) {
     return fail(error);
   }

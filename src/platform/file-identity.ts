@@ -47,7 +47,7 @@ function isCopiedUp(stats: Stats, path: string | Buffer, birth: number): boolean
   const directory = dirname(path.toString());
   if (stats.birthtimeMs <= birth || !isOverlay(directory)) return false;
   const device = `${Math.floor(stats.dev / 256) & 0xfff}:${stats.dev & 0xff}`;
-  const mount = mounts().find((each) => each.device === device);
+  const mount = mounts()?.find((each) => each.device === device);
   if (mount === undefined) return false;
   const root = statOf(mount.point);
   if (root === undefined || root.dev !== stats.dev) return false;

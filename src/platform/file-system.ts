@@ -49,14 +49,17 @@ export interface Mount {
   readonly options: string;
 }
 
-/** Returns the table of mounts; empty where there is none. Source: proc_pid_mountinfo(5). */
-export function mounts(): Mount[] {
+/**
+ * Returns the table of mounts; empty on systems without one, and `undefined` where
+ * it cannot be read. Source: proc_pid_mountinfo(5).
+ */
+export function mounts(): Mount[] | undefined {
   if (process.platform !== "linux") return [];
   let table: string;
   try {
     table = builtin("fs").readFileSync("/proc/self/mountinfo", "utf8");
   } catch {
-    return [];
+    return undefined;
   }
   return table.split("\n").flatMap((line) => {
     const fields = line.split(" ");

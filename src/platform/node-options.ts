@@ -20,7 +20,7 @@ export function ownNodeArguments(execArgv: readonly string[] = process.execArgv)
 }
 
 /** Variables that the parent has set for this process alone. */
-const OF_THIS_PROCESS = [
+export const OF_THIS_PROCESS = [
   "NODE_OPTIONS", // could name a file that is gone
   "NODE_CHANNEL_FD", // a descriptor that others do not have
   "NODE_CHANNEL_SERIALIZATION_MODE",

@@ -2,6 +2,7 @@
 // never taken, and whether the owner lives. Sources: proc(5), pid_namespaces(7).
 
 import { builtin, isMainThread } from "./node-builtins.ts";
+import { digestOf } from "./digest.ts";
 import { mounts } from "./file-system.ts";
 
 /** A process, or one worker thread of it. */
@@ -112,14 +113,11 @@ const WITHOUT_FILES = new Set(
 );
 
 function viewOfMounts(): string {
-  const seen = mounts()
+  const seen = (mounts() ?? [])
     .filter(({ type, point }) => !WITHOUT_FILES.has(type) && !`${point}/`.startsWith("/proc/"))
     .map(({ device, root, point, options }) => [device, root, point, options].join(" "))
     .sort();
-  let digest = 0xcbf2_9ce4; // FNV-1a, 32 bits: it only has to tell few tables apart
-  const text = seen.join("\n");
-  for (let at = 0; at < text.length; at += 1) digest = Math.imul(digest ^ text.charCodeAt(at), 0x0100_0193);
-  return String(digest >>> 0);
+  return digestOf(seen.join("\n"));
 }
 
 /**

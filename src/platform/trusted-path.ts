@@ -10,9 +10,9 @@ const fs = builtin("fs");
 
 /**
  * Returns why another user could put something else at a path, or change what is
- * in it, or `undefined`. The path is looked at as it is written, and as it really
- * is: each directory on the way, and each link. Windows has access lists; untested
- * here.
+ * in it, or `undefined`. Looked at is all that the system goes through on its way:
+ * each directory and each link, wherever that one leads. Windows has access lists;
+ * untested here.
  *
  * @param options `isSticky`: whether others may make entries of their own in it;
  *   `ownLinks`: whether links of this user's are followed, as root's are
@@ -20,8 +20,12 @@ const fs = builtin("fs");
  */
 export function whyReplaceable(path: string, options: TrustOptions = {}): string | undefined {
   if (process.platform === "win32") return undefined;
-  const real = fs.realpathSync(path);
-  return whyNotOnTheWay(path, options) ?? (real === path ? undefined : whyNotOnTheWay(real, options));
+  const { isSticky = false, ownLinks = true } = options;
+  for (const { at, stats, isLast } of wayTo(path)) {
+    const why = whyNotTrusted(at, stats, ownLinks, isLast && !isSticky);
+    if (why !== undefined) return why;
+  }
+  return undefined;
 }
 
 interface TrustOptions {
@@ -29,22 +33,59 @@ interface TrustOptions {
   ownLinks?: boolean;
 }
 
-function whyNotOnTheWay(path: string, { isSticky = false, ownLinks = true }: TrustOptions): string | undefined {
-  const { dirname } = builtin("path");
-  const me = process.geteuid?.();
-  for (let at = path; ; at = dirname(at)) {
-    const stats = fs.lstatSync(at);
-    // A link by the system itself (/var/run, /tmp on macOS) leads where the system wants.
-    if (stats.uid !== me && stats.uid !== 0) return `${at} belongs to another user (uid ${stats.uid})`;
-    if (stats.isSymbolicLink() && stats.uid !== 0 && !ownLinks) return `${at} is a symbolic link`;
-    if (!stats.isSymbolicLink() && ((at === path && !isSticky) || (stats.mode & STICKY) === 0)) {
-      if ((stats.mode & 0o002) !== 0) return `anybody can replace what is in ${at} (mode ${modeOf(stats)})`;
-      if ((stats.mode & 0o020) !== 0 && !isPrivate(stats.gid)) {
-        return `its group (gid ${stats.gid}) can replace what is in ${at} (mode ${modeOf(stats)})`;
-      }
+interface Step {
+  readonly at: string;
+  readonly stats: Stats;
+  /** Whether the way ends here. */
+  readonly isLast: boolean;
+}
+
+/** The system follows no more links than that. Source: path_resolution(7). */
+const MOST_LINKS = 40;
+
+/** Goes as the system does to what a path leads to, through one directory or link after the other. */
+function* wayTo(path: string): Generator<Step> {
+  const { dirname, isAbsolute, join, parse, resolve } = builtin("path");
+  const namesOf = (text: string) => text.split("/").filter((name) => name !== "" && name !== ".");
+  const { root } = parse(resolve(path));
+  let at = root;
+  let names = namesOf(isAbsolute(path) ? path : join(process.cwd(), path));
+  yield { at, stats: fs.lstatSync(at), isLast: names.length === 0 };
+  for (let links = 0; names.length > 0;) {
+    const [name = "", ...rest] = names;
+    names = rest;
+    if (name === "..") {
+      at = dirname(at); // links that led here are behind us: this is the real parent
+      continue;
     }
-    if (at === dirname(at)) return undefined;
+    const next = join(at, name);
+    const stats = fs.lstatSync(next);
+    yield { at: next, stats, isLast: names.length === 0 && !stats.isSymbolicLink() };
+    if (!stats.isSymbolicLink()) {
+      at = next;
+      continue;
+    }
+    links += 1;
+    if (links > MOST_LINKS) fs.statSync(path); // throws ELOOP
+    const target = fs.readlinkSync(next);
+    if (isAbsolute(target)) at = root;
+    names = [...namesOf(target), ...names];
   }
+}
+
+/** @param isWhole whether nobody else may make an entry of his own in it either */
+function whyNotTrusted(at: string, stats: Stats, ownLinks: boolean, isWhole: boolean): string | undefined {
+  // A link by the system itself (/var/run, /tmp on macOS) leads where the system wants.
+  if (stats.uid !== process.geteuid?.() && stats.uid !== 0) {
+    return `${at} belongs to another user (uid ${stats.uid})`;
+  }
+  if (stats.isSymbolicLink()) return stats.uid !== 0 && !ownLinks ? `${at} is a symbolic link` : undefined;
+  if (!isWhole && (stats.mode & STICKY) !== 0) return undefined;
+  if ((stats.mode & 0o002) !== 0) return `anybody can replace what is in ${at} (mode ${modeOf(stats)})`;
+  if ((stats.mode & 0o020) !== 0 && !isPrivate(stats.gid)) {
+    return `its group (gid ${stats.gid}) can replace what is in ${at} (mode ${modeOf(stats)})`;
+  }
+  return undefined;
 }
 
 /** In such a directory an entry can be replaced by its owner alone. */

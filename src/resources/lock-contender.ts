@@ -2,6 +2,7 @@
 // asks for the lock until nobody here holds it or waits for it.
 
 import { now, setImmediate } from "../platform/node-builtins.ts";
+import { placeOf } from "../platform/open-directory.ts";
 import { forResources } from "../durable/index.ts";
 import { newToken } from "../durable/journal/file-name.ts";
 import { OwnerFile } from "../durable/lock/owner-file.ts";
@@ -43,7 +44,9 @@ export class Contender {
     const token = newToken();
     const journals = forResources.directoryIfAny()?.path ?? "";
     // The recipe is written down first: at no moment is there a file that is left behind.
-    this.#registration = forResources.add(contenderFor, () => ({ do: "unlock", path: lock, token })).registration;
+    const { in: directory } = placeOf(lock);
+    const recipe = { do: "unlock", path: lock, in: directory, token } as const;
+    this.#registration = forResources.add(contenderFor, () => recipe).registration;
     try {
       this.file = new OwnerFile(lock, token, journals, data);
       this.file.acquireKernelLock(false);

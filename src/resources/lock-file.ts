@@ -1,5 +1,6 @@
 // A lock file: one holder at a time, however the others end.
 
+import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { holderOf, lifeOfHolder, type LockHolder } from "../durable/lock/holder.ts";
 import { LONGEST_DATA } from "../durable/lock/lock-record.ts";
@@ -154,12 +155,11 @@ function isBroken(lock: string, holder: LockHolder, dead: DeadHolder, { file }: 
 }
 
 function checked(path: unknown): string {
-  const { resolve } = builtin("path");
-  if (path instanceof URL && path.protocol === "file:") return builtin("url").fileURLToPath(path);
+  if (path instanceof URL && path.protocol === "file:") return absolutePath(builtin("url").fileURLToPath(path));
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw resourceError("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/app/app.lock"');
   }
-  return resolve(path);
+  return absolutePath(path);
 }
 
 function checkData(data: JsonValue): void {

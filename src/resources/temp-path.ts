@@ -1,5 +1,6 @@
 // Temporary files and directories, removed on every way out.
 
+import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { forResources } from "../durable/index.ts";
 import { describeRemoveOfNew } from "../durable/recipes/remove.ts";
@@ -109,13 +110,13 @@ export function makeTempDir(callee: Callee, options: TempOptions): Temp {
 }
 
 function made(callee: Callee, { prefix = "tmp-", suffix = "", dir }: TempOptions, make: (path: string) => void): Temp {
-  const { join, resolve, sep } = builtin("path");
+  const { join, sep } = builtin("path");
   for (const [what, part] of Object.entries({ prefix, suffix })) {
     if (typeof part !== "string" || part.includes(sep) || part.includes("/") || part.includes("\0")) {
       throw resourceError("ERR_ATEXIT_OPTION", what, part, "a string without a separator of paths");
     }
   }
-  const directory = resolve(dir ?? builtin("os").tmpdir());
+  const directory = absolutePath(dir ?? builtin("os").tmpdir());
   for (;;) {
     const path = join(directory, `${prefix}${randomName()}${suffix}`);
     try {

@@ -162,6 +162,11 @@ export class Journal {
     if (this.#writable === undefined) fs.closeSync(fd);
   }
 
+  /** Returns the recipes that are pending. */
+  recipes(): Recipe[] {
+    return [...this.#pending.values()].map(recipeIn);
+  }
+
   /** Returns the line of a pending recipe as it was written. */
   line(id: number): string | undefined {
     return this.#pending.get(id);

@@ -5,14 +5,15 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
 import { HELPER, ownNodeArguments, withNodeOptions } from "../../platform/node-options.ts";
+import { preloadedFiles } from "../../platform/preloaded-files.ts";
 import { runCommand } from "./run-command.ts";
 import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
 import { DEFAULT_TIMEOUT, isEnvironment, isStrings } from "./exec.ts";
-import { registeredEnvironment } from "./registered-environment.ts";
+import { hasOthers, type RegisteredEnvironment, registeredEnvironment } from "./registered-environment.ts";
 import { type JsonValue, refuseBeyondJson } from "../json-value.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
 
-export interface CallRecipe {
+export interface CallRecipe extends RegisteredEnvironment {
   readonly do: "call";
   /** A file: URL. */
   readonly module: string;
@@ -21,11 +22,11 @@ export interface CallRecipe {
   readonly export: string;
   readonly args: readonly JsonValue[];
   readonly cwd: CodeOnDisk;
-  /** The environment of its registration, as far as commands go by it. */
-  readonly env: Readonly<Record<string, string>>;
   /** The owner's own options for Node, which its modules may need: `--import tsx`. */
   readonly execArgv: readonly string[];
   readonly nodeOptions: string;
+  /** What these options have Node load before the module. */
+  readonly preloaded: readonly CodeOnDisk[];
   readonly timeout: number;
 }
 
@@ -34,16 +35,20 @@ export function describeCall(module: unknown, exportName: unknown, args: readonl
   refuseBeyondJson(args);
   const timeout = checkTime("timeout", DEFAULT_TIMEOUT);
   const url = moduleUrl(module);
+  const cwd = process.cwd();
+  const execArgv = ownNodeArguments();
+  const nodeOptions = process.env["NODE_OPTIONS"] ?? "";
   return {
     do: "call",
     module: url,
     export: exportName,
     args: structuredClone(args) as readonly JsonValue[],
     code: codeOnDisk(builtin("url").fileURLToPath(url)),
-    cwd: codeOnDisk(process.cwd()),
-    env: registeredEnvironment(),
-    execArgv: ownNodeArguments(),
-    nodeOptions: process.env["NODE_OPTIONS"] ?? "",
+    cwd: codeOnDisk(cwd),
+    ...registeredEnvironment(),
+    execArgv,
+    nodeOptions,
+    preloaded: preloadedFiles(execArgv, nodeOptions, cwd).map(codeOnDisk),
     timeout,
   };
 }
@@ -67,6 +72,9 @@ export const callRecipe: RecipeKind<CallRecipe> = {
     isEnvironment(line["env"]) &&
     isStrings(line["execArgv"]) &&
     typeof line["nodeOptions"] === "string" &&
+    Array.isArray(line["preloaded"]) &&
+    line["preloaded"].every(isCodeOnDisk) &&
+    (line["others"] === undefined || typeof line["others"] === "string") &&
     Number.isFinite(line["timeout"]),
 
   title: ({ module, export: name }) => `call ${name} of ${module}`,
@@ -76,12 +84,13 @@ export const callRecipe: RecipeKind<CallRecipe> = {
   ],
 
   async carryOut(recipe, context): Promise<Success> {
-    const { isOwner, sameView, sameDevices, sameEnvironment, helper } = context;
+    const { isOwner, sameView, sameDevices, helper } = context;
     const title = callRecipe.title(recipe);
     if (!isOwner) {
       if (!sameView) return "elsewhere";
       assertStillMeant(recipe.code, title, sameDevices);
       assertStillMeant(recipe.cwd, title, sameDevices);
+      for (const code of recipe.preloaded) assertStillMeant(code, title, sameDevices);
     }
     if (helper === undefined) {
       throw durableError("ERR_ATEXIT_COMMAND_FAILED", title, "could not be started: there is no Node to run it in", "");
@@ -90,7 +99,7 @@ export const callRecipe: RecipeKind<CallRecipe> = {
     await runCommand(node, [...args, ...recipe.execArgv, helper.program, "--call"], {
       cwd: builtin("fs").existsSync(recipe.cwd.path) ? recipe.cwd.path : "/",
       env: {
-        ...(sameEnvironment
+        ...(isOwner || hasOthers(recipe, context)
           ? withNodeOptions(recipe.nodeOptions)
           : { [HELPER]: "1", NODE_OPTIONS: recipe.nodeOptions }),
         ...recipe.env,

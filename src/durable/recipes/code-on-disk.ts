@@ -12,30 +12,37 @@ export interface CodeOnDisk {
   /** Absolute. */
   readonly path: string;
   readonly is?: FileIdentity;
+  /** The directory that its path led to: what stands beside it is loaded with it. */
+  readonly in?: FileIdentity;
 }
 
 const fs = builtin("fs");
+const { dirname, isAbsolute } = builtin("path");
 
 export function codeOnDisk(path: string): CodeOnDisk {
   const stats = fs.statSync(path, { throwIfNoEntry: false });
-  return stats === undefined ? { path } : { path, is: identityOf(stats) };
+  const directory = fs.statSync(dirname(path), { throwIfNoEntry: false });
+  if (stats === undefined || directory === undefined) return { path };
+  return { path, is: identityOf(stats), in: identityOf(directory) };
 }
 
 export function isCodeOnDisk(value: unknown): value is CodeOnDisk {
   if (typeof value !== "object" || value === null) return false;
-  const { path, is } = value as { [K in keyof CodeOnDisk]: unknown };
-  const isPath = typeof path === "string" && builtin("path").isAbsolute(path) && !path.includes("\0");
-  return isPath && (is === undefined || isFileIdentity(is));
+  const { path, is, in: directory } = value as { [K in keyof CodeOnDisk]: unknown };
+  const isPath = typeof path === "string" && isAbsolute(path) && !path.includes("\0");
+  return isPath && [is, directory].every((identity) => identity === undefined || isFileIdentity(identity));
 }
 
 /**
  * @param what its name in an error
  * @throws an error with the code `ERR_ATEXIT_REPLACED` where another user can have put something else there
  */
-export function assertStillMeant({ path, is }: CodeOnDisk, what: string, sameDevices: boolean): void {
-  const stats = fs.statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw durableError("ERR_ATEXIT_REPLACED", what, `${path} is not there any more`);
-  if (is !== undefined && isSameFile(stats, path, is, sameDevices)) return;
+export function assertStillMeant(code: CodeOnDisk, what: string, sameDevices: boolean): void {
+  const { path } = code;
+  const isSame = (at: string, identity: FileIdentity | undefined) =>
+    identity !== undefined && isSameFile(fs.statSync(at), at, identity, sameDevices);
+  if (!fs.existsSync(path)) throw durableError("ERR_ATEXIT_REPLACED", what, `${path} is not there any more`);
+  if (isSame(path, code.is) && isSame(dirname(path), code.in)) return;
   const why = whyReplaceable(path);
   if (why !== undefined)
     throw durableError("ERR_ATEXIT_REPLACED", what, `${path} is not what was registered, and ${why}`);

@@ -2,10 +2,11 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
+import { absolutePath } from "../../platform/absolute-path.ts";
 import { commandEnvironment } from "../../platform/node-options.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
-import { registeredEnvironment } from "./registered-environment.ts";
+import { hasOthers, type RegisteredEnvironment, registeredEnvironment } from "./registered-environment.ts";
 import { runCommand } from "./run-command.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
 
@@ -19,15 +20,13 @@ export interface ExecOptions {
   timeout?: number;
 }
 
-export interface ExecRecipe {
+export interface ExecRecipe extends RegisteredEnvironment {
   readonly do: "exec";
   readonly command: string;
   readonly args: readonly string[];
   /** The program that the command's name led to; none where there was none. */
   readonly program?: CodeOnDisk;
   readonly cwd: CodeOnDisk;
-  /** The environment of its registration, as far as commands go by it, with what was asked for. */
-  readonly env: Readonly<Record<string, string>>;
   /** What was asked for: two commands with other variables are about other things. */
   readonly given: Readonly<Record<string, string>>;
   readonly timeout: number;
@@ -52,16 +51,16 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
     throw durableError("ERR_ATEXIT_COMMAND", "A variable's name", name, "a word without = or NUL");
   }
   checkTime("timeout", timeout);
-  const directory = builtin("path").resolve(cwd);
-  const environment = { ...registeredEnvironment(), ...env };
-  const program = programOf(command, directory, environment["PATH"] ?? "");
+  const directory = absolutePath(cwd);
+  const registered = registeredEnvironment(env);
+  const program = programOf(command, directory, registered.env["PATH"] ?? "");
   return {
     do: "exec",
     command,
     args: [...args],
     ...(program === undefined ? {} : { program: codeOnDisk(program) }),
     cwd: codeOnDisk(directory),
-    env: environment,
+    ...registered,
     given: { ...env },
     timeout: timeout as number,
   };
@@ -70,9 +69,9 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
 /** Returns the program that the system would start for a command. Windows has rules of its own for that. */
 function programOf(command: string, cwd: string, path: string): string | undefined {
   if (process.platform === "win32") return undefined;
-  const { delimiter, resolve } = builtin("path");
+  const { delimiter, isAbsolute, resolve } = builtin("path");
   const candidates = command.includes("/")
-    ? [resolve(cwd, command)]
+    ? [absolutePath(isAbsolute(command) ? command : `${cwd}/${command}`)]
     : path.split(delimiter).map((directory) => resolve(cwd, directory, command));
   return candidates.find(isExecutable);
 }
@@ -88,13 +87,14 @@ function isExecutable(path: string): boolean {
 }
 
 export const execRecipe: RecipeKind<ExecRecipe> = {
-  matches: ({ command, args, program, cwd, env, given, timeout }) =>
+  matches: ({ command, args, program, cwd, env, given, others, timeout }) =>
     isStrings([command]) &&
     isStrings(args) &&
     (program === undefined || isCodeOnDisk(program)) &&
     isCodeOnDisk(cwd) &&
     isEnvironment(env) &&
     isEnvironment(given) &&
+    (others === undefined || typeof others === "string") &&
     Number.isFinite(timeout),
 
   title: ({ command, args }) => `exec ${[command, ...args].join(" ")}`,
@@ -103,8 +103,9 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     `command ${JSON.stringify([program?.is?.slice(0, 2) ?? command, args, cwd.is?.slice(0, 2) ?? cwd.path, given])}`,
   ],
 
-  async carryOut({ command, args, program, cwd, env, timeout }, context): Promise<Success> {
-    const { isOwner, sameView, sameDevices, sameEnvironment } = context;
+  async carryOut(recipe, context): Promise<Success> {
+    const { command, args, program, cwd, env, timeout } = recipe;
+    const { isOwner, sameView, sameDevices } = context;
     const title = `exec ${command}`;
     if (isOwner) {
       await runCommand(command, args, { cwd: cwd.path, env: { ...commandEnvironment(), ...env }, timeout, title });
@@ -117,10 +118,9 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     }
     if (program !== undefined) assertStillMeant(program, title, sameDevices);
     assertStillMeant(cwd, title, sameDevices);
-    const environment = sameEnvironment ? { ...commandEnvironment(), ...env } : env;
     await runCommand(program?.path ?? command, args, {
       cwd: cwd.path,
-      env: environment,
+      env: hasOthers(recipe, context) ? { ...commandEnvironment(), ...env } : env,
       timeout,
       title,
       name: command,

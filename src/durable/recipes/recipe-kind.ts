@@ -2,6 +2,7 @@
 // function that carries it out. Types only.
 
 import type { Helper } from "../helper/helper.ts";
+import type { FileIdentity } from "../../platform/file-identity.ts";
 import type { Owner } from "../../platform/process-identity.ts";
 
 /** How the recipe's owner is related to the process that carries the recipe out. */
@@ -21,12 +22,22 @@ export interface ReplayContext {
    * system in milliseconds; `undefined` where there is no evidence.
    */
   readonly bornUntil: number | undefined;
-  /** Returns who has registered something in a directory and is alive, as a sentence. */
-  whoIsIn(realPath: string): string | undefined;
-  /** Whether this process has been given its owner's environment. */
-  readonly sameEnvironment: boolean;
+  readonly living: Living;
+  /** Whether its owner's guard does: the owner has started it, in its own environment of that time. */
+  readonly isGuard: boolean;
   /** How a helper is started, for a `call`: in the owner's executable, as long as that is there. */
   readonly helper: Helper | undefined;
+}
+
+/** What others have registered who are alive. */
+export interface Living {
+  /** Returns who has something in a directory, as a sentence. */
+  whoIsIn(realPath: string): string | undefined;
+  /**
+   * Returns the directories in which something is of those whose paths mean something
+   * else here: by `device:inode`, who has it, as a sentence.
+   */
+  directoriesElsewhere(): ReadonlyMap<string, string>;
 }
 
 /**
@@ -82,6 +93,8 @@ export interface UnlockRecipe {
   readonly do: "unlock";
   /** The lock file. Absolute. */
   readonly path: string;
+  /** Its directory. */
+  readonly in: FileIdentity;
   /** The token of the lock's owner. */
   readonly token: string;
 }

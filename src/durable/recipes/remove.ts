@@ -4,10 +4,12 @@
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { type FileIdentity, identityOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
+import { absolutePath } from "../../platform/absolute-path.ts";
 import { isLocal, mounts } from "../../platform/file-system.ts";
 import { type OpenEntry, openEntry, type Place, placeOf } from "../../platform/open-directory.ts";
 import { assertRemovable } from "./protected-paths.ts";
-import type { RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
+import { directoryIn } from "./directory-in.ts";
+import type { Living, RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
 
 type Stats = import("node:fs").Stats;
@@ -25,6 +27,8 @@ export interface RemoveRecipe extends Place {
 
 /** How far the clock behind a file's time of birth may be late, in milliseconds: one tick. */
 const CLOCK_TICK = 20;
+
+const { timeOrigin: startedAt } = performance;
 
 const fs = builtin("fs");
 const { dirname, isAbsolute, resolve } = builtin("path");
@@ -59,12 +63,12 @@ function identified(recipe: RemoveRecipe): RemoveRecipe | undefined {
 
 function absolute(given: unknown): string {
   // The slash at the end of a URL would lead through a link.
-  if (given instanceof URL && given.protocol === "file:") return resolve(builtin("url").fileURLToPath(given));
+  if (given instanceof URL && given.protocol === "file:") return absolutePath(builtin("url").fileURLToPath(given));
   if (typeof given !== "string" || given === "" || given.includes("\0")) throw durableError("ERR_ATEXIT_PATH", given);
-  if (isAbsolute(given)) return resolve(given);
+  if (isAbsolute(given)) return absolutePath(given);
   // Node remembers the working directory, and does not notice when it is gone.
   try {
-    if (fs.existsSync(process.cwd())) return resolve(given);
+    if (fs.existsSync(process.cwd())) return absolutePath(given);
   } catch {
     // A worker thread asks the system.
   }
@@ -131,7 +135,7 @@ function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context
   const why =
     typeof is !== "number"
       ? isMeant
-        ? undefined
+        ? whyOfAnother(stats, entry, is, context)
         : "another file has taken its place"
       : (whyNotNew(stats, is) ?? (made === true ? undefined : whyNotOwners(stats, entry, context)));
   if (why !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, why);
@@ -140,11 +144,17 @@ function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context
     return "done";
   }
   assertRemovable(path, stats, made === true);
+  assertNobodyIsIn(entry, path, context.living);
+  if (removedEmpty(entry.path)) return "done"; // the system removes no mount point
   assertNoMount(entry.realPath);
-  const alive = context.whoIsIn(entry.realPath);
-  if (alive !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, alive);
-  if (!removedEmpty(entry.path)) removeTree(entry.path, path, stats);
+  removeTree(entry.path, path, stats);
   return "done";
+}
+
+/** @throws an error with the code `ERR_ATEXIT_REPLACED` where somebody who is alive has something in a directory */
+function assertNobodyIsIn(entry: OpenEntry, path: string, living: Living): void {
+  const who = living.whoIsIn(entry.realPath) ?? directoryIn(entry.path, living.directoriesElsewhere());
+  if (who !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, who);
 }
 
 /** Removes an empty directory, as most are by then, in one call. Reports whether it was empty. */
@@ -155,6 +165,30 @@ function removedEmpty(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** By how much the file system's clock may differ from the time at which this process started, in milliseconds. */
+const STARTED_ABOUT = 1_000;
+
+/** Returns why the file that was registered may be in use by another program, or another one by now, or `undefined`. */
+function whyOfAnother(stats: Stats, entry: OpenEntry, is: FileIdentity, context: ReplayContext): string | undefined {
+  if (context.isOwner) {
+    const wasThere = stats.birthtimeMs > 0 && stats.birthtimeMs < startedAt - STARTED_ABOUT;
+    return wasThere && stats.isSocket() && isBound(entry.realPath)
+      ? "it was there before this program, and a program that is alive is bound to it"
+      : undefined;
+  }
+  // Without a time of birth another file may have been given its number.
+  if (is[2] > 0) return undefined;
+  const { bornUntil } = context;
+  return bornUntil !== undefined && latest(stats.ctimeMs) <= bornUntil
+    ? undefined
+    : "the file system keeps no times of birth, and it has changed since the program that registered it died";
+}
+
+/** Returns the latest time that one of a file may stand for, in milliseconds: such file systems often count seconds. */
+function latest(time: number): number {
+  return time % 1_000 === 0 ? time + 999 : time;
 }
 
 function whyNotNew(stats: Stats, registeredAt: number): string | undefined {
@@ -191,7 +225,11 @@ function isBound(path: string): boolean {
  *   on a directory or below it. A bind mount has the same device, and shows only here.
  */
 function assertNoMount(path: string): void {
-  const mount = mounts().find(({ point }) => point === path || point.startsWith(`${path}/`));
+  const table = mounts();
+  if (table === undefined) {
+    throw durableError("ERR_ATEXIT_REPLACED", path, "what is mounted in it cannot be known: there is no /proc to tell");
+  }
+  const mount = table.find(({ point }) => point === path || point.startsWith(`${path}/`));
   if (mount === undefined) return;
   const where = mount.point === path ? "it is a mount point" : `${mount.point} is mounted inside`;
   throw durableError("ERR_ATEXIT_REPLACED", path, where);

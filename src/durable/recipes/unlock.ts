@@ -2,15 +2,17 @@
 // owner file.
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { isFileIdentity } from "../../platform/file-identity.ts";
 import { parseToken } from "../journal/file-name.ts";
 import type { UnlockRecipe, RecipeKind } from "./recipe-kind.ts";
 import { releaseLock } from "./release-lock.ts";
 
 export const unlockRecipe: RecipeKind<UnlockRecipe> = {
-  matches: ({ path, token }) =>
+  matches: ({ path, in: directory, token }) =>
     typeof path === "string" &&
     builtin("path").isAbsolute(path) &&
     !path.includes("\0") &&
+    isFileIdentity(directory) &&
     typeof token === "string" &&
     parseToken(token) !== undefined,
 

@@ -5,12 +5,13 @@
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { processOf } from "../../platform/process-list.ts";
-import { thisProcess } from "../../platform/process-identity.ts";
+import { hasSameView, thisProcess } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
 import { namesOf, type Recipe, titleOf } from "../recipes/recipe.ts";
 import { lifeOfHolder } from "./claim.ts";
+import type { RemoveRecipe } from "../recipes/remove.ts";
 import { startReplay } from "./start-replay.ts";
 
 /** How long the end of what a dead owner has left is waited for, in milliseconds. */
@@ -30,11 +31,33 @@ const COMPARED = 200;
 
 const fs = builtin("fs");
 
+/** What a journal says, as far as it matters here. */
+interface Content {
+  /** What its recipes are about. */
+  readonly names: ReadonlySet<string>;
+  /** What they remove, with all that is in it. */
+  readonly trees: readonly Tree[];
+}
+
+interface Tree {
+  /** None where it means something else here. */
+  readonly path?: string;
+  /** As `device:inode`; none where it was not there at registration. */
+  readonly inode?: string;
+}
+
+/** What was read, and what the file looked like then. */
+interface Known {
+  readonly look: string;
+  readonly content: Content;
+}
+
+const NOTHING: Content = { names: new Set(), trees: [] };
+
 /** A journal that is carried out, or could be. */
 interface Left {
   readonly name: JournalName;
-  /** What its recipes are about. */
-  readonly names: ReadonlySet<string>;
+  readonly content: Content;
   /** Whether its owner, in another container, may be alive. */
   readonly isUnknown: boolean;
 }
@@ -42,6 +65,8 @@ interface Left {
 export class EarlierOwners {
   readonly #directory: JournalDirectory;
   #left: Left[] = [];
+  /** By the name of the file. */
+  #known = new Map<string, Known>();
   #changes = 0;
   /** The time of the directory when it was read; `undefined` where a change might not show by it. */
   #readAt: number | undefined;
@@ -86,11 +111,14 @@ export class EarlierOwners {
     }
   }
 
+  /** Returns what is about the same thing, and what is being carried out on a directory that it is in. */
   #about(recipe: Recipe): Left[] {
     const names = namesOf(recipe, thisProcess());
-    if (names.length === 0) return [];
+    // Who claims a journal later sees what this process has written down.
+    const isBeingRemoved = ({ name, content: { trees } }: Left) =>
+      name.kind === "claim" && trees.length > 0 && "path" in recipe && isIn(recipe, trees);
     return this.#left
-      .filter((left) => names.some((name) => left.names.has(name)))
+      .filter((left) => names.some((name) => left.content.names.has(name)) || isBeingRemoved(left))
       .filter(({ name, isUnknown }) => !isUnknown || lifeOfHolder(this.#directory, name) === "dead");
   }
 
@@ -116,7 +144,9 @@ export class EarlierOwners {
 
   #read(): void {
     const before = this.#left;
+    const known = this.#known;
     this.#left = [];
+    this.#known = new Map();
     let compared = 0;
     for (const file of fs.readdirSync(this.#directory.path)) {
       const name = parseName(file);
@@ -128,20 +158,50 @@ export class EarlierOwners {
         if (life === "alive") continue;
         isUnknown = life === "unknown";
       }
-      const names = this.#namesIn(name);
-      if (names.size > 0) this.#left.push({ name, names, isUnknown });
+      const content = this.#contentOf(name, known);
+      if (content.names.size > 0) this.#left.push({ name, content, isUnknown });
     }
     const isSame =
       before.length === this.#left.length && this.#left.every(({ name }, at) => name.file === before[at]?.name.file);
     if (!isSame) this.#changes += 1;
   }
 
-  #namesIn(name: JournalName): ReadonlySet<string> {
-    const size = fs.lstatSync(this.#directory.file(name.file), { throwIfNoEntry: false })?.size ?? 0;
-    if (size > LONG) return new Set();
+  #contentOf(name: JournalName, before: ReadonlyMap<string, Known>): Content {
+    const { size = 0, mtimeMs = 0 } = fs.lstatSync(this.#directory.file(name.file), { throwIfNoEntry: false }) ?? {};
+    const look = `${size} ${mtimeMs}`;
+    const known = before.get(name.file);
+    const content = known?.look === look ? known.content : size > LONG ? NOTHING : this.#contentIn(name);
+    this.#known.set(name.file, { look, content });
+    return content;
+  }
+
+  #contentIn(name: JournalName): Content {
     const read = readJournal(this.#directory, name);
-    if (typeof read === "string" || "refused" in read) return new Set();
-    return new Set(read.pending.flatMap(({ recipe }) => namesOf(recipe, read.header.owner)));
+    if (typeof read === "string" || "refused" in read) return NOTHING;
+    const recipes = read.pending.map(({ recipe }) => recipe);
+    const hasSamePaths = hasSameView(read.header.owner);
+    return {
+      names: new Set(recipes.flatMap((recipe) => namesOf(recipe, read.header.owner))),
+      trees: recipes.flatMap((recipe) => (recipe.do === "remove" ? [treeOf(recipe, hasSamePaths)] : [])),
+    };
+  }
+}
+
+function treeOf({ path, is }: RemoveRecipe, hasSamePaths: boolean): Tree {
+  return {
+    ...(hasSamePaths ? { path } : {}),
+    ...(typeof is === "number" ? {} : { inode: `${is[0]}:${is[1]}` }),
+  };
+}
+
+/** Reports whether what a recipe is about is in one of these trees. */
+function isIn({ path }: { readonly path: string }, trees: readonly Tree[]): boolean {
+  const { dirname } = builtin("path");
+  for (let at = dirname(path); ; at = dirname(at)) {
+    const stats = fs.statSync(at, { throwIfNoEntry: false });
+    const inode = stats && `${stats.dev}:${stats.ino}`;
+    if (trees.some((tree) => tree.path === at || (inode !== undefined && tree.inode === inode))) return true;
+    if (at === dirname(at)) return false;
   }
 }
 

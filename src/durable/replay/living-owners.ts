@@ -6,84 +6,152 @@
 // and then reads what the living have written. So one of the two sees the other.
 
 import { builtin, now } from "../../platform/node-builtins.ts";
+import type { FileIdentity } from "../../platform/file-identity.ts";
 import { hasSameView, type Owner } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
-import { parseName } from "../journal/file-name.ts";
-import { type ReadJournal, readJournal } from "../journal/reader.ts";
+import { type JournalName, parseName } from "../journal/file-name.ts";
+import { readJournal } from "../journal/reader.ts";
+import type { Living as LivingForRecipes } from "../recipes/recipe-kind.ts";
 import { namesOf, type Recipe } from "../recipes/recipe.ts";
 import { lifeOfHolder } from "./claim.ts";
 
-/** How long what was read counts, in milliseconds: an owner waits longer than that for the end of a claim. */
-const FRESH = 1_000;
+/** How long what was read counts, in milliseconds, and how many times as long as the reading took. */
+const FRESH = 20;
+const FRESH_TIMES = 10;
 
-/** The part of a claimed journal that counts here. */
-type Claimed = Pick<ReadJournal, "header" | "pending">;
+const fs = builtin("fs");
 
-export class LivingOwners {
+/** The part of a journal that is carried out that counts here. */
+export type CarriedOut = {
+  readonly header: { readonly owner: Owner };
+  readonly pending: readonly { readonly recipe: Recipe }[];
+};
+
+/** What a live owner's journal names. */
+interface Owned {
+  readonly who: string;
+  /** Those of the carried out recipes' names that it names, too. */
+  readonly names: ReadonlySet<string>;
+  /** Where it has something, as it has written it; none where its paths mean something else here. */
+  readonly paths: readonly string[];
+  /** Directories in which it has something, by device and inode, where its paths mean something else here. */
+  readonly directories: readonly string[];
+}
+
+interface Options {
+  /** Whose journals count; everybody's by default. */
+  readonly isOther?: (name: JournalName) => boolean;
+  /** Returns another number when this process itself has registered something meanwhile. */
+  readonly changes?: () => number;
+}
+
+export class LivingOwners implements LivingForRecipes {
   readonly #directory: JournalDirectory;
-  readonly #claimed: readonly Claimed[];
-  /** Who has registered what the claimed recipes name. */
-  #who = new Map<string, string>();
-  /** Where live owners have something, as they have written it. */
-  #written: { path: string; who: string }[] = [];
-  /** The same, with all links followed. */
+  readonly #carriedOut: () => readonly CarriedOut[];
+  readonly #isOther: (name: JournalName) => boolean;
+  readonly #changes: () => number;
+  /** By the file of its journal, and what that looked like when it was read. */
+  #owned = new Map<string, { readonly look: string; readonly owned: Owned }>();
+  /** All paths, with the links of their directories followed. */
   #places: { path: string; who: string }[] | undefined;
-  #readAt = Number.NEGATIVE_INFINITY;
+  #freshUntil = Number.NEGATIVE_INFINITY;
+  #changesThen: number | undefined;
+  #concern: ReadonlySet<string> = new Set();
 
-  /** @param claimed journals that this process has claimed already */
-  constructor(directory: JournalDirectory, claimed: readonly Claimed[]) {
+  /** @param carriedOut returns the journals that this process has claimed, or its own that it carries out */
+  constructor(directory: JournalDirectory, carriedOut: () => readonly CarriedOut[], options: Options = {}) {
+    const { isOther = () => true, changes = () => 0 } = options;
     this.#directory = directory;
-    this.#claimed = claimed;
+    this.#carriedOut = carriedOut;
+    this.#isOther = isOther;
+    this.#changes = changes;
   }
 
   /** Returns who has registered the same thing and is alive, as a sentence. */
   whoHas(recipe: Recipe, owner: Owner): string | undefined {
     this.#read();
-    const name = namesOf(recipe, owner).find((each) => this.#who.has(each));
-    return name === undefined ? undefined : `${this.#who.get(name)}, which is alive, has registered the same`;
+    const names = namesOf(recipe, owner);
+    for (const { owned } of this.#owned.values()) {
+      if (names.some((name) => owned.names.has(name))) return `${owned.who}, which is alive, has registered the same`;
+    }
+    return undefined;
   }
 
-  /** Returns who has registered something in a directory and is alive, as a sentence. */
   whoIsIn(directory: string): string | undefined {
     this.#read();
-    this.#places ??= this.#written.map(({ path, who }) => ({ path: realPathOf(path), who }));
+    this.#places ??= [...this.#owned.values()].flatMap(({ owned: { paths, who } }) =>
+      paths.map((path) => ({ path: realPathOf(path), who })),
+    );
     const found = this.#places.find(({ path }) => path === directory || path.startsWith(`${directory}/`));
     return found === undefined ? undefined : `${found.who}, which is alive, has ${found.path} in it`;
   }
 
-  #read(): void {
-    if (now() - this.#readAt < FRESH) return;
-    this.#readAt = now();
-    this.#who = new Map();
-    this.#written = [];
-    this.#places = undefined;
-    const concern = new Set(
-      this.#claimed.flatMap(({ header, pending }) => pending.flatMap(({ recipe }) => namesOf(recipe, header.owner))),
+  directoriesElsewhere(): ReadonlyMap<string, string> {
+    this.#read();
+    const directories = [...this.#owned.values()].flatMap(({ owned }) =>
+      owned.directories.map((directory) => [directory, `${owned.who}, which is alive, has something in it`] as const),
     );
-    for (const file of builtin("fs").readdirSync(this.#directory.path)) {
-      const name = parseName(file);
-      if (name?.kind !== "journal" || lifeOfHolder(this.#directory, name) === "dead") continue;
-      const read = readJournal(this.#directory, name);
-      if (typeof read !== "string" && "header" in read) this.#note(read, concern);
-    }
+    return new Map(directories);
   }
 
-  #note({ header: { owner }, pending }: ReadJournal, concern: ReadonlySet<string>): void {
-    const who = `process ${owner.pid}`;
-    const isHere = hasSameView(owner);
-    if (isHere) this.#written.push({ path: this.#directory.path, who });
-    for (const { recipe } of pending) {
-      for (const name of namesOf(recipe, owner)) if (concern.has(name)) this.#who.set(name, who);
-      if (isHere && "path" in recipe) this.#written.push({ path: recipe.path, who });
+  #read(): void {
+    const startedAt = now();
+    const changes = this.#changes();
+    if (changes !== this.#changesThen) {
+      this.#owned.clear();
+      this.#concern = new Set(
+        this.#carriedOut().flatMap(({ header, pending }) =>
+          pending.flatMap(({ recipe }) => namesOf(recipe, header.owner)),
+        ),
+      );
+    } else if (startedAt < this.#freshUntil) {
+      return;
     }
+    this.#changesThen = changes;
+    this.#places = undefined;
+    const before = this.#owned;
+    this.#owned = new Map();
+    for (const file of fs.readdirSync(this.#directory.path)) {
+      const name = parseName(file);
+      if (name?.kind !== "journal" || !this.#isOther(name)) continue;
+      const stats = fs.lstatSync(this.#directory.file(file), { throwIfNoEntry: false });
+      if (stats === undefined || lifeOfHolder(this.#directory, name) === "dead") continue;
+      const look = `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+      const known = before.get(file);
+      const owned = known?.look === look ? known.owned : this.#ownedBy(name);
+      if (owned !== undefined) this.#owned.set(file, { look, owned });
+    }
+    const endedAt = now();
+    this.#freshUntil = endedAt + Math.max(FRESH, (endedAt - startedAt) * FRESH_TIMES);
   }
+
+  #ownedBy(name: JournalName): Owned | undefined {
+    const read = readJournal(this.#directory, name);
+    if (typeof read === "string" || !("header" in read)) return undefined;
+    const { owner } = read.header;
+    const recipes = read.pending.map(({ recipe }) => recipe);
+    const names = recipes.flatMap((recipe) => namesOf(recipe, owner)).filter((each) => this.#concern.has(each));
+    const located = recipes.filter((recipe) => "path" in recipe);
+    const isHere = hasSameView(owner);
+    return {
+      who: `process ${owner.pid}`,
+      names: new Set(names),
+      // The journal is here, whatever its owner calls it.
+      paths: [this.#directory.path, ...(isHere ? located.map(({ path }) => path) : [])],
+      directories: isHere ? [] : located.flatMap((recipe) => ("in" in recipe ? [inodeOf(recipe.in)] : [])),
+    };
+  }
+}
+
+function inodeOf([dev, ino]: FileIdentity): string {
+  return `${dev}:${ino}`;
 }
 
 /** Returns the path of an entry with all links of its directory followed. */
 function realPathOf(path: string): string {
   const { basename, dirname, join } = builtin("path");
   try {
-    return join(builtin("fs").realpathSync.native(dirname(path)), basename(path));
+    return join(fs.realpathSync.native(dirname(path)), basename(path));
   } catch {
     return path;
   }

@@ -43,7 +43,7 @@ async function replayOne(path: string, isGuard: boolean, over: ReadonlySet<numbe
   if (typeof claimed === "object" && "header" in claimed) {
     for (const id of over) claimed.write({ done: id });
     const left = { ...claimed, pending: claimed.pending.filter(({ id }) => !over.has(id)) };
-    const living = new LivingOwners(directory, [left]);
+    const living = new LivingOwners(directory, () => [left]);
     await replay(directory, left, living, isGuard ? "guard" : "next start");
   }
   return 0;

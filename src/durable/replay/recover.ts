@@ -30,11 +30,13 @@ export interface RecoveryOptions {
   all?: boolean;
   /** Which journals; all by default. */
   only?: (name: JournalName) => boolean;
+  /** Returns another number when this process itself has registered something meanwhile. */
+  changes?: () => number;
 }
 
 /** Claims and carries out every journal whose owner is dead, and leaves those whose owner may be alive. */
 export async function recoverIn(directory: JournalDirectory, options: RecoveryOptions = {}): Promise<Replayed[]> {
-  const { dryRun = false, all = true, only = () => true } = options;
+  const { dryRun = false, all = true, only = () => true, changes = () => 0 } = options;
   const names = namesIn(directory);
   const left = names.filter((name) => isJournal(name, all) && only(name));
   const replayed: Replayed[] = [];
@@ -42,7 +44,7 @@ export async function recoverIn(directory: JournalDirectory, options: RecoveryOp
     await new Promise((resolve) => setImmediate(resolve));
     const batch = left.splice(0, BATCH).filter((name) => lifeOfHolder(directory, name) === "dead");
     if (dryRun) replayed.push(...batch.flatMap((name) => wouldReplay(directory, name)));
-    else replayed.push(...(await carryOutBatch(directory, batch)));
+    else replayed.push(...(await carryOutBatch(directory, batch, changes)));
   }
   if (!dryRun) sweep(directory);
   return replayed;
@@ -74,7 +76,11 @@ function isJournal({ kind, triedIn }: JournalName, all: boolean): boolean {
   return kind === "journal" || kind === "claim" || (kind === "left" && (all || triedIn !== thisProcess().view));
 }
 
-async function carryOutBatch(directory: JournalDirectory, batch: readonly JournalName[]): Promise<Replayed[]> {
+async function carryOutBatch(
+  directory: JournalDirectory,
+  batch: readonly JournalName[],
+  changes: () => number,
+): Promise<Replayed[]> {
   const replayed: Replayed[] = [];
   const claims: Claim[] = [];
   for (const name of batch) {
@@ -89,7 +95,7 @@ async function carryOutBatch(directory: JournalDirectory, batch: readonly Journa
       claims.push(result);
     }
   }
-  const living = new LivingOwners(directory, claims);
+  const living = new LivingOwners(directory, () => claims, { changes });
   for (const claimed of claims) {
     try {
       replayed.push(...(await replay(directory, claimed, living, "next start")));

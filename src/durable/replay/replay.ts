@@ -134,8 +134,8 @@ function contextFor(directory: JournalDirectory, claimed: Claim, living: LivingO
     sameDevices: sameBoot && sameView,
     samePids: sameBoot && owner.pidns === me.pidns,
     bornUntil: bornUntil(claimed, sameBoot),
-    whoIsIn: (path) => living.whoIsIn(path),
-    sameEnvironment: by === "guard",
+    living,
+    isGuard: by === "guard",
     helper: helperLike(runtime, helperIn(directory)),
   };
 }
@@ -174,6 +174,6 @@ export function entryOf(
 /** Returns a recipe without the variables of its command, which may hold passwords. */
 export function withoutEnvironment(recipe: LoggedRecipe): LoggedRecipe {
   if (!("env" in recipe)) return recipe;
-  const { env: _, given: __, ...logged } = recipe as LoggedRecipe & { env: unknown; given?: unknown };
+  const { env: _, given: __, others: ___, ...logged } = recipe as LoggedRecipe & Record<string, unknown>;
   return logged;
 }

@@ -2,7 +2,7 @@
 // and by the guard when it was killed.
 
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace } from "../../support/place.ts";
@@ -85,8 +85,35 @@ describe("call", () => {
       await place.quiet();
       assert.deepEqual(
         place.log().map(({ outcome }) => outcome),
-        ["failed", "done"],
+        ["left alone", "done"],
       );
       assert.deepEqual(everythingIn(place.work), []);
+    }));
+
+  test("what options have Node load before it must be what it was, too", () =>
+    inPlace(async (place) => {
+      const at = (name: string) => join(place.work, name);
+      const theirs = 'import fs from "node:fs"; fs.writeFileSync(process.env.OUT, "theirs");';
+      mkdirSync(at("open"));
+      chmodSync(at("open"), 0o777);
+      for (const [options, nodeOptions] of [
+        ["", `--import ${at("open/loader.mjs")}`],
+        [`--import=${at("open/loader.mjs")}`, ""],
+        ["", `--require "${at("open/with space.cjs")}"`],
+      ] as const) {
+        for (const name of ["loader.mjs", "with space.cjs"]) writeFileSync(at(`open/${name}`), "");
+        const body = `fs.writeFileSync(at("module.mjs"), "export function f() {}"); call(at("module.mjs"), "f");`;
+        await place.run(program(body, SIGKILL), {
+          nodeOptions: options === "" ? [] : [options],
+          env: { ATEXIT_GUARD: "off", NODE_OPTIONS: nodeOptions },
+        });
+        for (const name of ["loader.mjs", "with space.cjs"]) {
+          rmSync(at(`open/${name}`));
+          writeFileSync(at(`open/${name}`), name.endsWith("mjs") ? theirs : "process.exit()");
+        }
+        await place.recover({ env: { OUT: at("seen") } });
+        assert.deepEqual(linesOf(at("seen")), []);
+        assert.match(reasonsIn(place).split("\n").at(-1) ?? "", /is not what was registered, and anybody can replace/);
+      }
     }));
 });

@@ -2,7 +2,7 @@
 // and by the guard when it was killed.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace } from "../../support/place.ts";
@@ -56,4 +56,38 @@ describe("exec", () => {
         else await place.recover(); // the failed ones are tried again, and nothing else
       }));
   }
+
+  test("the guard gives it no variable that was another one at registration", () =>
+    inPlace(async (place) => {
+      const show = 'exec("/bin/sh", ["-c", \'echo "$OTHER" >"$OUT"\'], { env: { OUT: at("seen") } });';
+      for (const [change, seen] of [
+        ["", "before"],
+        ['process.env.OTHER = "after";', ""],
+      ] as const) {
+        await place.run(program(`remove(at("x")); ${change} ${show}`, SIGKILL), { env: { OTHER: "before" } });
+        await place.quiet();
+        assert.deepEqual(linesOf(join(place.work, "seen")), [seen]);
+      }
+    }));
+
+  const notRoot = process.getuid?.() !== 0 && "needs root";
+
+  test("a directory on its way that somebody else has put there is not gone through", { skip: notRoot }, () =>
+    inPlace(async (place) => {
+      const body = `process.umask(0); fs.mkdirSync(at("open/d"), { recursive: true }); fs.chmodSync(at("open/d"), 0o755);
+        fs.writeFileSync(at("open/d/script"), '#!/bin/sh\\n. "$(dirname "$0")/part"', { mode: 0o755 });
+        fs.writeFileSync(at("open/d/part"), 'echo meant >"$OUT"');
+        exec(at("open/d/script"), [], { env: { OUT: at("seen") } });`;
+      const at = (name: string) => join(place.work, name);
+      await place.run(program(body, SIGKILL), { env: { ATEXIT_GUARD: "off" } });
+      renameSync(at("open/d"), at("open/was"));
+      mkdirSync(at("open/evil"));
+      symlinkSync("../was/script", at("open/evil/script"));
+      writeFileSync(at("open/evil/part"), 'echo theirs >"$OUT"');
+      symlinkSync("evil", at("open/d"));
+      await place.recover();
+      assert.deepEqual(linesOf(at("seen")), []);
+      assert.match(reasonsIn(place), /script is not what was registered, and anybody can replace/);
+    }),
+  );
 });

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { noteMissing } from "../../support/missing.ts";
 import { urlOf } from "../../support/package-under-test.ts";
 import { inPlace, type Place } from "../../support/place.ts";
 import { printed } from "../../support/run.ts";
@@ -101,6 +102,19 @@ describe("the directory of a path", () => {
       assert.match(reasonsIn(place), /another directory by now/);
     }));
 
+  test("is where the system finds it: after a link, .. is the parent of what that leads to", () =>
+    inPlace(async (place) => {
+      mkdirSync(join(place.work, "far/away"), { recursive: true });
+      for (const name of ["x", "far/x"]) writeFileSync(join(place.work, name), "");
+      symlinkSync("far/away", join(place.work, "link"));
+      for (const end of ["", SIGKILL]) {
+        writeFileSync(join(place.work, "far/x"), "");
+        await place.run(program('remove(at("link/../x"));', end));
+        await place.quiet();
+        assert.deepEqual(everythingIn(place.work), ["far", "far/away", "link", "x"]);
+      }
+    }));
+
   test("a URL with a slash at its end means a link itself, and not what it leads to", () =>
     inPlace(async (place) => {
       mkdirSync(join(place.work, "precious"));
@@ -143,6 +157,40 @@ describe("a file system", () => {
       assert.equal(status, 0);
       assert.ok(existsSync(join(place.work, "precious/file")));
     }),
+  );
+
+  test("without a table of mounts: what is empty goes, and what is not stays, with a word", { skip: notRoot }, () =>
+    inPlace(async (place) => {
+      const body = `for (const name of ["empty", "full"]) { fs.mkdirSync(at(name)); remove(at(name)); }
+        fs.writeFileSync(at("full/file"), "");`;
+      const exits = program(body, "");
+      const { stderr } = apart(place, "mount -t tmpfs none /proc; run exits", { exits });
+      assert.deepEqual(everythingIn(place.work), ["full", "full/file"]);
+      assert.match(stderr, /what is mounted in it cannot be known/);
+    }),
+  );
+
+  test(
+    "without times of birth: what has another file's number, or has changed since its program died, stays",
+    { skip: notRoot },
+    () =>
+      inPlace(async (place) => {
+        const body = `const names = ["old", "young", "reused"].map((name) => at("fs/" + name));
+        for (const name of names) fs.writeFileSync(name, "");
+        await new Promise((resolve) => setTimeout(resolve, 1_100)); // such file systems count seconds
+        for (const name of names) remove(name);
+        fs.unlinkSync(at("fs/reused")); fs.writeFileSync(at("fs/reused"), "theirs");`;
+        const script = `mkdir fs; truncate -s 4M image
+        mkfs.ext4 -q -I 128 image >/dev/null 2>&1 && mount -o loop image fs || exit 77
+        run killed; sleep 1; rm fs/young; echo theirs >fs/young; run recovers; ls fs`;
+        const { status, stdout, stderr } = apart(place, script, { killed: program(body, SIGKILL), recovers });
+        if (status === 77) {
+          noteMissing("file systems without times of birth", stderr);
+          return;
+        }
+        assert.equal(stdout, "lost+found\nreused\nyoung\n", stderr + reasonsIn(place));
+        assert.match(reasonsIn(place), /keeps no times of birth/);
+      }),
   );
 
   test("overlayfs: what was copied up when it was written to is still the same", { skip: notRoot }, () =>

@@ -7,8 +7,11 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, type Place } from "../../support/place.ts";
 import { atexit } from "../../support/place.ts";
-import { linesOf, printed, until } from "../../support/run.ts";
+import { urlOf } from "../../support/package-under-test.ts";
+import { linesOf, printed, run, until } from "../../support/run.ts";
+import { program, SIGKILL } from "../recipes/program.ts";
 
+const notRoot = process.getuid?.() !== 0 && "needs root";
 const NO_GUARD = { ATEXIT_GUARD: "off" };
 
 /** A server: it registers its socket's removal, then makes it, as the guide has it. */
@@ -132,6 +135,25 @@ describe("what a live process has registered as well", () => {
       assert.deepEqual(readdirSync(place.work), [], "and it is carried out when that one has died");
     }));
 
+  test("a path is left to it by a process that ends, too: a second instance takes no socket away", () =>
+    inPlace(async (place) => {
+      await place.run(`${SERVER} setInterval(() => {}, 1_000);`, {
+        async act(child) {
+          await printed(child, "listening\n");
+          for (const second of [SERVER, SERVER.replace('"error", reject', '"error", () => process.exit(0)')]) {
+            const { stderr } = await place.run(second);
+            assert.match(
+              stderr,
+              new RegExp(`"remove .*app\\.sock" is left alone: process ${child.pid}, which is alive, has registered`),
+            );
+            assert.ok(existsSync(join(place.work, "app.sock")), "it is there");
+          }
+          child.kill("SIGTERM");
+        },
+      });
+      assert.deepEqual(readdirSync(place.work), [], "the first one takes it away");
+    }));
+
   test("a command is left to it", () =>
     inPlace(async (place) => {
       const register =
@@ -175,5 +197,56 @@ describe("what a live process has registered as well", () => {
           child.kill("SIGKILL");
         },
       });
+    }));
+
+  const OUTER = `fs.mkdirSync(at("outer"), { recursive: true }); remove(at("outer"));`;
+  const INNER = `import { tempDir } from ${JSON.stringify(urlOf("atexit/resources"))};
+    const { path } = tempDir({ dir: process.env.WORK + "/outer" });`;
+
+  test("a directory that it has something in stays, also where it sees other mounts", { skip: notRoot }, () =>
+    inPlace(async (place) => {
+      mkdirSync(join(place.work, "outer"));
+      const file = join(place.work, "..", "inner.mjs");
+      writeFileSync(file, `${INNER} process.stdout.write("up\\n"); setInterval(() => {}, 1_000);`);
+      const script = `mount -t tmpfs none /mnt && exec "${process.execPath}" "${file}"`;
+      await run("unshare", ["--mount", "--propagation", "private", "sh", "-c", script], {
+        env: place.environment,
+        async act(child) {
+          await printed(child, "up\n");
+          await place.run(program(OUTER, SIGKILL));
+          await until(() => place.log().length > 0);
+          assert.equal(readdirSync(join(place.work, "outer")).length, 1);
+          assert.match(place.log()[0]?.why ?? "", /which is alive, has something in it/);
+          child.kill("SIGTERM");
+        },
+      });
+    }),
+  );
+
+  // The command is carried out first, and gives the other one time to come.
+  const SLOW = `${OUTER} exec("/bin/sh", ["-c", 'echo >"$OUT"; sleep 0.5'], { env: { OUT: at("begun") } });`;
+  const REGISTERED = `${INNER} fs.writeFileSync(process.env.WORK + "/path", path);`;
+
+  test("nothing is registered in a directory that is just being removed", () =>
+    inPlace(async (place) => {
+      await place.run(program(SLOW, SIGKILL));
+      await until(() => existsSync(join(place.work, "begun")));
+      const { stderr } = await place.run(`import fs from "node:fs"; ${REGISTERED}`);
+      assert.match(stderr, /ENOENT/);
+      assert.deepEqual(readdirSync(place.work), ["begun"]);
+    }));
+
+  test("what this very process registers while it recovers stays", () =>
+    inPlace(async (place) => {
+      await place.run(program(SLOW, SIGKILL), { env: NO_GUARD });
+      const source = `import fs from "node:fs"; import { recover } from ${JSON.stringify(urlOf("atexit/durable"))};
+        const recovered = recover();
+        while (!fs.existsSync(process.env.WORK + "/begun")) await new Promise(setImmediate);
+        const { tempDir } = await import(${JSON.stringify(urlOf("atexit/resources"))});
+        const { path } = tempDir({ dir: process.env.WORK + "/outer" });
+        const [, { outcome, why }] = await recovered;
+        console.log(fs.existsSync(path), outcome, why);`;
+      const { stdout, stderr } = await place.run(source);
+      assert.match(stdout, /^true left alone .*process \d+, which is alive, has .* in it/, stderr);
     }));
 });

@@ -1,0 +1,36 @@
+// Files that are held open as long as their removal is pending, where the file
+// system keeps no times of birth: the number of a file that is gone is given to the
+// next one, which would be taken for it.
+
+import { builtin } from "../platform/node-builtins.ts";
+import { O_PATH } from "../platform/open-directory.ts";
+import type { Recipe } from "./recipes/recipe.ts";
+
+/** How many are held at most: descriptors are the program's own. */
+const MOST = 100;
+
+const fs = builtin("fs");
+const { O_NOFOLLOW = 0 } = fs.constants;
+
+export class HeldInodes {
+  readonly #descriptors = new Map<object, number>();
+
+  /** Holds the file of a recipe, until that is over. A descriptor that only names it keeps no device or pipe busy. */
+  hold(key: object, recipe: Recipe): void {
+    if (process.platform !== "linux" || recipe.do !== "remove" || recipe.made === true) return;
+    const { path, is } = recipe;
+    if (typeof is === "number" || is[2] > 0 || this.#descriptors.size >= MOST) return;
+    try {
+      this.#descriptors.set(key, fs.openSync(path, O_PATH | O_NOFOLLOW));
+    } catch {
+      // It is gone, or there are no descriptors: then its number alone tells.
+    }
+  }
+
+  release(key: object): void {
+    const fd = this.#descriptors.get(key);
+    if (fd === undefined) return;
+    this.#descriptors.delete(key);
+    fs.closeSync(fd);
+  }
+}

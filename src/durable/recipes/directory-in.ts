@@ -1,0 +1,35 @@
+// Looks for certain directories in a tree, whatever their paths are there.
+
+import { builtin } from "../../platform/node-builtins.ts";
+
+const fs = builtin("fs");
+const SLASH = Buffer.from("/");
+
+/**
+ * Returns what is said of the first of these directories that is found: the tree's
+ * own, or one in it. Where a part of it cannot be looked at, that is returned.
+ *
+ * @param said by `device:inode`
+ */
+export function directoryIn(path: string, said: ReadonlyMap<string, string>): string | undefined {
+  if (said.size === 0) return undefined;
+  try {
+    return search(Buffer.from(path), said);
+  } catch (error) {
+    return `whether others who are alive have something in it cannot be known: ${(error as Error).message}`;
+  }
+}
+
+function search(root: Buffer, said: ReadonlyMap<string, string>): string | undefined {
+  const left = [root];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    const directory = path;
+    const { dev, ino } = fs.lstatSync(directory);
+    const found = said.get(`${dev}:${ino}`);
+    if (found !== undefined) return found;
+    const entries = fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" });
+    const below = entries.filter((entry) => entry.isDirectory());
+    left.push(...below.map(({ name }) => Buffer.concat([directory, SLASH, name])));
+  }
+  return undefined;
+}
