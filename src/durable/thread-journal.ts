@@ -18,7 +18,7 @@ import { programName } from "../platform/program-name.ts";
 import { systemUptime, thisOwner, thisProcess } from "../platform/process-identity.ts";
 import type { Living, ReplayContext, Success } from "./recipes/recipe-kind.ts";
 import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
-import { HeldInodes } from "./held-inodes.ts";
+import { HeldInodes } from "./recipes/held-inodes.ts";
 import { type Helper, helperIn, isHelper } from "./helper/helper.ts";
 import { EarlierOwners } from "./replay/earlier-owners.ts";
 import { LivingOwners } from "./replay/living-owners.ts";

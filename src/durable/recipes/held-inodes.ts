@@ -2,9 +2,9 @@
 // system keeps no times of birth: the number of a file that is gone is given to the
 // next one, which would be taken for it.
 
-import { builtin } from "../platform/node-builtins.ts";
-import { O_PATH } from "../platform/open-directory.ts";
-import type { Recipe } from "./recipes/recipe.ts";
+import { builtin } from "../../platform/node-builtins.ts";
+import { O_PATH } from "../../platform/open-directory.ts";
+import type { Recipe } from "./recipe.ts";
 
 /** How many are held at most: descriptors are the program's own. */
 const MOST = 100;
