@@ -16,9 +16,10 @@ const fs = builtin("fs");
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = fs.constants;
 
 export class Journal {
-  /** A descriptor of the file, to be read alone, which a guard inherits for the kernel's lock. */
-  fd: number;
+  #readable: number;
   readonly path: string;
+  /** What the descriptors must lead to: a program may close all that it knows nothing of, and open its own. */
+  #file: string | undefined;
   readonly #header: string;
   readonly #sync: boolean;
   readonly #uid: number;
@@ -48,7 +49,8 @@ export class Journal {
     this.#uid = header.owner.uid;
     try {
       const fd = fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
-      this.fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
+      this.#file = inodeOf(fd);
+      this.#readable = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
       this.#keep(fd);
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", path, (error as Error).message);
@@ -74,7 +76,7 @@ export class Journal {
   clock(): number {
     try {
       this.#append("\n");
-      return fs.fstatSync(this.fd).mtimeMs;
+      return this.#stats().mtimeMs;
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
     }
@@ -125,13 +127,25 @@ export class Journal {
    * @returns when it was written last, by the clock of its file system in milliseconds
    */
   verify(): number {
-    const { mtimeMs, nlink, size } = fs.fstatSync(this.fd);
-    if ((nlink > 0 && size >= this.#size) || !this.isOwn) return mtimeMs;
     try {
+      const { mtimeMs, nlink, size } = this.#stats();
+      if ((nlink > 0 && size >= this.#size) || !this.isOwn) return mtimeMs;
       return this.#restore(nlink === 0);
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
     }
+  }
+
+  /** A descriptor of the file, to be read alone, which a guard inherits for the kernel's lock. */
+  get fd(): number {
+    this.#stats();
+    return this.#readable;
+  }
+
+  /** A descriptor that has become another file's, or nobody's, is not this package's to close. */
+  #stats(): import("node:fs").Stats {
+    if (inodeOf(this.#readable) !== this.#file) this.#readable = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
+    return fs.fstatSync(this.#readable);
   }
 
   #restore(isGone: boolean): number {
@@ -145,16 +159,17 @@ export class Journal {
     this.#locked = false;
     const text = [...this.#pending.values()].join("");
     if (text !== "") this.#live = this.#append(text);
-    return fs.fstatSync(this.fd).mtimeMs;
+    return this.#stats().mtimeMs;
   }
 
   #makeAnew(): void {
     // The old descriptors are closed only when there are new ones: their numbers would soon be others' files.
-    const before = [this.fd, this.#writable];
+    const before = this.#descriptors();
     const fd = fs.openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
-    this.fd = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
+    this.#file = inodeOf(fd);
+    this.#readable = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
     this.#keep(fd);
-    for (const old of before) if (old !== undefined) fs.closeSync(old);
+    for (const old of before) fs.closeSync(old);
   }
 
   #keep(fd: number): void {
@@ -211,11 +226,17 @@ export class Journal {
 
   /** Leaves the journal to its guard, or to the next start. */
   leave(): void {
-    fs.closeSync(this.fd);
-    if (this.#writable !== undefined) fs.closeSync(this.#writable);
+    for (const fd of this.#descriptors()) fs.closeSync(fd);
+  }
+
+  /** Returns those descriptors that are still the journal's. */
+  #descriptors(): number[] {
+    const all = [this.#readable, ...(this.#writable === undefined ? [] : [this.#writable])];
+    return all.filter((fd) => inodeOf(fd) === this.#file);
   }
 
   #write<R>(write: (fd: number) => R): R {
+    if (this.#writable !== undefined && inodeOf(this.#writable) !== this.#file) this.#writable = undefined;
     const fd = this.#writable ?? fs.openSync(this.path, O_WRONLY | O_APPEND | O_NOFOLLOW);
     try {
       return write(fd);
@@ -269,7 +290,7 @@ export class Journal {
 
   /** Empties the file, but does not forget the guard's line. */
   #truncate(): void {
-    this.#locked ||= fs.fstatSync(this.fd).size > this.#size && this.#holdsLockedLine();
+    this.#locked ||= this.#stats().size > this.#size && this.#holdsLockedLine();
     this.#write((fd) => fs.ftruncateSync(fd, 0));
     this.#size = 0;
     this.#live = 0;
@@ -333,6 +354,16 @@ export class Journal {
 /** Reports whether this process has too few descriptors or too little memory: its guard finds that nothing is left to do. */
 function isLacking(error: unknown): boolean {
   return ["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Returns what a descriptor leads to; nothing where it is closed. */
+function inodeOf(fd: number): string | undefined {
+  try {
+    const { dev, ino } = fs.fstatSync(fd);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Ends a line that was written only in part, and makes it unreadable. */
