@@ -35,7 +35,7 @@ export const recipe = {
   what: "one of many recipes, beside others that are pending",
   peer: "lstat and write of the same line",
   unit: "ns",
-  atMost: 2,
+  atMost: 2.5,
   rounds: 21,
   ours: ({ node, program }) => withoutGuard(() => printed(node, [program("recipe.mjs")])),
   theirs: ({ node, program }) => withoutGuard(() => printed(node, [program("recipe.mjs"), "bare"])),

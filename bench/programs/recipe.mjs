@@ -11,10 +11,11 @@ import {
   readFileSync,
   writeSync,
 } from "node:fs";
+import { dirname, join } from "node:path";
 import { remove } from "atexit/durable";
 
 const TIMES = 50_000;
-const path = `${process.env.ATEXIT_DIR}/../file-with-a-usual-name`;
+const path = join(dirname(process.env.ATEXIT_DIR), "file-with-a-usual-name");
 appendFileSync(path, "");
 remove(path); // the journal is there
 const [journal] = readdirSync(process.env.ATEXIT_DIR);

@@ -122,25 +122,32 @@ export class ThreadJournal {
 
   /** Writes a recipe down, when what dead owners have left about the same thing is over. */
   #writeDown(describe: Describe, mayGoWithout: boolean): Pending {
-    const clock = () => this.#openJournal(mayGoWithout)?.journal.clock() ?? 0;
+    const isFirst = this.#open === undefined;
+    const open = this.#openJournal(mayGoWithout);
+    if (open === undefined)
+      return new Pending(
+        this,
+        undefined,
+        describe(() => 0),
+      );
+    const { earlier, journal } = open;
     for (let rounds = 1; ; rounds += 1) {
-      const changes = this.#open?.earlier.changes;
-      const recipe = describe(clock);
-      const open = this.#openJournal(mayGoWithout);
-      if (open === undefined) return new Pending(this, undefined, recipe);
-      const { journal } = open;
       try {
-        if (rounds < MOST_ROUNDS && this.#isToWait(open, recipe, changes)) continue;
+        const { changes } = earlier;
+        const recipe = describe(() => journal.clock());
+        if (rounds < MOST_ROUNDS && earlier.hasLeft && this.#isToWait(open, recipe, changes)) continue;
         const pending = new Pending(this, open, recipe, journal.add(recipe));
         this.#changes += 1;
-        this.#held.hold(pending, recipe);
         // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
         if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
+          this.#held.hold(pending, recipe);
           if (!isIdentified(recipe)) this.#lookFor(pending);
           return pending;
         }
       } catch (error) {
-        this.#lingerIfIdle();
+        if (isFirst)
+          this.#close(); // as if nothing had been called
+        else this.#lingerIfIdle();
         throw error;
       }
     }
@@ -153,13 +160,8 @@ export class ThreadJournal {
    * @param changes how often what was left had changed when it was described
    * @param withdraw called before the wait
    */
-  #isToWait(
-    { journal, earlier }: OpenJournal,
-    recipe: Recipe,
-    changes: number | undefined,
-    withdraw = () => {},
-  ): boolean {
-    const isConcerned = earlier.concern(recipe, journal.verify());
+  #isToWait({ journal, earlier }: OpenJournal, recipe: Recipe, changes: number, withdraw = () => {}): boolean {
+    const isConcerned = earlier.concern(recipe, journal.writtenAt);
     if (!isConcerned && earlier.changes === changes) return false;
     withdraw();
     if (isConcerned) earlier.waitFor(recipe);

@@ -7,30 +7,23 @@ import { credentials } from "../../platform/process-identity.ts";
 import { durableError } from "../../errors/durable.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { COMPLETE, type Header, LOCKED, LONGEST_JOURNAL, LONGEST_LINE } from "./format.ts";
+import { JournalFile } from "./journal-file.ts";
 import { jsonOf, type Recipe } from "../recipes/recipe.ts";
 
 /** How much room finished recipes may take before the file is written anew, in bytes. */
 const WORTH_SHORTENING = 64 * 1024;
 
 const fs = builtin("fs");
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = fs.constants;
 
 export class Journal {
-  #readable: number;
-  readonly path: string;
-  /** What the descriptors must lead to: a program may close all that it knows nothing of, and open its own. */
-  #file: string | undefined;
+  readonly #file: JournalFile;
   readonly #header: string;
   readonly #sync: boolean;
   readonly #uid: number;
-  /**
-   * The descriptor to write with. Root has none: whoever takes over a process that
-   * has dropped its privileges could write root's orders with it.
-   */
-  #writable: number | undefined;
   /** The lines as they were written: the smallest form of a recipe. */
   readonly #pending = new Map<number, string>();
   #lastId = 0;
+  #writtenAt = 0;
   /** The size of the file, without the guard's line. */
   #size = 0;
   /** How much of the file is needed, in bytes. */
@@ -43,19 +36,29 @@ export class Journal {
   #hasCopy = false;
 
   constructor(path: string, header: Header, sync: boolean) {
-    this.path = path;
     this.#sync = sync;
     this.#header = `${JSON.stringify(header)}\n`;
     this.#uid = header.owner.uid;
     try {
-      const fd = fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
-      this.#file = inodeOf(fd);
-      this.#readable = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
-      this.#keep(fd);
+      this.#file = new JournalFile(path, this.#uid !== 0);
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", path, (error as Error).message);
     }
     if (sync) syncDirectory(builtin("path").dirname(path));
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** A descriptor of the file, which a guard inherits for the kernel's lock. */
+  get fd(): number {
+    return this.#file.fd;
+  }
+
+  /** When the file was written before the last recipe, by the clock of its file system in milliseconds. */
+  get writtenAt(): number {
+    return this.#writtenAt;
   }
 
   get pending(): number {
@@ -76,14 +79,15 @@ export class Journal {
   clock(): number {
     try {
       this.#append("\n");
-      return this.#stats().mtimeMs;
+      return this.#file.stats().mtimeMs;
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
     }
   }
 
   /**
-   * Writes a recipe down.
+   * Writes a recipe down. Where somebody has shortened or removed the file it is
+   * written anew: no recipe is lost without a word.
    *
    * @throws an error with the code `ERR_ATEXIT_JOURNAL`; then it is not in the journal
    */
@@ -98,7 +102,8 @@ export class Journal {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, "it has reached its greatest length");
     }
     try {
-      this.#live += this.#append(line);
+      this.#verify();
+      this.#live += this.#append(line, true);
     } catch (error) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
     }
@@ -120,38 +125,13 @@ export class Journal {
     }
   }
 
-  /**
-   * Looks whether the file is as this process has left it, and writes it anew where
-   * somebody has shortened or removed it: no recipe is lost without a word.
-   *
-   * @returns when it was written last, by the clock of its file system in milliseconds
-   */
-  verify(): number {
-    try {
-      const { mtimeMs, nlink, size } = this.#stats();
-      if ((nlink > 0 && size >= this.#size) || !this.isOwn) return mtimeMs;
-      return this.#restore(nlink === 0);
-    } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
-    }
-  }
-
-  /** A descriptor of the file, to be read alone, which a guard inherits for the kernel's lock. */
-  get fd(): number {
-    this.#stats();
-    return this.#readable;
-  }
-
-  /** A descriptor that has become another file's, or nobody's, is not this package's to close. */
-  #stats(): import("node:fs").Stats {
-    if (inodeOf(this.#readable) !== this.#file) this.#readable = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
-    return fs.fstatSync(this.#readable);
-  }
-
-  #restore(isGone: boolean): number {
-    report(`somebody has ${isGone ? "removed" : "shortened"} the journal ${this.path}: it is written anew.`);
-    if (isGone) this.#makeAnew();
-    else this.#write((fd) => fs.ftruncateSync(fd, 0));
+  #verify(): void {
+    const { mtimeMs, nlink, size } = this.#file.stats();
+    this.#writtenAt = mtimeMs;
+    if (nlink > 0 && size >= this.#size) return;
+    report(`somebody has ${nlink === 0 ? "removed" : "shortened"} the journal ${this.path}: it is written anew.`);
+    if (nlink === 0) this.#file.makeAnew();
+    else this.#file.write((fd) => fs.ftruncateSync(fd, 0));
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
@@ -159,22 +139,6 @@ export class Journal {
     this.#locked = false;
     const text = [...this.#pending.values()].join("");
     if (text !== "") this.#live = this.#append(text);
-    return this.#stats().mtimeMs;
-  }
-
-  #makeAnew(): void {
-    // The old descriptors are closed only when there are new ones: their numbers would soon be others' files.
-    const before = this.#descriptors();
-    const fd = fs.openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
-    this.#file = inodeOf(fd);
-    this.#readable = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
-    this.#keep(fd);
-    for (const old of before) fs.closeSync(old);
-  }
-
-  #keep(fd: number): void {
-    this.#writable = this.#uid === 0 ? undefined : fd;
-    if (this.#writable === undefined) fs.closeSync(fd);
   }
 
   /** Returns the recipes that are pending. */
@@ -226,27 +190,14 @@ export class Journal {
 
   /** Leaves the journal to its guard, or to the next start. */
   leave(): void {
-    for (const fd of this.#descriptors()) fs.closeSync(fd);
+    this.#file.close();
   }
 
-  /** Returns those descriptors that are still the journal's. */
-  #descriptors(): number[] {
-    const all = [this.#readable, ...(this.#writable === undefined ? [] : [this.#writable])];
-    return all.filter((fd) => inodeOf(fd) === this.#file);
-  }
-
-  #write<R>(write: (fd: number) => R): R {
-    if (this.#writable !== undefined && inodeOf(this.#writable) !== this.#file) this.#writable = undefined;
-    const fd = this.#writable ?? fs.openSync(this.path, O_WRONLY | O_APPEND | O_NOFOLLOW);
-    try {
-      return write(fd);
-    } finally {
-      if (fd !== this.#writable) fs.closeSync(fd);
-    }
-  }
-
-  /** @returns the length of the text, in bytes */
-  #append(text: string): number {
+  /**
+   * @param isLooked whether the file was looked at just before
+   * @returns the length of the text, in bytes
+   */
+  #append(text: string, isLooked = false): number {
     if (this.#owed.length > 0) {
       const lines = this.#owed.splice(0).map((id) => `{"done":${id}}\n`);
       this.#append(lines.join(""));
@@ -254,7 +205,7 @@ export class Journal {
     const whole = this.#size === 0 ? this.#beginning() + text : this.#torn ? TEAR + text : text;
     let written = 0;
     try {
-      this.#write((fd) => {
+      this.#file.write((fd) => {
         written = fs.writeSync(fd, whole);
         // The text is not ASCII; or the disk fills up, and takes a part first.
         if (written !== whole.length) {
@@ -262,7 +213,7 @@ export class Journal {
           while (written < bytes.length) written += fs.writeSync(fd, bytes, written);
         }
         if (this.#sync) fs.fdatasyncSync(fd);
-      });
+      }, isLooked);
     } catch (error) {
       this.#torn = this.#size > 0;
       if (!this.#torn && written > 0) this.#truncate();
@@ -290,8 +241,8 @@ export class Journal {
 
   /** Empties the file, but does not forget the guard's line. */
   #truncate(): void {
-    this.#locked ||= this.#stats().size > this.#size && this.#holdsLockedLine();
-    this.#write((fd) => fs.ftruncateSync(fd, 0));
+    this.#locked ||= this.#file.stats().size > this.#size && this.#holdsLockedLine();
+    this.#file.write((fd) => fs.ftruncateSync(fd, 0));
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
@@ -354,16 +305,6 @@ export class Journal {
 /** Reports whether this process has too few descriptors or too little memory: its guard finds that nothing is left to do. */
 function isLacking(error: unknown): boolean {
   return ["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "");
-}
-
-/** Returns what a descriptor leads to; nothing where it is closed. */
-function inodeOf(fd: number): string | undefined {
-  try {
-    const { dev, ino } = fs.fstatSync(fd);
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Ends a line that was written only in part, and makes it unreadable. */

@@ -81,6 +81,11 @@ export class EarlierOwners {
     return this.#changes;
   }
 
+  /** Whether anything was left, as far as this process has looked. */
+  get hasLeft(): boolean {
+    return this.#left.length > 0;
+  }
+
   /**
    * Reports whether anything that was left is about the same thing.
    *
