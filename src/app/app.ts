@@ -5,7 +5,7 @@
 
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo, Server } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { configure, count, exit, exiting, register } from "../index.ts";
 import {
   closing,
@@ -20,6 +20,7 @@ import {
 import { appError } from "../errors/app.ts";
 import { begin, end, type LostRun } from "./previous-run.ts";
 import { type Places, placesOf } from "./files.ts";
+import { nextHandedOver } from "./handed-over-sockets.ts";
 import { answer, type Health, type ProbeOptions, probeServer } from "./probes.ts";
 import { ServiceManager, watchdogOf } from "./systemd-notify.ts";
 
@@ -56,14 +57,16 @@ export interface StartOptions {
 
 /** Options of a server. */
 export interface ServeOptions {
-  /** The port. By default any free port. */
+  /** The port. By default the next socket that systemd has handed over (`LISTEN_FDS`), or else any free port. */
   port?: number;
   /** The address to listen on. By default all. */
   host?: string;
   /** How long the server goes on serving at a shutdown, in milliseconds. By default as the application. */
   drainDelay?: number;
-  /** How long answers may take after that, in milliseconds. */
+  /** How long answers may take after that, in milliseconds. By default as `server()` has it. */
   grace?: number;
+  /** Called for each connection that was upgraded (WebSocket), to say good-bye in its own language. */
+  upgraded?: (socket: Socket) => void;
 }
 
 /** An application that has started. */
@@ -235,12 +238,14 @@ class StartedApp implements App, Health {
     return resource;
   }
 
-  async serve(server: Server, { port = 0, host, ...options }: ServeOptions = {}): Promise<AddressInfo> {
+  async serve(server: Server, { port, host, ...options }: ServeOptions = {}): Promise<AddressInfo> {
     this.#refuseIfLeaving();
     const { drainDelay = process.env["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : IN_KUBERNETES_DRAIN } =
       this.#options;
     this.#keep(leavingServer(server, { drainDelay, ...options }));
-    server.listen(port, host);
+    const fd = port === undefined && host === undefined ? nextHandedOver() : undefined;
+    if (fd === undefined) server.listen(port ?? 0, host);
+    else server.listen({ fd });
     const listening = once(server, "listening");
     this.#listening.push(listening);
     await listening;

@@ -24,9 +24,15 @@ const paths: Readonly<Record<string, (health: Health) => boolean>> = {
   "/readyz": ({ isReady, isLeaving }) => isReady && !isLeaving,
 };
 
+/** Returns the path of a request's target, whatever a client has written there. Source: RFC 9112, 3.2. */
+function pathOf(target: string): string {
+  return target.replace(/^[a-z]+:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
+}
+
 /** Answers a probe. @returns whether it was one */
 export function answer(health: Health, { url = "", method }: IncomingMessage, response: ServerResponse): boolean {
-  const ask = paths[new URL(url, "http://probe").pathname];
+  const path = pathOf(url);
+  const ask = Object.hasOwn(paths, path) ? paths[path] : undefined;
   if (ask === undefined || (method !== "GET" && method !== "HEAD")) return false;
   const isGood = ask(health);
   response.writeHead(isGood ? 200 : 503, { "content-type": "text/plain", "cache-control": "no-store" });

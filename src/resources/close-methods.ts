@@ -6,7 +6,7 @@ import type { Server } from "node:net";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
-import { drainOf } from "./server-drain.ts";
+import { Leaving } from "./server-drain.ts";
 import { type Closing, closingHandle } from "./workers.ts";
 
 type Resource = Readonly<Record<string | symbol, unknown>>;
@@ -22,8 +22,12 @@ export interface WayToClose {
   readonly callback?: boolean;
   /** The event that tells its end, where the method does not. */
   readonly event?: string;
-  /** Begins to watch the resource, and returns a function to call before the method. */
-  prepare?(resource: Resource): () => unknown;
+  /** Returns the server that the method closes: meanwhile that one is drained. */
+  server?(resource: Resource): Server;
+  /** Reports whether the resource answers with an error what comes when the method was called. */
+  refuses?(resource: Resource): boolean;
+  /** Called after the method, while its end is waited for. */
+  meanwhile?(resource: Resource): void;
   /** Reports whether the resource is closed already, where that shows. */
   isClosed?(resource: Resource): boolean;
   /** Reports whether a resource is closed in this way. */
@@ -95,7 +99,15 @@ export const waysToClose: readonly WayToClose[] = [
     call: "close",
     matches: has("close", "destroy", "dispatch"),
   },
-  { of: "ws: WebSocketServer", call: "close", callback: true, matches: has("close", "handleUpgrade", "shouldHandle") },
+  {
+    of: "ws: WebSocketServer (says good-bye to its clients)",
+    call: "close",
+    callback: true,
+    meanwhile: ({ clients }) => {
+      for (const client of (clients ?? []) as Iterable<{ close(code: number): void }>) client.close(1001);
+    },
+    matches: has("close", "handleUpgrade", "shouldHandle"),
+  },
   {
     of: "ws: WebSocket (waits for the other side's good-bye)",
     call: "close",
@@ -107,8 +119,16 @@ export const waysToClose: readonly WayToClose[] = [
   {
     of: "Fastify (answers what it has accepted)",
     call: "close",
-    prepare: ({ server }) => drainOf(server as Server),
+    server: ({ server }) => server as Server,
+    refuses: ({ initialConfig }) =>
+      (initialConfig as { return503OnClosing?: boolean } | undefined)?.return503OnClosing !== false,
     matches: (r) => has("close", "listen", "inject", "ready")(r) && has("close", "address")(r["server"] as Resource),
+  },
+  {
+    of: "NestJS (answers what it has accepted)",
+    call: "close",
+    server: (r) => (r["getHttpServer"] as () => Server)(),
+    matches: has("close", "getHttpServer", "enableShutdownHooks"),
   },
   {
     of: "stream: Writable (waits until all is written)",
@@ -121,7 +141,7 @@ export const waysToClose: readonly WayToClose[] = [
     of: "net, http, https, http2: Server (answers what it has accepted)",
     call: "close",
     callback: true,
-    prepare: (server) => drainOf(server as unknown as Server),
+    server: (server) => server as unknown as Server,
     matches: has("close", "listen", "address", "getConnections"),
   },
   { of: "pino: flushed", call: "flush", callback: true, matches: has("flush", "child", "bindings", "isLevelEnabled") },
@@ -165,13 +185,17 @@ export function closeAtExit<T extends object>(
   if (options.timeout !== undefined) checkTime("timeout", options.timeout);
   const way = close === undefined ? wayFor(resource) : undefined;
   const name = options.name ?? `close ${(resource.constructor as { name?: string } | undefined)?.name ?? "resource"}`;
-  const before = way?.prepare?.(resource as Resource);
+  const server = way?.server?.(resource as Resource);
+  const leaving = server && new Leaving(server);
   const registration = registerForCaller(
     callee,
     options.timeout === undefined ? { name } : { name, timeout: options.timeout },
     async () => {
-      await before?.();
+      leaving?.begin();
+      // Who may still ask, and would be refused, is answered first.
+      if (way?.refuses?.(resource as Resource) === true) await leaving?.closed();
       await (way === undefined ? close?.(resource) : closeBy(way, resource));
+      await leaving?.end();
     },
   );
   return closingHandle(registration);
@@ -185,7 +209,8 @@ function wayFor(resource: object): WayToClose {
   throw resourceError("ERR_ATEXIT_CANNOT_CLOSE", resource, usual);
 }
 
-function closeBy({ call, with: args = [], callback = false, event, isClosed }: WayToClose, resource: object): unknown {
+function closeBy(way: WayToClose, resource: object): unknown {
+  const { call, with: args = [], callback = false, event, isClosed, meanwhile } = way;
   if (isClosed?.(resource as Resource) === true) return undefined;
   const method = (resource as Record<string | symbol, (...args: unknown[]) => unknown>)[call];
   if (event !== undefined) {
@@ -203,6 +228,7 @@ function closeBy({ call, with: args = [], callback = false, event, isClosed }: W
       else resolve();
     };
     const result = method?.apply(resource, [...args, done]);
+    meanwhile?.(resource as Resource);
     if (result instanceof Promise) result.then(() => resolve(), reject);
   });
 }

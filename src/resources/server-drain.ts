@@ -4,14 +4,15 @@
 //   serving --drainDelay--> closed to new connections --all answered--> gone
 //                                                     --grace is over--> cut
 
-import type { EventEmitter } from "node:events";
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Server as HttpServer } from "node:http";
 import type { ServerHttp2Session } from "node:http2";
 import type { Server as NetServer, Socket } from "node:net";
 import { clearTimeout, now, setImmediate, setTimeout } from "../platform/node-builtins.ts";
-import { configure, exiting } from "../index.ts";
+import { configure, count, exiting } from "../index.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
+import { answerCloseCalls } from "./server-close-calls.ts";
+import { isBusy, Traffic } from "./server-traffic.ts";
 import { type Closing, closingHandle } from "./workers.ts";
 
 /** Options for the end of a server. */
@@ -24,7 +25,8 @@ export interface ServerOptions {
   drainDelay?: number;
   /**
    * How long the rest may take before connections are cut, in milliseconds. By
-   * default half of the grace period that is left after `drainDelay`.
+   * default half of the grace period that is left after `drainDelay`; all of it but
+   * half a second, where no other cleanup waits for its turn.
    */
   grace?: number;
   /** Called for each connection that was upgraded (WebSocket), to say good-bye in its own language. */
@@ -42,14 +44,8 @@ const UNDER_WAY = 1_000;
 /** The pause between two looks for idle connections, in milliseconds. */
 const TICK = 50;
 
-interface Connection {
-  readonly socket: Socket;
-  /** Requests that have not been answered yet. */
-  pending: number;
-  /** When the connection last became idle. */
-  idleSince: number;
-  isUpgraded: boolean;
-}
+/** How long the end itself may take, in milliseconds. */
+const CUT_WITHIN = 500;
 
 /** When the shutdown began, once there is a server. */
 let shutdownBegan: number | undefined;
@@ -62,186 +58,93 @@ function watchShutdown(): void {
 }
 
 export function drainAtExit(callee: Callee, server: NetServer, options: ServerOptions): Closing {
-  const { drainDelay = 0 } = options;
+  const { drainDelay = 0, grace } = options;
   checkTime("drainDelay", drainDelay);
-  const grace = checkTime("grace", options.grace ?? Math.max(0, configure({}).grace - drainDelay) / 2);
-  watchShutdown();
-  const traffic = new Traffic(server);
-  const registration = registerForCaller(callee, { name: "server", timeout: drainDelay + grace + 500 }, async () => {
-    try {
-      // Servers that end one after the other drain together.
-      const since = shutdownBegan === undefined ? 0 : now() - shutdownBegan;
-      await new Drain(server, traffic, options).run(Math.max(0, drainDelay - since), grace);
-    } finally {
-      traffic.forget();
-    }
-  });
+  if (grace !== undefined) checkTime("grace", grace);
+  const leaving = new Leaving(server, options);
+  const { wholeGrace } = leaving;
+  const registration = registerForCaller(
+    callee,
+    { name: "server", timeout: drainDelay + wholeGrace + CUT_WITHIN },
+    () => leaving.end(),
+  );
   server.once("close", () => {
-    traffic.forget();
+    leaving.forget();
     registration.cancel();
   });
   return closingHandle(registration);
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- what Node declares for listeners
-type Listener = (...args: any[]) => void;
+/** The end of one server, which several may wait for. It watches the server from the beginning. */
+export class Leaving {
+  readonly #server: NetServer;
+  readonly #options: ServerOptions;
+  readonly #traffic: Traffic;
+  readonly #isHttp: boolean;
+  #ended: Promise<void> | undefined;
+  #isClosed = false;
+  #restore = () => {};
 
-/** Watches a server from now on. @returns a function that drains and closes it */
-export function drainOf(server: NetServer): () => Promise<void> {
-  const traffic = new Traffic(server);
-  return async () => {
-    try {
-      await new Drain(server, traffic, {}).run(0, configure({}).grace / 2);
-    } finally {
-      traffic.forget();
-    }
-  };
-}
-
-/** The connections of a server, and the requests under way in each. */
-class Traffic {
-  readonly connections = new Map<Socket, Connection>();
-  readonly sessions = new Set<ServerHttp2Session>();
-  readonly responses = new Set<ServerResponse>();
-  /** Called when the last connection has ended. */
-  emptied = () => {};
-  /** Whether each answer is its connection's last. */
-  isLeaving = false;
-  /** The sockets below TLS, by their peers' addresses. */
-  readonly #handshakes = new Map<string, Socket>();
-  readonly #isTls: boolean;
-  readonly #server: EventEmitter;
-  readonly #listeners: readonly (readonly [event: string, listener: Listener])[];
-
-  constructor(server: EventEmitter) {
+  constructor(server: NetServer, options: ServerOptions = {}) {
     this.#server = server;
-    this.#isTls = "setSecureContext" in server;
-    this.#listeners = [
-      ["connection", (socket: Socket) => this.#connected(socket)],
-      ["secureConnection", (socket: Socket) => this.#secured(socket)],
-      ["request", (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response)],
-      ["upgrade", (_: unknown, socket: Socket) => this.#upgraded(socket)],
-      ["connect", (_: unknown, socket: Socket) => this.#upgraded(socket)],
-      ["session", (session: ServerHttp2Session) => this.#opened(session)],
-    ];
-    // A first listener of "upgrade" or "connect" would change how the server handles these requests.
-    for (const [event, listener] of this.#listeners) {
-      if (event !== "upgrade" && event !== "connect") server.prependListener(event, listener);
-      else if (server.listenerCount(event) > 0) server.prependListener(event, listener);
-    }
-    server.on("newListener", this.#added);
+    this.#options = options;
+    this.#traffic = new Traffic(server);
+    this.#isHttp = "closeIdleConnections" in server || "updateSettings" in server;
+    watchShutdown();
+    exiting.addEventListener("abort", this.begin, { once: true });
   }
 
-  /** Follows the program's own first listener of `upgrade` or `connect`. */
-  readonly #added = (event: string | symbol, added: Listener): void => {
-    if (event !== "upgrade" && event !== "connect") return;
-    const [, own] = this.#listeners.find(([name]) => name === event) as readonly [string, Listener];
-    if (added === own || this.#server.listeners(event).includes(own)) return;
-    this.#server.prependListener(event, own);
+  /** How long it may take at most when it is closed to new connections, in milliseconds. */
+  get wholeGrace(): number {
+    const { drainDelay = 0, grace } = this.#options;
+    return grace ?? Math.max(0, configure({}).grace - drainDelay - CUT_WITHIN);
+  }
+
+  /** From now on, whoever closes the server has it drained. */
+  readonly begin = (): void => {
+    this.#restore();
+    this.#restore = answerCloseCalls(this.#server, () => this.end());
   };
+
+  /** Drains the server; a second call waits for the same end. */
+  end(): Promise<void> {
+    this.#ended ??= this.#drain().finally(() => this.forget());
+    return this.#ended;
+  }
+
+  /** Begins to drain the server. Resolves when nobody can send a further request. */
+  async closed(): Promise<void> {
+    void this.end().catch(() => {});
+    const isIdle = () => [...this.#traffic.connections.values()].some((connection) => !isBusy(connection));
+    while (!this.#isClosed || isIdle()) await pause(TICK);
+  }
 
   forget(): void {
-    this.#server.off("newListener", this.#added);
-    for (const [event, listener] of this.#listeners) this.#server.off(event, listener);
+    exiting.removeEventListener("abort", this.begin);
+    this.#traffic.forget();
+    this.#restore();
   }
 
-  #connected(socket: Socket): void {
-    if (this.#isTls && !("encrypted" in socket)) this.#shaking(socket);
-    this.connections.set(socket, { socket, pending: 0, idleSince: now(), isUpgraded: false });
-    socket.once("close", () => {
-      this.connections.delete(socket);
-      this.#ended();
-    });
-  }
-
-  #shaking(socket: Socket): void {
-    const address = addressOf(socket);
-    this.#handshakes.set(address, socket);
-    socket.once("close", () => this.#handshakes.delete(address));
-  }
-
-  /** Moves a connection to its TLS socket, at which its requests show from now on. */
-  #secured(socket: Socket): void {
-    const below = this.#handshakes.get(addressOf(socket));
-    if (below !== undefined) this.connections.delete(below);
-    this.#connected(socket);
-  }
-
-  #requested(request: IncomingMessage, response: ServerResponse): void {
-    if (request.httpVersionMajor >= 2) return; // a stream of a session, which counts them itself
-    const connection = this.connections.get(request.socket);
-    if (connection === undefined) return;
-    connection.pending += 1;
-    this.responses.add(response);
-    if (this.isLeaving) lastAnswer(response);
-    response.once("close", () => {
-      connection.pending -= 1;
-      connection.idleSince = now();
-      this.responses.delete(response);
-    });
-  }
-
-  #upgraded(socket: Socket): void {
-    const connection = this.connections.get(socket);
-    if (connection !== undefined) connection.isUpgraded = true;
-  }
-
-  #opened(session: ServerHttp2Session): void {
-    this.sessions.add(session);
-    session.once("close", () => {
-      this.sessions.delete(session);
-      this.#ended();
-    });
-  }
-
-  #ended(): void {
-    if (this.size === 0) this.emptied();
-  }
-
-  get size(): number {
-    return this.connections.size + this.sessions.size;
-  }
-}
-
-function addressOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
-}
-
-/** Tells the client that no request may follow on this connection. */
-function lastAnswer(response: ServerResponse): void {
-  response.shouldKeepAlive = false; // Node writes the header, and ends the connection after it
-  if (!response.headersSent) response.setHeader("Connection", "close");
-}
-
-/** The end of one server. */
-class Drain {
-  readonly #server: NetServer;
-  readonly #traffic: Traffic;
-  readonly #options: ServerOptions;
-  readonly #isHttp: boolean;
-
-  constructor(server: NetServer, traffic: Traffic, options: ServerOptions) {
-    this.#server = server;
-    this.#traffic = traffic;
-    this.#options = options;
-    this.#isHttp = "closeIdleConnections" in server || "updateSettings" in server;
-  }
-
-  async run(drainDelay: number, grace: number): Promise<void> {
-    if (drainDelay > 0) await pause(drainDelay);
-    const end = now() + grace;
+  async #drain(): Promise<void> {
+    this.begin();
+    const { drainDelay = 0 } = this.#options;
+    // Servers that end one after the other drain together.
+    const since = shutdownBegan === undefined ? 0 : now() - shutdownBegan;
+    if (drainDelay > since) await pause(drainDelay - since);
+    const beganAt = now();
     // Two turns let Node see the connections that the system has accepted.
     await nextTurn();
     await nextTurn();
-    const closed = this.#closed();
+    const closed = this.#close();
     this.#leave();
-    await this.#quiet(end);
+    this.#isClosed = true;
+    await this.#quiet(beganAt);
     this.#cut();
     await closed;
   }
 
   /** Closes the listening socket, and not yet the connections that `http.Server.close()` closes with it. */
-  #closed(): Promise<void> {
+  #close(): Promise<void> {
     const { close } = netPrototype();
     return new Promise((resolve) => {
       if (!this.#server.listening) return resolve();
@@ -251,9 +154,8 @@ class Drain {
   }
 
   #leave(): void {
-    const { connections, responses, sessions } = this.#traffic;
-    this.#traffic.isLeaving = true;
-    for (const response of responses) lastAnswer(response);
+    const { connections, sessions } = this.#traffic;
+    this.#traffic.leave();
     // The first GOAWAY refuses nothing yet; the second does, when all requests under way have come.
     for (const session of sessions) session.goaway(0, 2 ** 31 - 1);
     const { upgraded, connected } = this.#options;
@@ -264,17 +166,19 @@ class Drain {
   }
 
   /** Resolves when every connection has ended, or at the end of the time. */
-  async #quiet(end: number): Promise<void> {
-    const refusal = now() + Math.min(UNDER_WAY, end - now()) / 2;
+  async #quiet(beganAt: number): Promise<void> {
+    const refusal = beganAt + Math.min(UNDER_WAY, this.#grace) / 2;
     let hasRefused = false;
-    while (this.#traffic.size > 0 && now() < end) {
+    for (;;) {
+      const left = beganAt + this.#grace - now();
+      if (this.#traffic.size === 0 || left <= 0) return;
       if (this.#isHttp) this.#endIdle();
       if (!hasRefused && now() >= refusal) {
         hasRefused = true;
         for (const session of this.#traffic.sessions) session.close();
       }
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(1, Math.min(end - now(), TICK)));
+        const timer = setTimeout(resolve, Math.max(1, Math.min(left, TICK)));
         this.#traffic.emptied = () => {
           clearTimeout(timer);
           resolve();
@@ -283,11 +187,19 @@ class Drain {
     }
   }
 
+  /** How long the rest may take as things are, in milliseconds: others that wait for their turn need time, too. */
+  get #grace(): number {
+    const { drainDelay = 0, grace } = this.#options;
+    if (grace !== undefined || count() === 0) return this.wholeGrace;
+    return Math.max(0, configure({}).grace - drainDelay) / 2;
+  }
+
   /** Ends the connections that have been idle for long enough. */
   #endIdle(): void {
     const { connections, sessions } = this.#traffic;
-    for (const { socket, pending, idleSince, isUpgraded } of connections.values()) {
-      if (pending > 0 || isUpgraded || now() - idleSince < UNDER_WAY) continue;
+    for (const connection of connections.values()) {
+      const { socket, idleSince } = connection;
+      if (isBusy(connection) || now() - idleSince < UNDER_WAY) continue;
       if (!isOfSession(socket, sessions)) socket.destroySoon();
     }
   }

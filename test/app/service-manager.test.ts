@@ -4,9 +4,12 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { withUrls } from "../support/package-under-test.ts";
 import { inPlace, type Place } from "../support/place.ts";
 import { printed, statusOf } from "../support/run.ts";
 
@@ -177,4 +180,37 @@ test("without a service manager nothing is started and nothing is sent", () =>
       console.log(children);`;
     const { stdout, stderr } = await place.run(source, { env: { ATEXIT_GUARD: "off", NOTIFY_SOCKET: undefined } });
     assert.equal(stdout, "0\n", stderr);
+  }));
+
+test("sockets that it has handed over are served, one after the other", () =>
+  inPlace(async (place) => {
+    const source = `
+      import { createServer } from "node:http";
+      import { start } from "atexit/app";
+      const app = await start("myapp", { dir: process.env.WORK + "/state", quiet: true, log: false });
+      for (const name of ["first", "second"]) await app.serve(createServer((_, response) => response.end(name)));
+      const { port } = await app.serve(createServer());
+      console.log(port > 0);`;
+    const sockets = [createServer(), createServer()].map((each) => each.listen(0, "127.0.0.1"));
+    for (const socket of sockets) if (!socket.listening) await once(socket, "listening");
+    const urls = sockets.map((socket) => `http://127.0.0.1:${(socket.address() as AddressInfo).port}/`);
+    const fds = sockets.map((socket) => (socket as unknown as { _handle: { fd: number } })._handle.fd);
+    writeFileSync(join(place.work, "service.mjs"), withUrls(source));
+    const child = spawn(
+      "sh",
+      ["-c", 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$0" "$1"', process.execPath, join(place.work, "service.mjs")],
+      {
+        env: place.environment,
+        stdio: ["ignore", "pipe", "inherit", ...fds],
+      },
+    );
+    try {
+      await once(child.stdout as NodeJS.ReadableStream, "data");
+      for (const socket of sockets) socket.close(); // the service has its own
+      const answers = await Promise.all(urls.map(async (url) => (await fetch(url)).text()));
+      assert.deepEqual(answers, ["first", "second"]);
+    } finally {
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    }
   }));

@@ -168,6 +168,38 @@ describe("others, as they are", () => {
         });`,
       stdout: "closed 1001\nserver closed\n",
     },
+    "ws, whose clients are others": {
+      source: `
+        import { WebSocket, WebSocketServer } from "ws";
+        const sockets = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+        let tell;
+        const told = new Promise((resolve) => (tell = resolve));
+        register(() => told);
+        closing(sockets);
+        sockets.on("listening", () => {
+          const client = new WebSocket("ws://127.0.0.1:" + sockets.address().port);
+          client.on("open", () => process.exit());
+          client.on("close", (code) => { console.log("told", code); tell(); });
+        });`,
+      stdout: "told 1001\n",
+    },
+    "Fastify, which says good-bye to its WebSockets before it closes": {
+      source: `
+        import fastify from "fastify";
+        import { WebSocket, WebSocketServer } from "ws";
+        const app = fastify();
+        app.get("/", async () => "answered");
+        const sockets = new WebSocketServer({ noServer: true });
+        app.server.on("upgrade", (request, socket, head) => sockets.handleUpgrade(request, socket, head, () => {}));
+        app.addHook("preClose", async () => { for (const client of sockets.clients) client.close(1001); });
+        closing(app);
+        const url = await app.listen({ port: 0, host: "127.0.0.1" });
+        const client = new WebSocket(url.replace("http", "ws"));
+        let startedAt;
+        client.on("open", () => { startedAt = performance.now(); process.exit(); });
+        client.on("close", (code) => console.log("told", code, performance.now() - startedAt < 1_000));`,
+      stdout: "told 1001 true\n",
+    },
     "undici's Agent": {
       source: `
         import { createServer } from "node:http";

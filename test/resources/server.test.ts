@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { type EventEmitter, once } from "node:events";
-import { Agent, createServer, get, type RequestListener } from "node:http";
+import { Agent, createServer, get, type RequestListener, type ServerResponse } from "node:http";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import * as net from "node:net";
@@ -317,4 +317,128 @@ describe("in process", () => {
     await leaving.close();
     assert.deepEqual(counts(), before);
   });
+
+  /** Sends text over a connection of its own; resolves with what has come by its end. */
+  const exchange = (port: number, ...parts: readonly string[]) => {
+    const socket = net.connect(port, "127.0.0.1");
+    let text = "";
+    socket.setEncoding("latin1").on("data", (chunk) => (text += chunk));
+    for (const part of parts) socket.write(part, "latin1");
+    const end = once(socket, "close").then(() => text);
+    return { socket, end };
+  };
+
+  test("a request of which only a part has come is answered, however long it takes", async () => {
+    const [listener, port] = await listening(createServer((_, response) => response.end("done")));
+    const leaving = server(listener, { grace: 8_000 });
+    const { socket, end } = exchange(port, "GET / HTTP/1.1\r\nHo");
+    await once(listener, "connection");
+    await sleep(50);
+    const took = timed(() => leaving.close());
+    await sleep(1_500); // longer than an idle connection is kept
+    socket.write("st: x\r\n\r\n");
+    assert.match(await end, /^HTTP\/1.1 200 OK\r\n[^]*done/);
+    assert.ok((await took) < 6_000);
+  });
+
+  test("a request that waits for leave to go on is answered", async () => {
+    const [listener, port] = await listening(createServer());
+    const leaving = server(listener, { grace: 8_000 });
+    listener.on("request", (request, response) => {
+      request.resume().once("end", () => response.end("done"));
+    });
+    listener.on("checkContinue", (request: unknown, response: ServerResponse) => {
+      setTimeout(() => {
+        response.writeContinue();
+        listener.emit("request", request, response);
+      }, 1_500);
+    });
+    const { socket, end } = exchange(
+      port,
+      "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    );
+    await once(listener, "checkContinue");
+    const closed = leaving.close();
+    await once(socket, "data");
+    socket.write("ab");
+    assert.match(await end, /100 Continue[^]*200 OK[^]*done/);
+    await closed;
+  });
+
+  for (const [what, delay] of [
+    ["at once", 0],
+    ["after a while", 100],
+  ] as const) {
+    test(`requests that came in one breath are all answered, the last one last: ${what}`, async () => {
+      const [listener, port] = await listening(
+        createServer((request, response) => {
+          const answer = () => response.end(`done ${request.url}`);
+          if (delay === 0) answer();
+          else setTimeout(answer, delay);
+        }),
+      );
+      const leaving = server(listener, { grace: 5_000 });
+      const first = exchange(port, "GET /0 HTTP/1.1\r\nHost: x\r\n\r\n");
+      await once(first.socket, "data");
+      const closed = leaving.close();
+      while (listener.listening) await sleep(1);
+      first.socket.write(["/a", "/b", "/c"].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(""));
+      const text = await first.end;
+      assert.deepEqual(text.match(/done \S/g), ["done /", "done /", "done /", "done /"]);
+      assert.deepEqual(text.match(/done \/\w/g), ["done /0", "done /a", "done /b", "done /c"]);
+      assert.equal(text.match(/Connection: close/g)?.length, 1);
+      assert.match(text, /Connection: close[^]*done \/c/);
+      await closed;
+    });
+  }
+
+  test("whoever closes the server meanwhile waits for the drain, and cuts nobody", async () => {
+    const [listener, port] = await listening(createServer(slow));
+    const leaving = server(listener, { grace: 5_000 });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = () =>
+      new Promise<string>((resolve, reject) => {
+        get({ port, host: "127.0.0.1", agent }, (response) => {
+          response.resume().once("end", () => resolve(String(response.headers.connection)));
+        }).once("error", reject);
+      });
+    await ask();
+    const ends: string[] = [];
+    const drained = leaving.close().then(() => ends.push("drain"));
+    const closed = new Promise<void>((resolve) => {
+      listener.close(() => resolve(void ends.push("close")));
+      listener.closeIdleConnections();
+    });
+    // The connection is between two requests: `http.close()` would have cut it.
+    assert.equal(await ask().finally(() => ends.push("answer")), "close");
+    await Promise.all([drained, closed]);
+    assert.equal(ends[0], "answer");
+    assert.equal(Object.hasOwn(listener, "close"), false, "its methods are its own again");
+    agent.destroy();
+  });
+});
+
+test("time that nobody else wants is the server's", async () => {
+  for (const [others, answered] of [
+    ["", "answered\n"],
+    ["register(() => {});", ""],
+  ] as const) {
+    const source = `
+      import { once } from "node:events";
+      import { createServer, get } from "node:http";
+      import { configure, register } from "atexit";
+      import { server } from "atexit/resources";
+      configure({ grace: 2_000 });
+      ${others}
+      const http = createServer((_, response) => setTimeout(() => response.end(), 1_250)).listen(0, "127.0.0.1");
+      await once(http, "listening");
+      server(http);
+      const arrived = once(http, "request");
+      get({ port: http.address().port, host: "127.0.0.1", agent: false }, () => console.log("answered"))
+        .on("error", () => {});
+      await arrived;
+      process.exit();`;
+    const { stdout, stderr } = await runProgram(source);
+    assert.equal(stdout, answered, stderr);
+  }
 });
