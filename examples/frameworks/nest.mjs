@@ -1,4 +1,4 @@
-// NestJS, behind atexit/app: its server is drained, then its modules' hooks run.
+// NestJS, behind atexit/app: what was accepted is answered, then its modules' hooks run.
 // Written without decorators, so that it runs as it is.
 
 import "reflect-metadata";
@@ -25,7 +25,7 @@ Module({ controllers: [Hello] })(Root);
 const app = await start("nest-app");
 
 // Not enableShutdownHooks(): it would end the process at the first signal, in its own time.
-const web = app.use(await NestFactory.create(Root, { logger: ["error", "warn"] }), (nest) => nest.close());
+const web = app.use(await NestFactory.create(Root, { logger: ["error", "warn"] }));
 web.use((request, response, next) => app.probe(request, response) || next());
 await web.init();
 

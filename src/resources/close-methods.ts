@@ -6,7 +6,7 @@ import type { Server } from "node:net";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
-import { Leaving } from "./server-drain.ts";
+import { Leaving, sayGoodBye } from "./server-drain.ts";
 import { type Closing, closingHandle } from "./workers.ts";
 
 type Resource = Readonly<Record<string | symbol, unknown>>;
@@ -24,8 +24,14 @@ export interface WayToClose {
   readonly event?: string;
   /** Returns the server that the method closes: meanwhile that one is drained. */
   server?(resource: Resource): Server;
-  /** Reports whether the resource answers with an error what comes when the method was called. */
-  refuses?(resource: Resource): boolean;
+  /** Returns a server with whose drain the resource is closed, and which it leaves as it is. */
+  beside?(resource: Resource): Server | undefined;
+  /**
+   * What is over before the method is called: "asking", when nobody can send a further
+   * request, which it would refuse; "answering", when all are answered but streams,
+   * since it takes away what handlers need.
+   */
+  after?(resource: Resource): "asking" | "answering" | undefined;
   /** Called after the method, while its end is waited for. */
   meanwhile?(resource: Resource): void;
   /** Reports whether the resource is closed already, where that shows. */
@@ -103,10 +109,17 @@ export const waysToClose: readonly WayToClose[] = [
     of: "ws: WebSocketServer (says good-bye to its clients)",
     call: "close",
     callback: true,
+    beside: ({ options }) => (options as { server?: Server | null } | undefined)?.server ?? undefined,
     meanwhile: ({ clients }) => {
       for (const client of (clients ?? []) as Iterable<{ close(code: number): void }>) client.close(1001);
     },
     matches: has("close", "handleUpgrade", "shouldHandle"),
+  },
+  {
+    of: "socket.io: Server (disconnects its clients)",
+    call: "close",
+    beside: ({ httpServer }) => (httpServer as Server | null) ?? undefined,
+    matches: has("close", "attach", "of", "disconnectSockets"),
   },
   {
     of: "ws: WebSocket (waits for the other side's good-bye)",
@@ -120,14 +133,17 @@ export const waysToClose: readonly WayToClose[] = [
     of: "Fastify (answers what it has accepted)",
     call: "close",
     server: ({ server }) => server as Server,
-    refuses: ({ initialConfig }) =>
-      (initialConfig as { return503OnClosing?: boolean } | undefined)?.return503OnClosing !== false,
+    after: ({ initialConfig }) =>
+      (initialConfig as { return503OnClosing?: boolean } | undefined)?.return503OnClosing === false
+        ? undefined
+        : "asking",
     matches: (r) => has("close", "listen", "inject", "ready")(r) && has("close", "address")(r["server"] as Resource),
   },
   {
     of: "NestJS (answers what it has accepted)",
     call: "close",
-    server: (r) => (r["getHttpServer"] as () => Server)(),
+    server: (r) => (r["getHttpServer"] as () => Server).call(r),
+    after: () => "answering",
     matches: has("close", "getHttpServer", "enableShutdownHooks"),
   },
   {
@@ -185,20 +201,37 @@ export function closeAtExit<T extends object>(
   if (options.timeout !== undefined) checkTime("timeout", options.timeout);
   const way = close === undefined ? wayFor(resource) : undefined;
   const name = options.name ?? `close ${(resource.constructor as { name?: string } | undefined)?.name ?? "resource"}`;
-  const server = way?.server?.(resource as Resource);
-  const leaving = server && new Leaving(server);
+  const closeOnce = once(async () => {
+    if (way === undefined) await close?.(resource);
+    else await closeWithServer(way, resource as Resource);
+  });
+  const server = way?.server?.(resource as Resource) ?? way?.beside?.(resource as Resource);
+  if (server !== undefined) {
+    if (way?.server !== undefined) Leaving.of(server); // it is watched from now on
+    if (server !== (resource as object)) sayGoodBye(server, closeOnce);
+  }
   const registration = registerForCaller(
     callee,
     options.timeout === undefined ? { name } : { name, timeout: options.timeout },
-    async () => {
-      leaving?.begin();
-      // Who may still ask, and would be refused, is answered first.
-      if (way?.refuses?.(resource as Resource) === true) await leaving?.closed();
-      await (way === undefined ? close?.(resource) : closeBy(way, resource));
-      await leaving?.end();
-    },
+    closeOnce,
   );
   return closingHandle(registration);
+}
+
+function once(fn: () => Promise<void>): () => Promise<void> {
+  let result: Promise<void> | undefined;
+  return () => (result ??= fn());
+}
+
+async function closeWithServer(way: WayToClose, resource: Resource): Promise<void> {
+  const server = way.server?.(resource);
+  const leaving = server && Leaving.of(server);
+  leaving?.begin();
+  const after = way.after?.(resource);
+  if (after === "asking") await leaving?.closed();
+  if (after === "answering") await leaving?.answered();
+  await closeBy(way, resource);
+  await leaving?.end();
 }
 
 function wayFor(resource: object): WayToClose {

@@ -12,7 +12,7 @@ import { configure, count, exiting } from "../index.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { answerCloseCalls } from "./server-close-calls.ts";
-import { isBusy, Traffic } from "./server-traffic.ts";
+import { type Connection, isBusy, Traffic } from "./server-traffic.ts";
 import { type Closing, closingHandle } from "./workers.ts";
 
 /** Options for the end of a server. */
@@ -61,7 +61,7 @@ export function drainAtExit(callee: Callee, server: NetServer, options: ServerOp
   const { drainDelay = 0, grace } = options;
   checkTime("drainDelay", drainDelay);
   if (grace !== undefined) checkTime("grace", grace);
-  const leaving = new Leaving(server, options);
+  const leaving = Leaving.of(server, options);
   const { wholeGrace } = leaving;
   const registration = registerForCaller(
     callee,
@@ -75,19 +75,38 @@ export function drainAtExit(callee: Callee, server: NetServer, options: ServerOp
   return closingHandle(registration);
 }
 
+/** The ends of servers that are watched. */
+const leavings = new WeakMap<NetServer, Leaving>();
+
+/** What says good-bye when a server is drained: its framework, or who serves its upgraded connections. */
+const goodByes = new WeakMap<NetServer, Set<() => Promise<void>>>();
+
+/** Has something that says good-bye to a server's clients called when the server is drained. */
+export function sayGoodBye(server: NetServer, goodBye: () => Promise<void>): void {
+  const all = goodByes.get(server) ?? new Set();
+  goodByes.set(server, all.add(goodBye));
+}
+
 /** The end of one server, which several may wait for. It watches the server from the beginning. */
 export class Leaving {
   readonly #server: NetServer;
-  readonly #options: ServerOptions;
+  #options: ServerOptions = {};
   readonly #traffic: Traffic;
   readonly #isHttp: boolean;
   #ended: Promise<void> | undefined;
   #isClosed = false;
   #restore = () => {};
 
-  constructor(server: NetServer, options: ServerOptions = {}) {
+  /** Returns the end of a server, which is one for all who ask. */
+  static of(server: NetServer, options?: ServerOptions): Leaving {
+    const leaving = leavings.get(server) ?? new Leaving(server);
+    leavings.set(server, leaving);
+    if (options !== undefined) leaving.#options = options;
+    return leaving;
+  }
+
+  private constructor(server: NetServer) {
     this.#server = server;
-    this.#options = options;
     this.#traffic = new Traffic(server);
     this.#isHttp = "closeIdleConnections" in server || "updateSettings" in server;
     watchShutdown();
@@ -114,12 +133,27 @@ export class Leaving {
 
   /** Begins to drain the server. Resolves when nobody can send a further request. */
   async closed(): Promise<void> {
-    void this.end().catch(() => {});
-    const isIdle = () => [...this.#traffic.connections.values()].some((connection) => !isBusy(connection));
-    while (!this.#isClosed || isIdle()) await pause(TICK);
+    await this.#until((connection) => isBusy(connection));
+  }
+
+  /** The same. Resolves when besides all are answered, but for streams and upgraded connections. */
+  async answered(): Promise<void> {
+    await this.#until(
+      ({ pending, latest, isUpgraded }) => isUpgraded || (pending === 1 && latest?.headersSent === true),
+    );
+  }
+
+  async #until(isReady: (connection: Connection) => boolean): Promise<void> {
+    const ended = this.end().catch(() => {});
+    let hasEnded = false;
+    void ended.then(() => (hasEnded = true));
+    while (!hasEnded && !(this.#isClosed && [...this.#traffic.connections.values()].every(isReady))) {
+      await Promise.race([ended, pause(TICK)]);
+    }
   }
 
   forget(): void {
+    leavings.delete(this.#server);
     exiting.removeEventListener("abort", this.begin);
     this.#traffic.forget();
     this.#restore();
@@ -138,6 +172,8 @@ export class Leaving {
     const closed = this.#close();
     this.#leave();
     this.#isClosed = true;
+    // How it went is for those to say who have been promised it.
+    for (const goodBye of goodByes.get(this.#server) ?? []) void goodBye().catch(() => {});
     await this.#quiet(beganAt);
     this.#cut();
     await closed;

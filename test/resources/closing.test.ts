@@ -200,6 +200,55 @@ describe("others, as they are", () => {
         client.on("close", (code) => console.log("told", code, performance.now() - startedAt < 1_000));`,
       stdout: "told 1001 true\n",
     },
+    "NestJS beside server(): its hooks end a stream while the server is drained, and after what was asked": {
+      source: `
+        import "reflect-metadata";
+        import { Controller, Get, Module } from "@nestjs/common";
+        import { NestFactory } from "@nestjs/core";
+        import { server } from "atexit/resources";
+        let startedAt;
+        register(() => console.log(performance.now() - startedAt < 4_000));
+        let stream;
+        class Web {
+          events() { return new Promise(() => {}); }
+          async slow() { await new Promise((resolve) => setTimeout(resolve, 300)); console.log("answered"); return "done"; }
+          onModuleDestroy() { console.log("destroyed"); stream.end("bye"); }
+        }
+        Get("slow")(Web.prototype, "slow", Object.getOwnPropertyDescriptor(Web.prototype, "slow"));
+        Controller()(Web);
+        class Root {}
+        Module({ controllers: [Web] })(Root);
+        const nest = await NestFactory.create(Root, { logger: ["error"] });
+        nest.use("/events", (_, response) => { stream = response; response.flushHeaders(); });
+        closing(nest);
+        server(nest.getHttpServer());
+        await nest.listen(0, "127.0.0.1");
+        const url = await nest.getUrl();
+        const events = await fetch(url + "/events");
+        events.text().then((text) => console.log(text));
+        fetch(url + "/slow").then((response) => response.text());
+        setTimeout(() => { startedAt = performance.now(); process.exit(); }, 100);`,
+      stdout: "answered\ndestroyed\nbye\ntrue\n",
+    },
+    "Fastify beside server(): its good-bye waits for no drain": {
+      source: `
+        import fastify from "fastify";
+        import { server } from "atexit/resources";
+        const app = fastify();
+        let stream;
+        app.get("/events", (request, reply) => { reply.hijack(); stream = reply.raw; stream.flushHeaders(); });
+        app.addHook("preClose", async () => { stream.end("bye"); });
+        app.addHook("onClose", async () => console.log("closed"));
+        let startedAt;
+        register(() => console.log(performance.now() - startedAt < 4_000));
+        closing(app);
+        server(app.server);
+        const url = await app.listen({ port: 0, host: "127.0.0.1" });
+        const events = await fetch(url + "/events");
+        events.text().then((text) => console.log(text));
+        setTimeout(() => { startedAt = performance.now(); process.exit(); }, 50);`,
+      stdout: "bye\nclosed\ntrue\n",
+    },
     "undici's Agent": {
       source: `
         import { createServer } from "node:http";
