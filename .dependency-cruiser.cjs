@@ -20,7 +20,7 @@ const LAYERS = {
   "durable-lock": "^src/durable/lock/",
   "durable-helper": "^src/durable/helper/",
   "durable-recipes": "^src/durable/recipes/",
-  "durable-journal": "^src/durable/journal/(reader|writer)\\.ts$",
+  "durable-journal": "^src/durable/journal/(journal-file|reader|writer)\\.ts$",
   "durable-replay": "^src/durable/replay/",
   "durable-guard": "^src/durable/guard/",
   "durable-public-module": "^src/durable/(index|thread-journal)\\.ts$",
