@@ -3,6 +3,7 @@
 import type { Life } from "../platform/process-identity.ts";
 import { printable } from "../platform/printable.ts";
 import { defineErrors, show } from "./define-errors.ts";
+import { recogniseInAllCopies } from "./instance-of.ts";
 
 const table = {
   ERR_ATEXIT_OPTION: {
@@ -88,6 +89,8 @@ export class LockHeldError extends Error {
     ({ pid: this.pid, uid: this.uid, since: this.since, data: this.data } = holder);
   }
 }
+
+recogniseInAllCopies(LockHeldError);
 
 /** How much of a name is shown, in characters. */
 const LONGEST_PROGRAM = 1_000;
