@@ -13,6 +13,7 @@ import { configure, exiting } from "../index.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { type Closing, closingHandle } from "./workers.ts";
+import { process } from "../platform/process.ts";
 
 /** Options for the end of a server. */
 export interface ServerOptions {

@@ -11,6 +11,7 @@ import { DEFAULT_TIMEOUT, isEnvironment, isStrings } from "./exec.ts";
 import { registeredEnvironment } from "./registered-environment.ts";
 import { type JsonValue, refuseBeyondJson } from "../json-value.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
+import { environment, process } from "../../platform/process.ts";
 
 export interface CallRecipe {
   readonly do: "call";
@@ -43,7 +44,7 @@ export function describeCall(module: unknown, exportName: unknown, args: readonl
     cwd: codeOnDisk(process.cwd()),
     env: registeredEnvironment(),
     execArgv: ownNodeArguments(),
-    nodeOptions: process.env["NODE_OPTIONS"] ?? "",
+    nodeOptions: environment()["NODE_OPTIONS"] ?? "",
     timeout,
   };
 }

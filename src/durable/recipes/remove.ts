@@ -9,6 +9,7 @@ import { type OpenEntry, openEntry, type Place, placeOf } from "../../platform/o
 import { assertRemovable } from "./protected-paths.ts";
 import type { RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
+import { process } from "../../platform/process.ts";
 
 type Stats = import("node:fs").Stats;
 
