@@ -24,10 +24,11 @@ import { registration } from "./registration.mjs";
 import { cancel, unregister } from "./removal.mjs";
 import { resources } from "./resources.mjs";
 import { unseenAsync, unseenSync } from "./unseen.mjs";
-import { startUp } from "./start-up.mjs";
+import { startUp, startUpCommonJs } from "./start-up.mjs";
 
 const ROWS = [
   startUp,
+  startUpCommonJs,
   registration,
   million,
   cancel,

@@ -12,3 +12,11 @@ export const startUp = {
   ours: ({ node, program }) => printed(node, [program("start-up-atexit.mjs")]),
   theirs: ({ node, program }) => printed(node, [program("start-up-signal-exit.mjs")]),
 };
+
+export const startUpCommonJs = {
+  ...startUp,
+  name: "start-up-cjs",
+  what: "require() and first registration, in a fresh process",
+  ours: ({ node, program }) => printed(node, [program("start-up-atexit.cjs")]),
+  theirs: ({ node, program }) => printed(node, [program("start-up-signal-exit.cjs")]),
+};

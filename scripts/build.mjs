@@ -1,5 +1,6 @@
 // Builds what is published: one JavaScript file for each entry point, since each
-// file that a program loads costs it half a millisecond, and the types.
+// file that a program loads costs it half a millisecond, and the types; what
+// users import, as ES module and as CommonJS.
 //
 // The files are as readable as the sources: names are kept, nothing is minified,
 // and so there are no source maps.
@@ -18,13 +19,18 @@ import {
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 
-/** What users import, and the programs that the package starts; src/platform/package-files.ts knows them as well. */
-const ENTRIES = {
+/** What users import. */
+const PUBLIC = {
   index: "src/index.ts",
   durable: "src/durable/index.ts",
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
-  "atexit-helper": "src/durable/replay/main.ts",
+};
+
+const HELPER = { "atexit-helper": "src/durable/replay/main.ts" };
+
+/** The programs that the package starts; src/platform/package-files.ts knows them as well. */
+const PROGRAMS = {
   commands: "src/cli/commands.ts",
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
@@ -39,21 +45,24 @@ const ENTRIES = {
  * running 8 ms sooner than four ES modules. And what writes traces: it is loaded
  * in the middle of a shutdown, where nothing can be waited for.
  */
-const COMMONJS = { cli: "src/cli/main.ts", command: "src/cli/command.ts", trace: "src/trace/writer.ts" };
+const IN_COMMONJS = { cli: "src/cli/main.ts", command: "src/cli/command.ts", trace: "src/trace/writer.ts" };
 
 const ASSETS = ["src/trace/page.js", "src/trace/page.css", "src/trace/colours.css"];
 
+/** `from "./a.ts"`, and `import("./a.ts"`; without the ending. */
+const IMPORTED_TYPES = /((?:from|import\()\s*"\.[^"]*)\.ts"/g;
+
 /** An entry point stands on the public modules of the others, and holds no second copy of them. */
-const publicModulesAreExternal = {
+const publicModulesAreExternal = (ending) => ({
   name: "public-modules-are-external",
   setup({ onResolve }) {
-    const modules = new Map(["index", "durable", "resources"].map((name) => [resolve(ENTRIES[name]), `./${name}.js`]));
+    const modules = new Map(Object.entries(PUBLIC).map(([name, path]) => [resolve(path), `./${name}${ending}`]));
     onResolve({ filter: /\/index\.ts$/ }, ({ path, resolveDir, kind }) => {
       const module = kind === "entry-point" ? undefined : modules.get(resolve(resolveDir, path));
       return module === undefined ? undefined : { path: module, external: true };
     });
   },
-};
+});
 
 /** Puts the text of the helper where it is asked for, a line a line. */
 const helperTextOf = (program) => ({
@@ -80,6 +89,27 @@ export const OPTIONS = {
   logLevel: "warning",
 };
 
+/**
+ * What CommonJS has for `import.meta.url`. A bundler may have made an ES module
+ * of it, where there is no file's name, and no `require`.
+ *
+ * @type {import("esbuild").BuildOptions}
+ */
+const COMMONJS = {
+  ...OPTIONS,
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
+  define: { "import.meta.url": "MODULE.url" },
+  banner: {
+    js: `"use strict";
+const MODULE = {
+  get url() {
+    return typeof __filename === "string" ? process.getBuiltinModule("url").pathToFileURL(__filename).href : undefined;
+  },
+};`,
+  },
+};
+
 if (import.meta.filename === process.argv[1]) {
   // Beside the old build until it is complete: a program that runs meanwhile finds one or the other.
   const fresh = mkdtempSync("dist-");
@@ -94,19 +124,12 @@ if (import.meta.filename === process.argv[1]) {
 
 /** @param {string} outdir */
 async function buildInto(outdir) {
-  const { "atexit-helper": helper, ...others } = ENTRIES;
-  await build({ ...OPTIONS, entryPoints: { "atexit-helper": helper }, outdir });
-  const program = readFileSync(join(outdir, "atexit-helper.js"), "utf8");
-  await build({ ...OPTIONS, entryPoints: others, outdir, plugins: [publicModulesAreExternal, helperTextOf(program)] });
-  await build({
-    ...OPTIONS,
-    entryPoints: COMMONJS,
-    outdir,
-    outExtension: { ".js": ".cjs" },
-    format: "cjs",
-    define: { "import.meta.url": "MODULE.url" },
-    banner: { js: 'const MODULE = { get url() { return require("node:url").pathToFileURL(__filename).href; } };' },
-  });
+  await build({ ...OPTIONS, entryPoints: HELPER, outdir });
+  const helperText = helperTextOf(readFileSync(join(outdir, "atexit-helper.js"), "utf8"));
+  const plugins = (ending) => [publicModulesAreExternal(ending), helperText];
+  await build({ ...OPTIONS, entryPoints: { ...PUBLIC, ...PROGRAMS }, outdir, plugins: plugins(".js") });
+  await build({ ...COMMONJS, entryPoints: PUBLIC, outdir, plugins: plugins(".cjs") });
+  await build({ ...COMMONJS, entryPoints: IN_COMMONJS, outdir });
   chmodSync(join(outdir, "cli.cjs"), 0o755);
   for (const asset of ASSETS) copyFileSync(asset, join(outdir, basename(asset)));
   const types = join(outdir, "types");
@@ -119,9 +142,9 @@ async function buildInto(outdir) {
 }
 
 /**
- * Copies a declaration file and those that it imports: what users can reach, and
- * not the types of what is inside. Imports get the names of JavaScript files,
- * which every version of TypeScript understands.
+ * Copies a declaration file and those that it imports, for ES modules and for
+ * CommonJS: what users can reach, and not the types of what is inside. Imports get
+ * the names of JavaScript files, which every version of TypeScript understands.
  */
 function copyTypes(file, from, to, copied) {
   if (copied.has(file)) return;
@@ -129,12 +152,17 @@ function copyTypes(file, from, to, copied) {
   const text = readFileSync(file, "utf8");
   const target = join(to, relative(from, file));
   mkdirSync(dirname(target), { recursive: true });
-  writeFileSync(
-    target,
-    text.replaceAll(/((?:from|import\()\s*"\.[^"]*)\.ts"/g, (_, specifier) => {
-      const imported = resolve(dirname(file), specifier.slice(specifier.indexOf('"') + 1));
-      copyTypes(relative("", `${imported}.d.ts`), from, to, copied);
-      return `${specifier}.js"`;
-    }),
-  );
+  for (const [types, module] of [
+    [".d.ts", ".js"],
+    [".d.cts", ".cjs"],
+  ]) {
+    writeFileSync(
+      target.replace(/\.d\.ts$/, types),
+      text.replaceAll(IMPORTED_TYPES, (_, specifier) => `${specifier}${module}"`),
+    );
+  }
+  for (const [, specifier] of text.matchAll(IMPORTED_TYPES)) {
+    const imported = resolve(dirname(file), specifier.slice(specifier.indexOf('"') + 1));
+    copyTypes(relative("", `${imported}.d.ts`), from, to, copied);
+  }
 }

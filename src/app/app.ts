@@ -3,6 +3,7 @@
 //   lock -> run written down -> log -> what the program adds -> ready
 //   and back, in the other order, on every way out
 
+import { clearInterval, now, setInterval, timeOfDay } from "../platform/node-builtins.ts";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Server, Socket } from "node:net";
@@ -23,6 +24,7 @@ import { type Places, placesOf } from "./files.ts";
 import { nextHandedOver } from "./handed-over-sockets.ts";
 import { answer, type Health, type ProbeOptions, probeServer } from "./probes.ts";
 import { ServiceManager, watchdogOf } from "./systemd-notify.ts";
+import { environment, process } from "../platform/process.ts";
 
 /** Options of an application. */
 export interface StartOptions {
@@ -113,7 +115,7 @@ const marginOf = (patience: number) => Math.min(5_000, Math.max(1_000, patience 
 
 export async function startApp(name: unknown, options: StartOptions): Promise<App> {
   if (typeof name !== "string" || !/^[\w-][\w.-]*$/.test(name)) throw appError("ERR_ATEXIT_NAME", name);
-  keepWithin(process.env["TERMINATION_GRACE_PERIOD_SECONDS"]);
+  keepWithin(environment()["TERMINATION_GRACE_PERIOD_SECONDS"]);
   const places = placesOf(name, {
     dir: options.dir,
     lock: options.lock === false ? undefined : options.lock,
@@ -145,7 +147,7 @@ class StartedApp implements App, Health {
   isLeaving = false;
   readonly #places: Places;
   readonly #options: StartOptions;
-  readonly #startedAt = performance.now();
+  readonly #startedAt = now();
   readonly #handles: Handle[] = [];
   readonly #listening: Promise<unknown>[] = [];
   #log: LogFile | undefined;
@@ -177,7 +179,7 @@ class StartedApp implements App, Health {
     this.#print(`Lock acquired: ${lock.path}`);
     this.#add({ name: `${this.name}: the lock` }, () => {
       lock.release();
-      const uptime = (performance.now() - this.#startedAt) / 1_000;
+      const uptime = (now() - this.#startedAt) / 1_000;
       this.#print(`Lock released. Uptime: ${uptime.toFixed(1)}s`);
     });
     // Only a single instance can tell how the last run ended, so without a lock none does.
@@ -200,11 +202,11 @@ class StartedApp implements App, Health {
   }
 
   #tellManager(): void {
-    const address = process.env["NOTIFY_SOCKET"];
+    const address = environment()["NOTIFY_SOCKET"];
     if (address === undefined || address === "") return;
     const manager = new ServiceManager(address);
     this.#manager = manager;
-    const period = watchdogOf(process.env);
+    const period = watchdogOf(environment());
     const watchdog =
       period === undefined
         ? undefined
@@ -227,7 +229,7 @@ class StartedApp implements App, Health {
   }
 
   log(line: string): void {
-    const stamped = this.#options.timestamps === true ? `${new Date().toISOString()} ${line}` : line;
+    const stamped = this.#options.timestamps === true ? `${new Date(timeOfDay()).toISOString()} ${line}` : line;
     if (this.#log !== undefined) this.#log.write(stamped);
     else process.stdout.write(`${stamped}\n`);
   }
@@ -240,7 +242,7 @@ class StartedApp implements App, Health {
 
   async serve(server: Server, { port, host, ...options }: ServeOptions = {}): Promise<AddressInfo> {
     this.#refuseIfLeaving();
-    const { drainDelay = process.env["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : IN_KUBERNETES_DRAIN } =
+    const { drainDelay = environment()["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : IN_KUBERNETES_DRAIN } =
       this.#options;
     this.#keep(leavingServer(server, { drainDelay, ...options }));
     const fd = port === undefined && host === undefined ? nextHandedOver() : undefined;
@@ -290,12 +292,12 @@ class StartedApp implements App, Health {
     const manager = this.#manager;
     if (manager === undefined) return;
     void manager.notify({ STOPPING: 1 });
-    const latest = performance.now() + configure({}).grace;
+    const latest = now() + configure({}).grace;
     let before = count();
     // A blocked event loop asks for no more time; nor does a shutdown with nothing left to wait for.
     this.#askingForTime = setInterval(() => {
       const left = count();
-      if (performance.now() >= latest) return clearInterval(this.#askingForTime);
+      if (now() >= latest) return clearInterval(this.#askingForTime);
       const progress = left < before ? `, ${before - left} done in the last second` : "";
       before = left;
       void manager.notify({

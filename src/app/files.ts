@@ -4,6 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import { environment } from "../platform/process.ts";
 
 export interface Places {
   readonly lock: string;
@@ -35,7 +36,7 @@ export function placesOf(name: string, { dir, lock, log }: PlaceOptions): Places
 }
 
 function stateDirectory(name: string): string {
-  const xdg = process.env["XDG_STATE_HOME"];
+  const xdg = environment()["XDG_STATE_HOME"];
   const home = homeDirectory();
   return (
     ofSystemd("STATE_DIRECTORY") ??
@@ -46,7 +47,7 @@ function stateDirectory(name: string): string {
 
 /** Returns the first of systemd's directories, which colons separate. Source: systemd.exec(5), RuntimeDirectory=. */
 function ofSystemd(variable: string): string | undefined {
-  return process.env[variable]?.split(":")[0] || undefined;
+  return environment()[variable]?.split(":")[0] || undefined;
 }
 
 function homeDirectory(): string | undefined {

@@ -1,9 +1,11 @@
 // Tells how the last run ended: a file is written when a run begins, and removed
 // at its end. Where it is still there at the next start, no end was seen.
 
+import { timeOfDay } from "../platform/node-builtins.ts";
 import { closeSync, constants, readSync, rmSync, writeSync } from "node:fs";
 import { openRegularFile } from "../platform/regular-file.ts";
 import { thisProcess } from "../platform/process-identity.ts";
+import { process } from "../platform/process.ts";
 
 /** A run whose end was not seen: it was killed, or lost its power. */
 export interface LostRun {
@@ -24,7 +26,7 @@ const LONGEST = 4_096;
  */
 export function begin(path: string): LostRun | undefined {
   const lost = read(path);
-  const run = { pid: process.pid, since: new Date().toISOString(), boot: thisProcess().boot };
+  const run = { pid: process.pid, since: new Date(timeOfDay()).toISOString(), boot: thisProcess().boot };
   const { O_CREAT, O_TRUNC, O_WRONLY } = constants;
   const { fd } = openRegularFile(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600);
   try {

@@ -2,6 +2,7 @@
 // wants requests.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { process } from "../platform/process.ts";
 
 /** Where the probes are answered. */
 export interface ProbeOptions {

@@ -5,6 +5,7 @@
 // needs NotifyAccess=all.
 
 import { spawn } from "node:child_process";
+import { process } from "../platform/process.ts";
 
 /** A program that can send a datagram. */
 interface Speaker {

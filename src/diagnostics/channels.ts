@@ -5,6 +5,7 @@
 
 import { builtin } from "../platform/node-builtins.ts";
 import { TracePublisher } from "./trace-publisher.ts";
+import { process } from "../platform/process.ts";
 
 const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
 

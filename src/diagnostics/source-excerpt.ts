@@ -3,6 +3,7 @@
 // Where the two may differ nothing is shown: an excerpt is never made up.
 
 import { builtin } from "../platform/node-builtins.ts";
+import { process } from "../platform/process.ts";
 
 interface Place {
   file: string;

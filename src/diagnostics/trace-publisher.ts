@@ -1,6 +1,6 @@
 // Tells subscribers of a shutdown and of each cleanup, as they go on.
 
-import { builtin, now } from "../platform/node-builtins.ts";
+import { builtin, now, timeOfDay } from "../platform/node-builtins.ts";
 import { placeOf } from "../registry/call-site.ts";
 import { type Exit, isFailure } from "../registry/exit-reason.ts";
 import type { Outcome } from "../registry/outcome.ts";
@@ -164,5 +164,5 @@ function describe(registration: Registration, shutdown: TracedShutdown | undefin
 
 /** Turns a reading of now() into milliseconds since 1970. */
 function sinceEpoch(at: number): number {
-  return Date.now() - now() + at;
+  return timeOfDay() - now() + at;
 }

@@ -3,6 +3,7 @@
 
 import { builtin, inspect } from "../platform/node-builtins.ts";
 import { sourceExcerpt } from "./source-excerpt.ts";
+import { environment, process } from "../platform/process.ts";
 
 /** Returns what Node would print on stderr for this error. */
 export function uncaughtErrorReport(error: unknown, kind: "uncaughtException" | "unhandledRejection"): string {
@@ -40,5 +41,5 @@ function stderrHasColors(): boolean {
 /** Source: https://nodejs.org/api/cli.html#--no-extra-info-on-fatal-exception */
 function omitsVersion(): boolean {
   const flag = "--no-extra-info-on-fatal-exception";
-  return process.execArgv.includes(flag) || (process.env["NODE_OPTIONS"] ?? "").includes(flag);
+  return process.execArgv.includes(flag) || (environment()["NODE_OPTIONS"] ?? "").includes(flag);
 }

@@ -18,6 +18,7 @@ import type { JournalDirectory } from "./journal/directory.ts";
 import { startRecovery } from "./replay/start-replay.ts";
 import type { Replayed } from "./replay/replayed.ts";
 import type { DurableSettings } from "./settings.ts";
+import { stateHolder } from "../platform/process.ts";
 
 export type { DurableErrorCode } from "../errors/durable.ts";
 export type { DurableSettings, ExecOptions, JsonValue, KillOptions, Replayed };
@@ -208,7 +209,7 @@ export const forResources = {
 /** Returns this thread's journal, made by the first copy of this package that is loaded: one journal has one order. */
 function sharedJournal(): ThreadJournal {
   const KEY = Symbol.for("atexit.durable.2");
-  const holder = process as { [KEY]?: ThreadJournal };
+  const holder = stateHolder as { [KEY]?: ThreadJournal };
   if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { value: new ThreadJournal() });
   return holder[KEY] as ThreadJournal;
 }

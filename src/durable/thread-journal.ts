@@ -2,7 +2,7 @@
 // while recipes are pending. It uses the public API of the package: a recipe is
 // registered as a function that carries it out.
 
-import { builtin, clearTimeout, setImmediate, setTimeout } from "../platform/node-builtins.ts";
+import { builtin, clearTimeout, setImmediate, setTimeout, timeOfDay } from "../platform/node-builtins.ts";
 import { type Registration, thread } from "../index.ts";
 import type { DurableCleanupOptions } from "../registry/registration.ts";
 import type { AnyFunction } from "../registry/stack.ts";
@@ -28,6 +28,7 @@ import { startRecovery } from "./replay/start-replay.ts";
 import { runtime } from "../platform/runtime.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.ts";
+import { environment, process } from "../platform/process.ts";
 
 const { existsSync } = builtin("fs");
 
@@ -70,7 +71,7 @@ export interface DurableOptions {
 }
 
 export class ThreadJournal {
-  readonly #settings: DurableSettings = { ...defaultSettings(), ...environmentSettings(process.env) };
+  readonly #settings: DurableSettings = { ...defaultSettings(), ...environmentSettings(environment()) };
   #open: OpenJournal | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #hasRecovered = false;
@@ -98,7 +99,7 @@ export class ThreadJournal {
   }
 
   configure(given: unknown): DurableSettings {
-    Object.assign(this.#settings, checkSettings(given), environmentSettings(process.env));
+    Object.assign(this.#settings, checkSettings(given), environmentSettings(environment()));
     return { ...this.#settings };
   }
 
@@ -190,11 +191,11 @@ export class ThreadJournal {
       atexit: VERSION,
       owner: thisOwner(),
       program: programName(),
-      since: new Date().toISOString(),
+      since: new Date(timeOfDay()).toISOString(),
       isLocal: directory.isLocal,
       uptime: systemUptime(),
       runtime: runtime(),
-      ...tracedTo(process.env),
+      ...tracedTo(environment()),
     } as const;
     const journal = new Journal(directory.file(newJournalName()), header, this.#settings.fsync);
     const pending = () => [

@@ -1,8 +1,10 @@
 // The errors of this part, as a table, and the error that says who holds a lock.
 
+import { timeOfDay } from "../platform/node-builtins.ts";
 import type { Life } from "../platform/process-identity.ts";
 import { printable } from "../platform/printable.ts";
 import { defineErrors, show } from "./define-errors.ts";
+import { recogniseInAllCopies } from "./instance-of.ts";
 
 const table = {
   ERR_ATEXIT_OPTION: {
@@ -89,6 +91,8 @@ export class LockHeldError extends Error {
   }
 }
 
+recogniseInAllCopies(LockHeldError);
+
 /** How much of a name is shown, in characters. */
 const LONGEST_PROGRAM = 1_000;
 const LONGEST_HOST = 255;
@@ -99,7 +103,7 @@ function stateAndAdvice(
   { pid, uid, since, host, program }: LockHolder,
   here: { pid: number; life: Life },
 ): readonly [state: string, advice: string] {
-  const time = `since ${timeOf(since)} (${age(Date.now() - since.getTime())})`;
+  const time = `since ${timeOf(since)} (${age(timeOfDay() - since.getTime())})`;
   if (pid === undefined) {
     return [
       `${path}, of user ${uid}, is there ${time}, and was not written by this package, or not readably.`,

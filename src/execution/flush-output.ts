@@ -2,6 +2,7 @@
 // pipe takes 64 KB at once, and process.exit() drops the rest.
 
 import { clearTimeout, setTimeout } from "../platform/node-builtins.ts";
+import { process } from "../platform/process.ts";
 
 /**
  * Waits until stdout and stderr have taken all that was written to them, or

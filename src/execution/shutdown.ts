@@ -21,6 +21,7 @@ import { runMarked, SHUTDOWN } from "./cleanup-context.ts";
 import { flushed } from "./flush-output.ts";
 import { type CleanupRunner, isPromise } from "./run-cleanup.ts";
 import { withTimeLimit } from "./time-limit.ts";
+import { process } from "../platform/process.ts";
 
 /** After the grace period each remaining cleanup is still called: this is how long one may block then, in milliseconds. */
 const LAST_CALL = 100;

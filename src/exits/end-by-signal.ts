@@ -7,6 +7,7 @@ import { signalNumber } from "../platform/signal-list.ts";
 import { isSystemExit } from "../registry/exit-reason.ts";
 import { SystemExit } from "../registry/system-exit.ts";
 import { nodeProcess } from "./node-internals.ts";
+import { process } from "../platform/process.ts";
 
 /** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
 const CONTROL_C_EXIT = 0xc000013a;

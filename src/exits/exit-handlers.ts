@@ -11,6 +11,7 @@ import { ProcessExit } from "./process-exit.ts";
 import { Signals } from "./signals.ts";
 import { uncaughtError } from "./uncaught-error.ts";
 import { workerShutdownRequest } from "./worker-shutdown-request.ts";
+import { process } from "../platform/process.ts";
 
 /** The ways out of a thread; where two intercept the same event, the first one stands in front. */
 export interface ExitHandlers {

@@ -3,6 +3,7 @@
 
 import { isMainThread } from "../platform/node-builtins.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { process } from "../platform/process.ts";
 
 export function hideListenerWarning({ settings }: ExitContext): ExitHandler {
   const ours = (type: unknown) => type === "message" || (settings.signals as readonly unknown[]).includes(type);

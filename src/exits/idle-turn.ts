@@ -3,6 +3,7 @@
 // node:crypto), and may have ended before it is looked for.
 
 import { builtin, setImmediate } from "../platform/node-builtins.ts";
+import { process } from "../platform/process.ts";
 
 /** What keeps no loop alive, and an immediate, which no longer knows when it runs whether it kept the loop alive. */
 const BESIDE_THE_LOOP = new Set(["TickObject", "PROMISE", "Microtask", "Immediate"]);

@@ -7,6 +7,7 @@
 // lead to our function any more, another one is put in front of it.
 
 import { type EmitInterceptor, INTERCEPTED_EVENTS, type InterceptedEvent } from "./exit-handler.ts";
+import { process } from "../platform/process.ts";
 
 type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boolean;
 

@@ -3,6 +3,7 @@
 
 import { ENDING_SIGNALS } from "../platform/signal-list.ts";
 import { PROCESS_EXIT_FILE } from "./node-internals.ts";
+import { process } from "../platform/process.ts";
 
 type AnyListener = (...args: never[]) => unknown;
 

@@ -7,6 +7,7 @@ import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { IdleTurn } from "./idle-turn.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { currentExitCode } from "./node-internals.ts";
+import { process } from "../platform/process.ts";
 
 export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: IpcDisconnect): ExitHandler {
   /** Set while a turn of the loop tells whether other listeners have begun new work. */

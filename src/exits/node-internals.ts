@@ -1,6 +1,8 @@
 // The properties of `process` that Node does not document, and that are needed to
 // end a process as Node does.
 
+import { process } from "../platform/process.ts";
+
 interface NodeProcess {
   /** Whether `exit` has been emitted, or is being. */
   _exiting?: boolean;

@@ -7,6 +7,7 @@
 import { describeExit } from "../registry/exit-reason.ts";
 import { decidesOnShutdownMessage } from "./known-libraries.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { process } from "../platform/process.ts";
 
 /** What Node has on `process.channel` beyond its documentation; without it, nothing is listened to. */
 interface Channel {

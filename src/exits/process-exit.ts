@@ -1,4 +1,4 @@
-// process.exit(), from anywhere, and exit() of this package. Nothing is
+// process.exit(), from anywhere, and exit() of this package, which calls it. Nothing is
 // replaced for it: Node emits `exit` before it ends the process, and what that
 // throws ends process.exit() there. So a function of process.exit that was kept
 // from before, or that another library has wrapped, comes by here as well.
@@ -12,6 +12,7 @@ import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { isCalledByReporter } from "./known-libraries.ts";
 import { currentExitCode, isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
 import type { Signals } from "./signals.ts";
+import { currentExit, process } from "../platform/process.ts";
 
 /** How a call of process.exit() comes to its end. */
 interface Plan {
@@ -27,6 +28,8 @@ export class ProcessExit implements ExitHandler {
   readonly #signals: Signals | undefined;
   /** Whether the process ends now: listeners of `exit` have the word. */
   #isEnding = false;
+  /** Whether exit() of this package asks for the end: it begins a shutdown where nothing is registered, too. */
+  #isAsked = false;
 
   constructor(context: ExitContext, ipc: IpcDisconnect, signals: Signals | undefined) {
     this.#context = context;
@@ -38,7 +41,8 @@ export class ProcessExit implements ExitHandler {
     exit: (emit: () => boolean, [given]: readonly unknown[]): boolean => {
       const { stack, shutdown } = this.#context;
       const code = Number(given ?? 0);
-      const isLast = this.#isEnding || (stack.size === 0 && !shutdown.isRunning) || !isInProcessExit();
+      const isLast =
+        this.#isEnding || (stack.size === 0 && !shutdown.isRunning && !this.#isAsked) || !isInProcessExit();
       if (isLast) return this.#emitLast(emit, code);
       nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
       const plan = this.#plan(code);
@@ -55,10 +59,20 @@ export class ProcessExit implements ExitHandler {
     },
   };
 
-  /** Does what `exit()` of this package promises. */
-  exit(code: number, kind: "exit" | "parent" = "exit"): never {
+  /** Calls process.exit() of this moment, which may be a test's: `exit()` of this package is the same. */
+  exit(code: number): never {
+    this.#isAsked = true;
+    try {
+      return currentExit()(code);
+    } finally {
+      this.#isAsked = false;
+    }
+  }
+
+  /** Ends the process as process.exit() does, for the sake of a parent that is gone. */
+  exitWithParent(code: number): never {
     const { shutdown } = this.#context;
-    const plan = this.#plan(code, kind);
+    const plan = this.#plan(code, "parent");
     if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) throw new SystemExit(code);
     return plan.end();
   }

@@ -6,6 +6,7 @@ import { describeExit } from "../registry/exit-reason.ts";
 import { endBySignal, exitCodeOf } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { exitsForSignal, waitingListeners } from "./known-libraries.ts";
+import { process } from "../platform/process.ts";
 
 export class Signals implements ExitHandler {
   readonly #context: ExitContext;

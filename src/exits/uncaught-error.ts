@@ -7,6 +7,7 @@ import { isMainThread, setImmediate } from "../platform/node-builtins.ts";
 import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../registry/exit-reason.ts";
 import { nodeProcess } from "./node-internals.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { process } from "../platform/process.ts";
 
 /** The status of a process whose `uncaughtException` listener threw. Source: https://nodejs.org/api/process.html#exit-codes */
 const HANDLER_THREW = 7;

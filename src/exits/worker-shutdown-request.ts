@@ -4,6 +4,7 @@
 
 import { describeExit } from "../registry/exit-reason.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { process } from "../platform/process.ts";
 
 /** The name of the channel. */
 export const CHANNEL = "atexit.workers.1";

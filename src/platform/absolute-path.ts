@@ -1,6 +1,7 @@
 // An absolute path that means what the system would take a path for.
 
 import { builtin } from "./node-builtins.ts";
+import { process } from "./process.ts";
 
 const fs = builtin("fs");
 

@@ -2,6 +2,7 @@
 // whether files change their look when they are written to.
 
 import { builtin } from "./node-builtins.ts";
+import { process } from "./process.ts";
 
 const OVERLAY = 0x794c7630;
 

@@ -3,6 +3,7 @@
 // node:process opens the standard streams.
 
 import type { InspectOptions } from "node:util";
+import { process } from "./process.ts";
 
 /** Returns a built-in module, without an `import` that would slow down every program. */
 export function builtin<T extends keyof Builtins>(name: T): Builtins[T] {
@@ -17,6 +18,7 @@ interface Builtins {
   module: typeof import("node:module");
   os: typeof import("node:os");
   path: typeof import("node:path");
+  timers: typeof import("node:timers");
   tty: typeof import("node:tty");
   url: typeof import("node:url");
   util: typeof import("node:util");
@@ -32,11 +34,11 @@ export function inspect(value: unknown, options: InspectOptions): string {
   }
 }
 
-/**
- * Node's own timers, kept from before a test framework may replace them: a fake
- * clock must not hold back a deadline.
- */
-export const { setTimeout, clearTimeout, setImmediate } = globalThis;
+/** Node's own timers, and its clock: what a test framework puts in their place must not hold back a deadline. */
+export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = builtin("timers");
+
+/** Returns the time of day, in milliseconds since 1970. */
+export const { now: timeOfDay } = Date;
 
 const { uptime } = process;
 

@@ -1,6 +1,8 @@
 // The options that Node was started with: those that a called module needs, and
 // an environment in which none disturbs a process of this package's own.
 
+import { environment, process } from "./process.ts";
+
 /** Options that would make a second process do what the first was started for. */
 const NOT_PASSED_ON =
   /^--(?:inspect|watch|test|eval|print|check|interactive|input-type|cpu-prof|heap-prof|run|env-file)/;
@@ -37,17 +39,17 @@ export const HELPER = "ATEXIT_HELPER";
 
 /** Returns the environment for a command that a helper runs: that one is no helper. */
 export function commandEnvironment(): NodeJS.ProcessEnv {
-  const { [HELPER]: _, ...environment } = process.env;
-  return environment;
+  const { [HELPER]: _, ...others } = environment();
+  return others;
 }
 
 /** Returns the environment for a helper: a process that carries recipes out. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
-  const environment: NodeJS.ProcessEnv = { ...process.env, [HELPER]: "1" };
-  for (const name of OF_THIS_PROCESS) delete environment[name];
+  const clean: NodeJS.ProcessEnv = { ...environment(), [HELPER]: "1" };
+  for (const name of OF_THIS_PROCESS) delete clean[name];
   // Electron's executable is Node only when it is told so.
-  if (process.versions["electron"] !== undefined) environment["ELECTRON_RUN_AS_NODE"] = "1";
-  return environment;
+  if (process.versions["electron"] !== undefined) clean["ELECTRON_RUN_AS_NODE"] = "1";
+  return clean;
 }
 
 /** Returns the environment for a called function. */

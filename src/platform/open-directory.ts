@@ -3,6 +3,7 @@
 
 import { builtin } from "./node-builtins.ts";
 import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
+import { process } from "./process.ts";
 
 const fs = builtin("fs");
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;

@@ -3,6 +3,7 @@
 
 import { builtin } from "./node-builtins.ts";
 import { childOf, isYoung } from "./process-list.ts";
+import { process } from "./process.ts";
 
 /** The variable of the environment that marks a child's descendants. */
 export const MARK = "ATEXIT_CHILD";

@@ -1,9 +1,10 @@
 // The identity of a journal's owner, for which a process with a reused pid is
 // never taken, and whether the owner lives. Sources: proc(5), pid_namespaces(7).
 
-import { builtin, isMainThread } from "./node-builtins.ts";
+import { builtin, isMainThread, timeOfDay } from "./node-builtins.ts";
 import { digestOf } from "./digest.ts";
 import { mounts } from "./file-system.ts";
+import { process } from "./process.ts";
 
 /** A process, or one worker thread of it. */
 export interface Owner {
@@ -274,5 +275,5 @@ export function systemUptime(): number {
 
 /** Returns when the system started, to the minute, since two readings differ. For macOS and Windows; untested here. */
 function bootTime(): string {
-  return String(Math.round((Date.now() / 1000 - builtin("os").uptime()) / 60));
+  return String(Math.round((timeOfDay() / 1000 - builtin("os").uptime()) / 60));
 }

@@ -2,6 +2,7 @@
 
 import { builtin, now } from "./node-builtins.ts";
 import { contentOf, hasOtherThreads, type ProcessStat, statOf } from "./process-identity.ts";
+import { environment, process } from "./process.ts";
 
 export interface Process extends Omit<ProcessStat, "foreground" | "flags"> {
   readonly pid: number;
@@ -70,7 +71,7 @@ function* fromPs(): Generator<Process> {
   if (process.platform === "win32") return;
   const table = builtin("child_process").execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat=,lstart="], {
     encoding: "utf8",
-    env: { ...process.env, LC_ALL: "C" },
+    env: { ...environment(), LC_ALL: "C" },
   });
   for (const line of table.split("\n")) {
     const [pid, ppid, group, state, ...start] = line.trim().split(/\s+/);

@@ -3,6 +3,7 @@
 
 import { helperOf, isHelper, markOf } from "./process-environment.ts";
 import { allProcesses, childOf, isSame, ownLine, type Process } from "./process-list.ts";
+import { process } from "./process.ts";
 
 /** The process whose tree is meant. */
 export interface Root {

@@ -1,5 +1,7 @@
 // The name by which others know this program.
 
+import { process } from "./process.ts";
+
 /** Options after which Node runs no script: what follows them are the program's own arguments. */
 const WITHOUT_SCRIPT = /^(?:-e|-p|-pe|-i|--eval|--print|--interactive)(?:=|$)/;
 

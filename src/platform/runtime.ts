@@ -4,6 +4,7 @@
 
 import { builtin } from "./node-builtins.ts";
 import { whyReplaceable } from "./trusted-path.ts";
+import { environment, process } from "./process.ts";
 
 interface Globals {
   readonly Bun?: { readonly main?: unknown; readonly embeddedFiles?: readonly unknown[] };
@@ -41,7 +42,7 @@ function isNodeSea(): boolean {
 function nodeInPath(): readonly string[] {
   const { delimiter, isAbsolute, join } = builtin("path");
   const name = process.platform === "win32" ? "node.exe" : "node";
-  for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
+  for (const directory of (environment()["PATH"] ?? "").split(delimiter)) {
     const path = join(directory, name);
     if (isAbsolute(directory) && isTrustedProgram(path)) return [path];
   }

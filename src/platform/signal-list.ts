@@ -2,6 +2,7 @@
 // https://nodejs.org/api/process.html#signal-events, libuv's uv_signal_t.
 
 import { builtin } from "./node-builtins.ts";
+import { process } from "./process.ts";
 
 /** The signals that a POSIX system sends to end a process, and that Windows has as well. */
 const EVERYWHERE: readonly NodeJS.Signals[] = [

@@ -6,6 +6,7 @@
 // and in uv__close() of https://github.com/libuv/libuv/blob/v1.x/src/unix/core.c
 
 import { builtin, now } from "./node-builtins.ts";
+import { process } from "./process.ts";
 
 /** How many descriptors a thread needs: its event loop takes five, as measured on Node 20 to 26; and one to spare. */
 const DESCRIPTORS = 6;

@@ -3,6 +3,7 @@
 
 import { builtin } from "./node-builtins.ts";
 import { contentOf } from "./process-identity.ts";
+import { process } from "./process.ts";
 
 type Stats = import("node:fs").Stats;
 

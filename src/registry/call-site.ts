@@ -1,6 +1,8 @@
 // The place where a cleanup was registered, for a report of its failure. Taking a
 // call's place costs more than the registration itself, so there is a budget.
 
+import { process } from "../platform/process.ts";
+
 /** How many places are taken down in a second: about half a percent of its time. */
 const PER_SECOND = 1_000;
 

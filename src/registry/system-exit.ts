@@ -1,6 +1,8 @@
 // The error that unwinds the caller of process.exit() while cleanups are still
 // running.
 
+import { recogniseInAllCopies } from "../errors/instance-of.ts";
+
 /**
  * Thrown by `process.exit()` and `exit()` to unwind their caller while
  * asynchronous cleanups run, as Python's `sys.exit()` does. Swallowing it does
@@ -19,3 +21,5 @@ export class SystemExit extends Error {
     this.stack = `SystemExit: ${this.message}`;
   }
 }
+
+recogniseInAllCopies(SystemExit);

@@ -9,6 +9,7 @@ import { resourceError } from "../errors/resources.ts";
 import type { Registration } from "../index.ts";
 import { MARK } from "../platform/process-environment.ts";
 import type { Callee } from "./register-for-caller.ts";
+import { process } from "../platform/process.ts";
 
 /** A child that ends with this process. */
 export interface Child<C extends ChildProcess = ChildProcess> extends AsyncDisposable {

@@ -10,6 +10,7 @@ import { lifeOfHolder } from "../durable/replay/claim.ts";
 import type { JournalDirectory } from "../durable/journal/directory.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { printable } from "../platform/printable.ts";
+import { process } from "../platform/process.ts";
 
 /** How long guards are left to do it, in milliseconds; a recovery costs a start of Node. */
 const GUARDS_TURN = 100;

@@ -26,6 +26,7 @@ import {
   type WorkerOptions,
   type WorkerPool,
 } from "./workers.ts";
+import { environment } from "../platform/process.ts";
 
 export { LockHeldError, type ResourceErrorCode } from "../errors/resources.ts";
 export type {
@@ -211,7 +212,7 @@ export function child<C extends ChildProcess>(process: C, options: ChildOptions 
  * await server.end();
  * ```
  */
-export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+export function childEnvironment(env: NodeJS.ProcessEnv = environment()): NodeJS.ProcessEnv {
   return markedEnvironment(env);
 }
 

@@ -15,6 +15,7 @@ import { DeadHolder } from "./dead-holder.ts";
 import { LockChanges } from "./lock-changes.ts";
 import { type Contender, contenderFor, HeldLock, type LockFile } from "./lock-contender.ts";
 import type { Callee } from "./register-for-caller.ts";
+import { process } from "../platform/process.ts";
 
 export type { LockFile };
 

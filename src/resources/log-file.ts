@@ -6,6 +6,7 @@ import { coreError } from "../errors/core.ts";
 import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
+import { process } from "../platform/process.ts";
 
 /** Options of a log file. */
 export interface LogFileOptions {

@@ -6,6 +6,7 @@ import { lifeOfProcess, statOf } from "../platform/process-identity.ts";
 import { thread } from "../index.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
+import { process } from "../platform/process.ts";
 
 /** Options for noticing the parent's end. */
 export interface ParentOptions {

@@ -14,6 +14,7 @@ import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { answerCloseCalls } from "./server-close-calls.ts";
 import { type Connection, isBusy, Traffic } from "./server-traffic.ts";
 import { type Closing, closingHandle } from "./workers.ts";
+import { process } from "../platform/process.ts";
 
 /** Options for the end of a server. */
 export interface ServerOptions {

@@ -11,6 +11,7 @@ import { coreError } from "../errors/core.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
+import { process } from "../platform/process.ts";
 
 /** Options for the end of workers. */
 export interface WorkerOptions {

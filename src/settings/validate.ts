@@ -5,6 +5,7 @@ import { coreError } from "../errors/core.ts";
 import { defaultSettings, type Settings } from "./settings.ts";
 import { canListen } from "../platform/signal-list.ts";
 import { checkTime } from "./milliseconds.ts";
+import { environment } from "../platform/process.ts";
 
 /**
  * Takes what the program says; what the operator says stands over it.
@@ -16,13 +17,13 @@ export function configure(settings: Settings, given: Partial<Settings>): void {
   Object.assign(
     settings,
     checked,
-    environmentSettings(process.env, () => {}),
+    environmentSettings(environment(), () => {}),
   );
 }
 
 /** Takes what the operator says; calls `warn` for each variable that makes no sense. */
 export function readEnvironment(settings: Settings, warn: (message: string) => void): void {
-  Object.assign(settings, environmentSettings(process.env, warn));
+  Object.assign(settings, environmentSettings(environment(), warn));
 }
 
 function checkSettings(given: Partial<Settings>): Partial<Settings> {

@@ -5,6 +5,7 @@ import type { Exit } from "../registry/exit-reason.ts";
 import type { DurableCleanupOptions, Registration } from "../registry/registration.ts";
 import type { AnyFunction } from "../registry/stack.ts";
 import type { Settings } from "../settings/settings.ts";
+import { stateHolder } from "../platform/process.ts";
 
 /**
  * Where the copies of this package in one thread find its state. The number
@@ -43,7 +44,7 @@ export interface SharedThreadV1 {
 
 /** Returns this thread's state, made by the first copy that is loaded. */
 export function sharedThread(make: () => SharedThreadV1): SharedThreadV1 {
-  const holder = process as { [KEY]?: SharedThreadV1 };
+  const holder = stateHolder as { [KEY]?: SharedThreadV1 };
   if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { value: make() });
   return holder[KEY] as SharedThreadV1;
 }

@@ -29,6 +29,7 @@ import { defaultSettings, type Settings } from "../settings/settings.ts";
 import { configure, readEnvironment } from "../settings/validate.ts";
 import { finalize } from "./finalize.ts";
 import type { SharedThreadV1 } from "./shared-state.ts";
+import { environment, process } from "../platform/process.ts";
 
 export class ThreadState implements SharedThreadV1, StackWatcher {
   readonly #settings = defaultSettings();
@@ -119,7 +120,7 @@ export class ThreadState implements SharedThreadV1, StackWatcher {
   }
 
   exitWithParent(): never {
-    return this.#watch().processExit.exit(currentExitCode(), "parent");
+    return this.#watch().processExit.exitWithParent(currentExitCode());
   }
 
   /** The stack is no longer empty. */
@@ -154,10 +155,10 @@ export class ThreadState implements SharedThreadV1, StackWatcher {
   #readEnvironment(): void {
     if (this.#isEnvironmentRead) return;
     this.#isEnvironmentRead = true;
-    if (!hasSettings(process.env)) return;
+    if (!hasSettings(environment())) return;
     // Worker threads share their parent's environment, and what there is to say about it was said there.
     readEnvironment(this.#settings, isMainThread ? report : () => {});
-    if (asksForTrace(process.env)) loadTraceWriter()?.observe(describeError);
+    if (asksForTrace(environment())) loadTraceWriter()?.observe(describeError);
   }
 }
 

@@ -4,6 +4,7 @@
 
 import { builtin } from "../platform/node-builtins.ts";
 import { packageDirectory } from "../platform/package-files.ts";
+import { process } from "../platform/process.ts";
 
 /** Stands for a place where this package has opened the handle for itself. */
 const OWN = Symbol("own");

@@ -4,6 +4,7 @@
 import { builtin } from "../platform/node-builtins.ts";
 import { openRegularFile } from "../platform/regular-file.ts";
 import type { TraceRecord } from "./trace-event.ts";
+import { process } from "../platform/process.ts";
 
 const fs = builtin("fs");
 

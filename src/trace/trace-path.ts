@@ -2,6 +2,7 @@
 
 import { builtin } from "../platform/node-builtins.ts";
 import { thisProcess } from "../platform/process-identity.ts";
+import { process } from "../platform/process.ts";
 
 /** The key under which the path is kept: the program may change its working directory. */
 const KEY = Symbol.for("atexit.trace");

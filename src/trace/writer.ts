@@ -17,6 +17,7 @@ import { Lane, micros, type Queued, TRACE_VERSION, type TraceRecord } from "./tr
 import { ShutdownHistories } from "./shutdown-history.ts";
 import { forTerminal, inTerminal } from "./text-report.ts";
 import { OpenHandles } from "./open-handles.ts";
+import { environment, process } from "../platform/process.ts";
 
 /** Takes records, as they happen. */
 type Sink = (records: readonly TraceRecord[]) => void;
@@ -46,7 +47,7 @@ export function observe(describe: (error: unknown) => string): void {
   if (isObserving) return;
   isObserving = true;
   describeError = describe;
-  const { ATEXIT_TRACE, ATEXIT_REPORT } = process.env;
+  const { ATEXIT_TRACE, ATEXIT_REPORT } = environment();
   printsAll = isOn(ATEXIT_REPORT);
   if (printsAll) handles = new OpenHandles();
   const observer = new Observer(ATEXIT_TRACE ? toDisk(ATEXIT_TRACE) : undefined);
@@ -253,7 +254,7 @@ function printSlow(exit: Exit, { remembered, others, beganAt }: SlowCleanups, gr
 function print(histories: ShutdownHistories, others = 0): void {
   for (const history of histories.all()) {
     history.leftOut.count += others;
-    writeError(inTerminal(history, forTerminal(process.env, builtin("tty").isatty(2), columns()), { isBrief: true }));
+    writeError(inTerminal(history, forTerminal(environment(), builtin("tty").isatty(2), columns()), { isBrief: true }));
   }
 }
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { copyPackage } from "../support/package-under-test.ts";
+import { copyPackage, isFromSources } from "../support/package-under-test.ts";
 import { inPlace, type Place } from "../support/place.ts";
 import { linesOf } from "../support/run.ts";
 
@@ -111,6 +111,69 @@ test("two copies of the package write one journal", () =>
     }
     assert.deepEqual(readdirSync(place.work), ["copy"]);
   }));
+
+test(
+  "what an ES module and CommonJS register is in one journal, which one guard carries out",
+  { skip: isFromSources && "CommonJS takes a build: npm test" },
+  () =>
+    inPlace(async (place) => {
+      const source = (end: string) => `
+        import { readdirSync } from "node:fs";
+        import { createRequire } from "node:module";
+        const require = createRequire(import.meta.url);
+        const childProcess = require("node:child_process");
+        const { spawn } = childProcess;
+        let spawned = 0;
+        childProcess.spawn = (...args) => ((spawned += 1), spawn(...args));
+        const a = await import("atexit/durable");
+        const b = require("atexit/durable");
+        const { tempDir } = require("atexit/resources");
+        const { WORK, ATEXIT_DIR } = process.env;
+        const command = (n) => ["/bin/sh", ["-c", 'echo "$1" >>"$2"', "sh", n, WORK + "/trace"]];
+        a.exec(...command("1"));
+        b.exec(...command("2"));
+        tempDir({ dir: WORK });
+        a.exec(...command("3"));
+        b.configure({ fsync: true });
+        const { fsync } = a.configure({});
+        const told = JSON.stringify({ fsync, spawned, journals: readdirSync(ATEXIT_DIR).length });
+        process.stdout.write(told, () => { ${end} });`;
+      for (const end of ["", 'process.kill(process.pid, "SIGKILL");']) {
+        const { stdout, stderr } = await place.run(source(end));
+        await place.quiet();
+        assert.equal(stderr, "");
+        assert.deepEqual(JSON.parse(stdout), { fsync: true, spawned: 1, journals: 1 });
+        assert.deepEqual(linesOf(join(place.work, "trace")), ["3", "2", "1"]);
+        assert.deepEqual(readdirSync(place.work), ["trace"]);
+        rmSync(join(place.work, "trace"));
+      }
+    }),
+);
+
+test(
+  "a lock that an ES module holds is held for CommonJS, and the error is known to both",
+  { skip: isFromSources && "CommonJS takes a build: npm test" },
+  () =>
+    inPlace(async (place) => {
+      const { stdout, stderr } = await place.run(`
+        import { createRequire } from "node:module";
+        import * as a from "atexit/resources";
+        const b = createRequire(import.meta.url)("atexit/resources");
+        const path = process.env.WORK + "/app.lock";
+        for (const [one, other] of [[a, b], [b, a]]) {
+          const lock = one.lockFileSync(path);
+          try {
+            other.lockFileSync(path);
+          } catch (error) {
+            console.log(error instanceof one.LockHeldError, error instanceof other.LockHeldError, error.pid === process.pid);
+          }
+          lock.release();
+        }
+        a.lockFileSync(path);`);
+      assert.deepEqual([stdout, stderr], ["true true true\ntrue true true\n", ""]);
+      assert.deepEqual(readdirSync(place.work), []);
+    }),
+);
 
 test("a thread has a journal of its own, which ends with it", () =>
   inPlace(async (place) => {

@@ -34,12 +34,13 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
       "package.json",
     ]);
     const strangers = paths.filter(
-      (path) => path.startsWith("dist/") && !/(?<!\.test)\.(?:c?js|css|d\.ts)$/.test(path),
+      (path) => path.startsWith("dist/") && !/(?<!\.test)\.(?:c?js|css|d\.c?ts)$/.test(path),
     );
     assert.deepEqual(strangers, []);
     assert.ok(paths.includes("dist/index.js"));
     assert.ok(paths.includes("dist/index.d.ts"));
-    for (const program of ["atexit-helper"]) assert.ok(paths.includes(`dist/${program}.js`), program);
+    for (const file of ["index.cjs", "index.d.cts", "atexit-helper.js"])
+      assert.ok(paths.includes(`dist/${file}`), file);
   });
 
   it("depends on nothing, and runs nothing when it is installed", async () => {
@@ -71,12 +72,18 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
   it("has types that are right for every way to import it", async () => {
     const { code, stdout, stderr } = await run(join(repository, "node_modules/.bin/attw"), [
       tarball,
-      "--profile",
-      "esm-only",
       "--format",
       "ascii",
     ]);
     assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /node16 \(from ESM\)/);
+    for (const entry of ["atexit", "atexit/durable", "atexit/resources", "atexit/app"]) {
+      const [, rows = ""] = stdout.split(`"${entry}"\n`);
+      const [table] = rows.split("***");
+      assert.match(
+        table ?? "",
+        /^\s*node10: \S+ \nnode16 \(from CJS\): .*\(CJS\)\nnode16 \(from ESM\): .*\(ESM\)\n/,
+        entry,
+      );
+    }
   });
 });

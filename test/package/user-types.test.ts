@@ -173,7 +173,7 @@ for (const [node, installed] of Object.entries(TYPES)) {
     before(async () => {
       const modules = join(project, "node_modules");
       // Real files: by a link the compiler would come to the types that the repository has.
-      const isTypes = (path: string) => !basename(path).includes(".") || path.endsWith(".d.ts");
+      const isTypes = (path: string) => !basename(path).includes(".") || /\.d\.c?ts$/.test(path);
       cpSync(join(repository, "dist"), join(modules, "atexit/dist"), { recursive: true, filter: isTypes });
       writeFileSync(join(modules, "atexit/package.json"), JSON.stringify(manifest));
       mkdirSync(join(modules, "@types"));

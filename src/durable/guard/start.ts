@@ -9,6 +9,7 @@ import type { Journal } from "../journal/writer.ts";
 import { namesHere } from "../journal/file-name.ts";
 import { cleanEnvironment } from "../../platform/node-options.ts";
 import { thisProcess } from "../../platform/process-identity.ts";
+import { process } from "../../platform/process.ts";
 
 type Child = import("node:child_process").ChildProcess;
 

@@ -11,6 +11,7 @@ import { whyReplaceable } from "../../platform/trusted-path.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { VERSION } from "../journal/format.ts";
 import { programText } from "./program-text.ts";
+import { environment, process } from "../../platform/process.ts";
 
 /** How a helper is started: the executable, its arguments, then the program. */
 export interface Helper {
@@ -21,7 +22,7 @@ export interface Helper {
 const fs = builtin("fs");
 
 /** Whether this process is itself a helper, or was started by one: it starts no guard, and no other helper. */
-export const isHelper = process.env[HELPER] !== undefined;
+export const isHelper = environment()[HELPER] !== undefined;
 
 /** Returns how a helper is started; `undefined` where there is nothing to run it in. */
 export function helperIn(directory: JournalDirectory): Helper | undefined {

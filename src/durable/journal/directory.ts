@@ -7,6 +7,7 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { isLocal } from "../../platform/file-system.ts";
 import { modeOf, whyReplaceable } from "../../platform/trusted-path.ts";
+import { environment, process } from "../../platform/process.ts";
 
 const fs = builtin("fs");
 const isWindows = process.platform === "win32";
@@ -91,7 +92,7 @@ export function journalDirectory(wanted: string | undefined): JournalDirectory {
 function* defaultPlaces(): Generator<string> {
   const { isAbsolute, join } = builtin("path");
   const { homedir, tmpdir } = builtin("os");
-  const { XDG_STATE_HOME, XDG_RUNTIME_DIR, LOCALAPPDATA } = process.env;
+  const { XDG_STATE_HOME, XDG_RUNTIME_DIR, LOCALAPPDATA } = environment();
   if (XDG_STATE_HOME !== undefined && isAbsolute(XDG_STATE_HOME)) yield join(XDG_STATE_HOME, "atexit");
   if (isWindows && LOCALAPPDATA !== undefined) yield join(LOCALAPPDATA, "atexit");
   // Under sudo the home directory may be another user's, which must not get files of root.

@@ -10,6 +10,7 @@ import { resourceError } from "../../errors/resources.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { openRegularFile } from "../../platform/regular-file.ts";
 import { parseToken } from "../journal/file-name.ts";
+import { process } from "../../platform/process.ts";
 
 type Stats = import("node:fs").Stats;
 

@@ -11,6 +11,7 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 import type { JsonValue } from "../json-value.ts";
 import { type LockRecord, LONGEST_FILE, PROVABLE } from "./lock-record.ts";
 import { isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
+import { process } from "../../platform/process.ts";
 
 /** How long the helper for the kernel lock may take, in milliseconds. */
 const HELPED_WITHIN = 2_000;

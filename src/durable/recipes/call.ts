@@ -12,6 +12,7 @@ import { DEFAULT_TIMEOUT, isEnvironment, isStrings } from "./exec.ts";
 import { hasOthers, type RegisteredEnvironment, registeredEnvironment } from "./registered-environment.ts";
 import { type JsonValue, refuseBeyondJson } from "../json-value.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
+import { environment, process } from "../../platform/process.ts";
 
 export interface CallRecipe extends RegisteredEnvironment {
   readonly do: "call";
@@ -37,7 +38,7 @@ export function describeCall(module: unknown, exportName: unknown, args: readonl
   const url = moduleUrl(module);
   const cwd = process.cwd();
   const execArgv = ownNodeArguments();
-  const nodeOptions = process.env["NODE_OPTIONS"] ?? "";
+  const nodeOptions = environment()["NODE_OPTIONS"] ?? "";
   return {
     do: "call",
     module: url,

@@ -9,6 +9,7 @@ import { durableError } from "../../errors/durable.ts";
 import { hasOthers, type RegisteredEnvironment, registeredEnvironment } from "./registered-environment.ts";
 import { runCommand } from "./run-command.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
+import { process } from "../../platform/process.ts";
 
 /** How a command is run. */
 export interface ExecOptions {

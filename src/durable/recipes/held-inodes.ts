@@ -4,6 +4,7 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { O_PATH } from "../../platform/open-directory.ts";
+import { process } from "../../platform/process.ts";
 import type { Recipe } from "./recipe.ts";
 
 /** How many are held at most: descriptors are the program's own. */

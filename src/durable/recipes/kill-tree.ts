@@ -12,6 +12,7 @@ import {
 } from "../../platform/process-list.ts";
 import { type Tree, treeOf } from "../../platform/process-tree.ts";
 import type { KillRecipe, Success } from "./recipe-kind.ts";
+import { process } from "../../platform/process.ts";
 
 /** How long a killed process may take to be gone, in milliseconds; a process that waits for a disk takes longer. */
 const KILLED_WITHIN = 2_000;

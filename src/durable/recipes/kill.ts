@@ -18,6 +18,7 @@ import {
 } from "../../platform/process-list.ts";
 import { killTree } from "./kill-tree.ts";
 import type { KillRecipe, RecipeKind } from "./recipe-kind.ts";
+import { environment, process } from "../../platform/process.ts";
 
 /** How a process is ended. */
 export interface KillOptions {
@@ -45,7 +46,7 @@ export function describeKill(given: unknown, options: KillOptions, markOfEnded?:
   const ofEnded = typeof markOfEnded === "string" && markOfEnded !== "" ? markOfEnded : undefined;
   const mark = found === undefined ? ofEnded : markOf(pid, ofEnded);
   // A mark that this process has inherited marks its own siblings as well.
-  const ownMark = mark === undefined || mark === process.env[MARK] ? {} : { mark };
+  const ownMark = mark === undefined || mark === environment()[MARK] ? {} : { mark };
   const asked = { signal, grace, ...ownMark };
   // Whether a child that has ended led a group, the members tell that have its mark.
   if (found === undefined) return { do: "kill", pid, start: "0", leads: "mark" in ownMark, ...asked };

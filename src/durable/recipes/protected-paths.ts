@@ -4,6 +4,7 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
+import { process } from "../../platform/process.ts";
 
 type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
 

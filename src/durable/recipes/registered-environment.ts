@@ -4,6 +4,7 @@
 
 import { digestOf } from "../../platform/digest.ts";
 import { HELPER, OF_THIS_PROCESS } from "../../platform/node-options.ts";
+import { environment } from "../../platform/process.ts";
 import type { ReplayContext } from "./recipe-kind.ts";
 
 export interface RegisteredEnvironment {
@@ -22,7 +23,7 @@ const NOT_COMPARED = new Set(["_", "PWD", "OLDPWD", "SHLVL", HELPER, ...OF_THIS_
 
 /** @param given what was asked for in addition */
 export function registeredEnvironment(given: Readonly<Record<string, string>> = {}): RegisteredEnvironment {
-  const all = Object.entries(process.env) as [string, string][];
+  const all = Object.entries(environment()) as [string, string][];
   const env = { ...Object.fromEntries(all.filter(([name]) => KEPT.test(name))), ...given };
   const others = digestOfOthers(all);
   return others === undefined ? { env } : { env, others };
@@ -30,7 +31,7 @@ export function registeredEnvironment(given: Readonly<Record<string, string>> = 
 
 /** Reports whether the process that carries a recipe out has been given the other variables, too. */
 export function hasOthers({ others }: RegisteredEnvironment, { isGuard }: ReplayContext): boolean {
-  return isGuard && digestOfOthers(Object.entries(process.env) as [string, string][]) === others;
+  return isGuard && digestOfOthers(Object.entries(environment()) as [string, string][]) === others;
 }
 
 function digestOfOthers(all: readonly (readonly [string, string])[]): string | undefined {

@@ -11,6 +11,7 @@ import { assertRemovable } from "./protected-paths.ts";
 import { directoryIn } from "./directory-in.ts";
 import type { Living, RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
+import { process } from "../../platform/process.ts";
 
 type Stats = import("node:fs").Stats;
 

@@ -2,6 +2,7 @@
 
 import { builtin, clearTimeout, setTimeout } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
+import { process } from "../../platform/process.ts";
 
 interface CommandOptions {
   cwd: string;

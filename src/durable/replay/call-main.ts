@@ -2,6 +2,7 @@
 // of which module to call, calls it, and ends the process with it.
 
 import { readFileSync } from "node:fs";
+import { process } from "../../platform/process.ts";
 
 /** The input, written by the process that carries a `call` out. */
 interface CallInput {

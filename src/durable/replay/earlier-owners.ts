@@ -13,6 +13,7 @@ import { namesOf, type Recipe, titleOf } from "../recipes/recipe.ts";
 import { lifeOfHolder } from "./claim.ts";
 import type { RemoveRecipe } from "../recipes/remove.ts";
 import { startReplay } from "./start-replay.ts";
+import { process } from "../../platform/process.ts";
 
 /** How long the end of what a dead owner has left is waited for, in milliseconds. */
 const WITHIN = 10_000;

@@ -17,6 +17,7 @@ import { parseName } from "../journal/file-name.ts";
 import { LivingOwners } from "./living-owners.ts";
 import { recoverIn } from "./recover.ts";
 import { replay } from "./replay.ts";
+import { process } from "../../platform/process.ts";
 
 /** How long a dying owner may take to end, in milliseconds: its descriptors are closed first. */
 const DYING = 2_000;

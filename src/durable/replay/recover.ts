@@ -1,6 +1,6 @@
 // Carries out, at a later start, the journals whose guards died too.
 
-import { builtin, setImmediate } from "../../platform/node-builtins.ts";
+import { builtin, setImmediate, timeOfDay } from "../../platform/node-builtins.ts";
 import { type Claim, claim, lifeOfHolder } from "./claim.ts";
 import { appendToLog } from "./replay-log.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
@@ -11,6 +11,7 @@ import { thisProcess } from "../../platform/process-identity.ts";
 import { LivingOwners } from "./living-owners.ts";
 import { entryOf, replay } from "./replay.ts";
 import type { Replayed } from "./replayed.ts";
+import { process } from "../../platform/process.ts";
 
 /** How many journals are claimed, and then carried out, together: what the living name is read once for them. */
 const BATCH = 16;
@@ -129,7 +130,7 @@ function wouldReplay(directory: JournalDirectory, name: JournalName): Replayed[]
 
 function refusal(directory: JournalDirectory, { file }: JournalName, why: string): Replayed {
   const title = `the journal ${directory.file(file)}`;
-  return { at: new Date().toISOString(), by: process.pid, title, outcome: "refused", why };
+  return { at: new Date(timeOfDay()).toISOString(), by: process.pid, title, outcome: "refused", why };
 }
 
 /** Renames a refused journal, so that it is reported once. The file of another user stays as it is. */
@@ -154,7 +155,7 @@ function sweep(directory: JournalDirectory): void {
     try {
       const isUseless =
         name.kind === "refused"
-          ? Date.now() - fs.lstatSync(path).mtimeMs > KEPT
+          ? timeOfDay() - fs.lstatSync(path).mtimeMs > KEPT
           : lifeOfHolder(directory, { ...name, kind: "journal" }) === "dead";
       if (isUseless) fs.unlinkSync(path);
     } catch {

@@ -1,7 +1,7 @@
 // Publishes the recipes that this process carries out for a dead one on the
 // channels that tell of cleanups.
 
-import { builtin } from "../../platform/node-builtins.ts";
+import { builtin, timeOfDay } from "../../platform/node-builtins.ts";
 import type { TracedCleanup } from "../../diagnostics/trace-types.ts";
 import type { Replayed } from "./replayed.ts";
 
@@ -16,7 +16,7 @@ export async function publishReplay(
   const cleanup: TracedCleanup = {
     name,
     site: undefined,
-    startedAt: Date.now(),
+    startedAt: timeOfDay(),
     deadline: undefined,
     durable,
     within: undefined,

@@ -1,11 +1,13 @@
 // Continues the trace of a process that has died, as its recipes are carried
 // out: the owner's journal says where that trace is.
 
+import { timeOfDay } from "../../platform/node-builtins.ts";
 import type { Header } from "../journal/format.ts";
 import { durableId, journalOf } from "../journal/file-name.ts";
 import { type Recipe, titleOf } from "../recipes/recipe.ts";
 import { TraceFile } from "../../trace/trace-file.ts";
 import { Lane, type ReplayBegan, type ReplayEnded, type TraceRecord } from "../../trace/trace-event.ts";
+import { process } from "../../platform/process.ts";
 
 export type ReplayedBy = ReplayBegan["by"];
 
@@ -41,12 +43,12 @@ export class ReplayTrace {
   begin(of: Numbered): void {
     const durable = durableId(this.#journal, of.id);
     const began: ReplayBegan = { replay: this.#id(of), by: this.#by, durable, program: this.#program };
-    this.#write(this.#lane.at(Date.now(), "b", began.replay, titleOf(of.recipe), began));
+    this.#write(this.#lane.at(timeOfDay(), "b", began.replay, titleOf(of.recipe), began));
   }
 
   end(of: Numbered, { outcome, why }: Omit<ReplayEnded, "replay">): void {
     const ended = { replay: this.#id(of), by: this.#by, outcome, why };
-    this.#write(this.#lane.at(Date.now(), "e", ended.replay, titleOf(of.recipe), ended));
+    this.#write(this.#lane.at(timeOfDay(), "e", ended.replay, titleOf(of.recipe), ended));
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 // Carries out the recipes left in a dead owner's journal, last in, first out.
 
-import { builtin } from "../../platform/node-builtins.ts";
+import { builtin, now, timeOfDay } from "../../platform/node-builtins.ts";
 import { ReplayTrace, type ReplayedBy } from "./replay-trace.ts";
 import type { Claim } from "./claim.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
@@ -15,6 +15,7 @@ import type { ReplayContext } from "../recipes/recipe-kind.ts";
 import { carryOut, type Recipe, titleOf } from "../recipes/recipe.ts";
 import { publishReplay } from "./replay-channel.ts";
 import type { LoggedRecipe, Replayed } from "./replayed.ts";
+import { process } from "../../platform/process.ts";
 
 /** How often a recipe is begun that fails, or that ends the process which carries it out. */
 const TRIES = 3;
@@ -83,9 +84,9 @@ async function attempt(
   living: LivingOwners,
 ): Promise<Attempt> {
   const { id, recipe, tries } = pending;
-  const startedAt = performance.now();
+  const startedAt = now();
   const result = (outcome: Replayed["outcome"], why?: string): Attempt => {
-    const took = Math.round(performance.now() - startedAt);
+    const took = Math.round(now() - startedAt);
     const entry = entryOf(claimed, { recipe, outcome, took, ...(why === undefined ? {} : { why }) });
     return { entry, isElsewhere: false };
   };
@@ -162,7 +163,7 @@ export function entryOf(
 ): Replayed {
   const title = about.recipe === undefined ? "a line of its journal" : titleOf(about.recipe as Recipe);
   return {
-    at: new Date().toISOString(),
+    at: new Date(timeOfDay()).toISOString(),
     by: process.pid,
     owner: { pid: owner.pid, program, since },
     title,
