@@ -23,6 +23,11 @@ const table = {
     message: (directory: string, why: string) =>
       `Nothing can be made in ${directory}: ${why}. Pass another { dir }, or set TMPDIR.`,
   },
+  ERR_ATEXIT_LOG: {
+    Class: Error,
+    message: (path: string, why: string) =>
+      `No log is written to ${printable(path)}: ${printable(why)}. Remove it, or give the log another path: a file in a directory that only this user writes to, or /dev/stdout.`,
+  },
   ERR_ATEXIT_CLOSED: {
     Class: Error,
     message: (what: string) => `${what} is closed already. Register what still uses it after it: last in, first out.`,
