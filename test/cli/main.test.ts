@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import module from "node:module";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { noteMissing } from "../support/missing.ts";
 import { CLI } from "../support/package-under-test.ts";
 import { run, withDirectory } from "../support/run.ts";
 
@@ -33,3 +34,18 @@ describe("what Node has compiled of the command", { skip }, () => {
     assert.deepEqual(await leftIn(0o777), { cache: [], temporary: [] });
   });
 });
+
+test(
+  "a user with neither a home nor an account has the command",
+  { skip: process.getuid?.() !== 0 && noteMissing("a user without an account", "it takes root to become one") },
+  async () => {
+    const { code, stdout, stderr } = await run(process.execPath, [CLI, "--version"], {
+      env: {},
+      cwd: "/",
+      uid: 12_345,
+      gid: 12_345,
+    });
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    assert.match(stdout, /^\d+\.\d+\.\d+/);
+  },
+);

@@ -3,6 +3,7 @@
 // put another one in the place of. Journals are read and written through a
 // `JournalDirectory`, which cannot be had without that check.
 
+import { homeDirectory } from "../../platform/home-directory.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { isLocal } from "../../platform/file-system.ts";
@@ -90,12 +91,13 @@ export function journalDirectory(wanted: string | undefined): JournalDirectory {
  */
 function* defaultPlaces(): Generator<string> {
   const { isAbsolute, join } = builtin("path");
-  const { homedir, tmpdir } = builtin("os");
+  const { tmpdir } = builtin("os");
+  const home = homeDirectory();
   const { XDG_STATE_HOME, XDG_RUNTIME_DIR, LOCALAPPDATA } = process.env;
   if (XDG_STATE_HOME !== undefined && isAbsolute(XDG_STATE_HOME)) yield join(XDG_STATE_HOME, "atexit");
   if (isWindows && LOCALAPPDATA !== undefined) yield join(LOCALAPPDATA, "atexit");
   // Under sudo the home directory may be another user's, which must not get files of root.
-  if (isOwn(homedir())) yield join(homedir(), ".local", "state", "atexit");
+  if (home !== undefined && isOwn(home)) yield join(home, ".local", "state", "atexit");
   if (XDG_RUNTIME_DIR !== undefined && isOwn(XDG_RUNTIME_DIR)) yield join(XDG_RUNTIME_DIR, "atexit");
   yield* temporaryPlaces(tmpdir());
 }
@@ -105,14 +107,26 @@ function* temporaryPlaces(tmp: string): Generator<string> {
   const { join } = builtin("path");
   const name = `atexit-${process.geteuid?.() ?? "user"}`;
   yield join(tmp, name);
-  const others = fs.readdirSync(tmp).filter((file) => file.startsWith(`${name}-`));
+  const others = namesIn(tmp).filter((file) => file.startsWith(`${name}-`));
   yield* others.map((file) => join(tmp, file)).filter(isOwn);
   yield join(tmp, `${name}-${Math.random().toString(36).slice(2)}`);
 }
 
+function namesIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch {
+    return []; // TMPDIR leads nowhere, or may not be listed
+  }
+}
+
 function isOwn(path: string): boolean {
-  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-  return stats?.isDirectory() === true && (isWindows || stats.uid === process.geteuid?.());
+  try {
+    const stats = fs.lstatSync(path);
+    return stats.isDirectory() && (isWindows || stats.uid === process.geteuid?.());
+  } catch {
+    return false; // it is not there, or not to be seen
+  }
 }
 
 function nearestAbove(path: string): string {

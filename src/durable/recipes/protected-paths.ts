@@ -2,6 +2,7 @@
 // working directory, and the directories that these are in. They are compared by
 // device and inode, since a path has many spellings.
 
+import { homeDirectory } from "../../platform/home-directory.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 
@@ -21,7 +22,7 @@ let kept: { cwd: string; home: string; paths: Map<string, string> } | undefined;
 
 /** Returns a description of each protected path, by device and inode. */
 function protectedPaths(): Map<string, string> {
-  const home = builtin("os").homedir();
+  const home = homeDirectory() ?? "";
   const cwd = workingDirectory();
   if (kept?.cwd !== cwd || kept.home !== home) {
     const found = new Map<string, string>();
