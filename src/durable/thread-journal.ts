@@ -8,10 +8,11 @@ import type { DurableCleanupOptions } from "../registry/registration.ts";
 import type { AnyFunction } from "../registry/stack.ts";
 import { report } from "../diagnostics/stderr.ts";
 import { blameCaller } from "../errors/define-errors.ts";
-import { type JournalDirectory, journalDirectory } from "./journal/directory.ts";
+import { durableError } from "../errors/durable.ts";
+import { type JournalDirectory, journalDirectories, journalDirectory } from "./journal/directory.ts";
 import { type Guard, startGuard } from "./guard/start.ts";
 import { VERSION } from "./journal/format.ts";
-import { Journal, recipeIn } from "./journal/writer.ts";
+import { isNotWritten, Journal, recipeIn } from "./journal/writer.ts";
 import { durableId, newJournalName } from "./journal/file-name.ts";
 import { isLacking } from "../platform/lacking.ts";
 import { programName } from "../platform/program-name.ts";
@@ -68,6 +69,8 @@ export class ThreadJournal {
   #lingering: NodeJS.Timeout | undefined;
   #hasRecovered = false;
   #hasWarned = false;
+  /** Why directories do not take a journal, by their paths. */
+  readonly #withoutRoom = new Map<string, Error>();
   /** Recipes about something that is not there yet. */
   readonly #unidentified = new Set<Pending>();
   #looking: NodeJS.Timeout | undefined;
@@ -76,6 +79,15 @@ export class ThreadJournal {
   /** @throws an error with the code `ERR_ATEXIT_DIRECTORY` */
   get directory(): JournalDirectory {
     return journalDirectory(this.#settings.journalDir);
+  }
+
+  /**
+   * Where this thread's recipes stand, or would stand.
+   *
+   * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
+   */
+  get place(): JournalDirectory {
+    return this.#open?.directory ?? this.directory;
   }
 
   /** How a helper is started for what this thread carries out itself. */
@@ -110,26 +122,56 @@ export class ThreadJournal {
     return { registration, pending };
   }
 
-  /** Writes a recipe down, when what dead owners have left about the same thing is over. */
+  /** Writes a recipe down, in the next place where one has no room; where none has, it may go without. */
   #writeDown(describe: Describe, mayGoWithout: boolean): Pending {
-    const clock = () => this.#openJournal(mayGoWithout)?.journal.clock() ?? 0;
+    let isWithout = false;
+    const opened = () => {
+      const open = isWithout ? undefined : this.#openJournal(mayGoWithout);
+      isWithout = open === undefined;
+      return open;
+    };
+    for (;;) {
+      try {
+        return this.#writeIntoJournal(describe, opened);
+      } catch (error) {
+        const open = this.#open;
+        if (open === undefined || !isNotWritten(error)) {
+          this.#lingerIfIdle();
+          throw error;
+        }
+        if (open.journal.pending === 0) {
+          this.#withoutRoom.set(open.directory.path, refusalOf(open.directory, error));
+          this.#close();
+          open.directory.unmake();
+        } else {
+          if (!mayGoWithout) throw error;
+          this.#warn(refusalOf(open.directory, error));
+          return new Pending(
+            this,
+            undefined,
+            describe(() => 0),
+          );
+        }
+      }
+    }
+  }
+
+  /** Writes a recipe down, when what dead owners have left about the same thing is over. */
+  #writeIntoJournal(describe: Describe, opened: () => OpenJournal | undefined): Pending {
+    const clock = () => opened()?.journal.clock() ?? 0;
     for (let rounds = 1; ; rounds += 1) {
       const changes = this.#open?.earlier.changes;
       const recipe = describe(clock);
-      const open = this.#openJournal(mayGoWithout);
+      const open = opened();
       if (open === undefined) return new Pending(this, undefined, recipe);
       const { journal } = open;
-      try {
-        if (rounds < MOST_ROUNDS && this.#isToWait(open, recipe, changes)) continue;
-        const pending = new Pending(this, open, recipe, journal.add(recipe));
-        // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
-        if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
-          if (!isIdentified(recipe)) this.#lookFor(pending);
-          return pending;
-        }
-      } catch (error) {
-        this.#lingerIfIdle();
-        throw error;
+      if (rounds < MOST_ROUNDS && this.#isToWait(open, recipe, changes)) continue;
+      const pending = new Pending(this, open, recipe, journal.add(recipe));
+      // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
+      if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
+        if (!isIdentified(recipe)) this.#lookFor(pending);
+        if (open.insteadOf !== undefined) this.#tellPlace(open.insteadOf, open.directory);
+        return pending;
       }
     }
   }
@@ -164,27 +206,43 @@ export class ThreadJournal {
       this.#lingering = undefined;
       return this.#open;
     }
-    let directory: JournalDirectory;
     try {
-      ({ directory } = this);
+      this.#open = this.#begin();
     } catch (error) {
       if (!mayGoWithout) throw error;
       this.#warn(error as Error);
-      return undefined;
     }
-    const header = {
-      atexit: VERSION,
-      owner: thisOwner(),
-      program: programName(),
-      since: new Date().toISOString(),
-      isLocal: directory.isLocal,
-      uptime: systemUptime(),
-      runtime: runtime(),
-      ...tracedTo(process.env),
-    } as const;
-    const journal = new Journal(directory.file(newJournalName()), header, this.#settings.fsync);
-    this.#open = { directory, journal, earlier: new EarlierOwners(directory) };
     return this.#open;
+  }
+
+  /**
+   * Begins a journal in the first directory that takes one.
+   *
+   * @throws an error with the code `ERR_ATEXIT_DIRECTORY`: why the first does not
+   */
+  #begin(): OpenJournal {
+    let failure: Error | undefined;
+    for (const directory of journalDirectories(this.#settings.journalDir)) {
+      let why = this.#withoutRoom.get(directory.path);
+      if (why === undefined) {
+        try {
+          return { ...begun(directory, this.#settings.fsync), insteadOf: failure };
+        } catch (error) {
+          why = refusalOf(directory, error);
+        }
+      }
+      directory.unmake();
+      failure ??= why;
+    }
+    this.#withoutRoom.clear(); // there may be room again
+    throw failure as Error; // without a place there was no round
+  }
+
+  /** Says once that journals are not where the next start looks for them. */
+  #tellPlace({ message }: Error, { path }: JournalDirectory): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    report(`${message} Until then they are in ${path}, where no later start looks for them.`);
   }
 
   #warn({ message }: Error): void {
@@ -289,6 +347,8 @@ interface OpenJournal {
   readonly directory: JournalDirectory;
   readonly journal: Journal;
   readonly earlier: EarlierOwners;
+  /** Why the first place has not taken it, where it is in another one. */
+  readonly insteadOf: Error | undefined;
   guard?: Guard;
 }
 
@@ -348,6 +408,33 @@ class Pending implements DurableCleanupOptions {
   onCancel(): void {
     this.keeper.done(this);
   }
+}
+
+/** Begins a journal in a directory. @throws the system's error, or one of this package */
+function begun(directory: JournalDirectory, fsync: boolean): Omit<OpenJournal, "insteadOf"> {
+  const header = {
+    atexit: VERSION,
+    owner: thisOwner(),
+    program: programName(),
+    since: new Date().toISOString(),
+    isLocal: directory.isLocal,
+    uptime: systemUptime(),
+    runtime: runtime(),
+    ...tracedTo(process.env),
+  } as const;
+  const journal = new Journal(directory.file(newJournalName()), header, fsync);
+  try {
+    return { directory, journal, earlier: new EarlierOwners(directory) };
+  } catch (error) {
+    journal.close(); // no descriptor is left to look around with
+    throw error;
+  }
+}
+
+/** Returns an error that says why no journal is kept in a directory. */
+function refusalOf({ path }: JournalDirectory, error: unknown): Error {
+  const { message } = isNotWritten(error) ? error.cause : (error as Error);
+  return durableError("ERR_ATEXIT_DIRECTORY", path, message);
 }
 
 /** Returns where the trace of this process is written, for the process that carries on with it. */

@@ -41,10 +41,10 @@ export class Contender {
     this.#over = over;
     this.#mayStay = mayStay;
     const token = newToken();
-    const journals = forResources.directoryIfAny()?.path ?? "";
     // The recipe is written down first: at no moment is there a file that is left behind.
     this.#registration = forResources.add(contenderFor, () => ({ do: "unlock", path: lock, token })).registration;
     try {
+      const journals = forResources.directoryIfAny()?.path ?? "";
       this.file = new OwnerFile(lock, token, journals, data);
       this.file.acquireKernelLock(false);
     } catch (error) {

@@ -16,10 +16,13 @@ export class JournalDirectory {
   /** Absolute. */
   readonly path: string;
 
+  /** Whether it was made for this object. */
+  readonly #isNew: boolean;
   #isLocal: boolean | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, isNew = false) {
     this.path = path;
+    this.#isNew = isNew;
   }
 
   /** Whether this system alone uses its file system. */
@@ -40,23 +43,37 @@ export class JournalDirectory {
   }
 
   /**
-   * Returns a directory, and makes it where it does not exist; nothing is made in
-   * a place where it would not be trusted.
+   * Returns a directory that can be written to, and makes it where it does not
+   * exist; nothing is made in a place where it would not be trusted.
    *
    * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
    */
   static made(path: string): JournalDirectory {
-    if (!fs.existsSync(path)) {
-      const above = nearestAbove(path);
-      const why = isWindows ? undefined : whyNotMadeIn(above);
-      if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
-      try {
-        fs.mkdirSync(path, { recursive: true, mode: 0o700 });
-      } catch (error) {
-        throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message);
-      }
+    const isNew = !fs.existsSync(path);
+    const why = isNew && !isWindows ? whyNotMadeIn(nearestAbove(path)) : undefined;
+    if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
+    try {
+      if (isNew) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message);
     }
-    return JournalDirectory.at(path);
+    const { path: trusted } = JournalDirectory.at(path);
+    try {
+      fs.accessSync(trusted, fs.constants.W_OK | fs.constants.X_OK);
+    } catch (error) {
+      throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message); // a file system that is read only
+    }
+    return new JournalDirectory(trusted, isNew);
+  }
+
+  /** Takes back that it was made, where nothing could be kept in it. */
+  unmake(): void {
+    if (!this.#isNew) return;
+    try {
+      fs.rmdirSync(this.path);
+    } catch {
+      // Another process has found a use for it.
+    }
   }
 
   /** Returns the path of a file in it. */
@@ -72,16 +89,32 @@ export class JournalDirectory {
  * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
  */
 export function journalDirectory(wanted: string | undefined): JournalDirectory {
-  if (wanted !== undefined) return JournalDirectory.made(builtin("path").resolve(wanted));
+  const [first] = journalDirectories(wanted);
+  return first as JournalDirectory; // where there is none, that has thrown
+}
+
+/**
+ * Lists the directories for journals, the best first, and makes each as it is come to.
+ *
+ * @param wanted what the operator or the program has set, which has no alternative
+ * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where there is none at all
+ */
+export function* journalDirectories(wanted: string | undefined): Generator<JournalDirectory, void> {
+  const places = wanted === undefined ? defaultPlaces() : [builtin("path").resolve(wanted)];
   let refusal: unknown;
-  for (const candidate of defaultPlaces()) {
+  let isNone = true;
+  for (const place of places) {
+    let directory: JournalDirectory;
     try {
-      return JournalDirectory.made(candidate);
+      directory = JournalDirectory.made(place);
     } catch (error) {
       refusal ??= error;
+      continue;
     }
+    isNone = false;
+    yield directory;
   }
-  throw refusal;
+  if (isNone) throw refusal;
 }
 
 /**
@@ -109,8 +142,11 @@ function* temporaryPlaces(tmp: string): Generator<string> {
   yield join(tmp, name);
   const others = namesIn(tmp).filter((file) => file.startsWith(`${name}-`));
   yield* others.map((file) => join(tmp, file)).filter(isOwn);
-  yield join(tmp, `${name}-${Math.random().toString(36).slice(2)}`);
+  unguessable ??= Math.random().toString(36).slice(2);
+  yield join(tmp, `${name}-${unguessable}`);
 }
+
+let unguessable: string | undefined;
 
 function namesIn(directory: string): string[] {
   try {

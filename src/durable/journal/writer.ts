@@ -6,6 +6,7 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { credentials } from "../../platform/process-identity.ts";
 import { durableError } from "../../errors/durable.ts";
 import { report } from "../../diagnostics/stderr.ts";
+import { JournalDirectory } from "./directory.ts";
 import { COMPLETE, type Header, LOCKED, LONGEST_JOURNAL, LONGEST_LINE } from "./format.ts";
 import { jsonOf, type Recipe } from "../recipes/recipe.ts";
 
@@ -47,11 +48,9 @@ export class Journal {
     this.#header = `${JSON.stringify(header)}\n`;
     this.#uid = header.owner.uid;
     try {
-      const fd = fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
-      this.fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
-      this.#keep(fd);
+      this.fd = this.#make();
     } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", path, (error as Error).message);
+      throw notWritten(path, error);
     }
     if (sync) syncDirectory(builtin("path").dirname(path));
   }
@@ -72,11 +71,12 @@ export class Journal {
    * @throws an error with the code `ERR_ATEXIT_JOURNAL`
    */
   clock(): number {
+    this.verify();
     try {
       this.#append("\n");
       return fs.fstatSync(this.fd).mtimeMs;
     } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      throw notWritten(this.path, error);
     }
   }
 
@@ -98,7 +98,7 @@ export class Journal {
     try {
       this.#live += this.#append(line);
     } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      throw notWritten(this.path, error);
     }
     this.#lastId = id;
     this.#pending.set(id, line);
@@ -130,7 +130,7 @@ export class Journal {
     try {
       return this.#restore(nlink === 0);
     } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      throw notWritten(this.path, error);
     }
   }
 
@@ -151,15 +151,25 @@ export class Journal {
   #makeAnew(): void {
     // The old descriptors are closed only when there are new ones: their numbers would soon be others' files.
     const before = [this.fd, this.#writable];
-    const fd = fs.openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
-    this.fd = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
-    this.#keep(fd);
+    JournalDirectory.made(builtin("path").dirname(this.path));
+    this.fd = this.#make();
     for (const old of before) if (old !== undefined) fs.closeSync(old);
   }
 
-  #keep(fd: number): void {
-    this.#writable = this.#uid === 0 ? undefined : fd;
-    if (this.#writable === undefined) fs.closeSync(fd);
+  /** Makes the file. Returns a descriptor of it to read. */
+  #make(): number {
+    const writable = fs.openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0o600);
+    let readable: number;
+    try {
+      readable = fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
+    } catch (error) {
+      fs.closeSync(writable);
+      discard(this.path);
+      throw error;
+    }
+    this.#writable = this.#uid === 0 ? undefined : writable;
+    if (this.#writable === undefined) fs.closeSync(writable);
+    return readable;
   }
 
   /** Returns the line of a pending recipe as it was written. */
@@ -189,8 +199,7 @@ export class Journal {
     try {
       this.#append(`{"done":${id}}\n`);
     } catch (error) {
-      if (!this.#blot(id) && !isLacking(error))
-        throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      if (!isGone(error) && !this.#blot(id) && !isLacking(error)) throw notWritten(this.path, error);
     }
     if (this.#size - this.#live > Math.max(WORTH_SHORTENING, this.#live)) this.#shorten();
   }
@@ -258,7 +267,7 @@ export class Journal {
     try {
       this.#truncate();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // somebody has removed it
+      if (!isGone(error)) throw error;
     }
   }
 
@@ -330,6 +339,22 @@ function isLacking(error: unknown): boolean {
   return ["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
+/** Reports whether somebody has removed the file: nothing in it will be carried out once more. */
+function isGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+/** Returns the error of a journal that could not be written, with the system's as its cause. */
+function notWritten(path: string, error: unknown): Error {
+  return Object.assign(durableError("ERR_ATEXIT_JOURNAL", path, (error as Error).message), { cause: error });
+}
+
+/** Reports whether an error says that the system, and not this package, has refused a journal. */
+export function isNotWritten(error: unknown): error is Error & { readonly cause: Error } {
+  const { code, cause } = error as Partial<NodeJS.ErrnoException>;
+  return code === "ERR_ATEXIT_JOURNAL" && cause instanceof Error;
+}
+
 /** Ends a line that was written only in part, and makes it unreadable. */
 const TEAR = "~\n";
 
@@ -348,7 +373,7 @@ function discard(path: string): void {
   try {
     fs.unlinkSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (!isGone(error)) throw error;
   }
 }
 

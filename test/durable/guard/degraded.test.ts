@@ -2,12 +2,11 @@
 // with what there is, and says once what there is not.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { withUrls } from "../../support/package-under-test.ts";
-import { inPlace, type Place } from "../../support/place.ts";
+import { runWithMounts } from "../../support/mounts.ts";
+import { inPlace } from "../../support/place.ts";
 
 const notRoot = process.getuid?.() !== 0 && "needs root";
 
@@ -17,24 +16,6 @@ const ONE_RECIPE = `
   remove(process.env.WORK + "/scratch");
   mkdirSync(process.env.WORK + "/scratch");
 `;
-
-/** Runs a program in a mount namespace of its own, in which the script has changed something. */
-async function runWithMounts(place: Place, script: string, source: string) {
-  const file = join(place.work, "program.mjs");
-  writeFileSync(file, withUrls(source));
-  const child = spawn("unshare", ["--mount", "/bin/bash", "-c", `${script}\nexec "$0" "$1"`, process.execPath, file], {
-    env: { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
-    child.once("close", (...status) => resolve(status)),
-  );
-  return { code, signal, stdout, stderr };
-}
 
 function assertWarnedOnce(stderr: string): void {
   assert.match(stderr, /^atexit: no guard is running: .*ATEXIT_GUARD=off/);
