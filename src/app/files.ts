@@ -42,7 +42,7 @@ export function placesOf(name: string, { dir, lock, log }: PlaceOptions): Places
 
 /** Returns a directory that was chosen: who can write to it is for those to say who have chosen it. */
 function orderedDirectory(path: string): string {
-  const why = whySquatted(path) ?? whyNotMade(path) ?? whySquatted(realpathSync(path));
+  const why = whyNotUsable(path);
   if (why !== undefined) throw appError("ERR_ATEXIT_STATE_DIRECTORY", [[path, why]]);
   return path;
 }
@@ -86,10 +86,19 @@ function whyNotMade(path: string): string | undefined {
   }
 }
 
+/** Makes a directory. Returns why it cannot be used, or may be another user's, or `undefined`. */
+function whyNotUsable(path: string): string | undefined {
+  try {
+    return whySquatted(path) ?? whyNotMade(path) ?? whySquatted(realpathSync(path));
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** Makes a directory that this user alone can replace, and write to. Returns why it is not, or `undefined`. */
 function whyNotPrivate(path: string): string | undefined {
-  const above = nearest(path);
   try {
+    const above = nearest(path);
     // Nothing is made in a place where it would not be used.
     return whyReplaceable(above, { isSticky: above !== path }) ?? whyNotMade(path) ?? whyReplaceable(path);
   } catch (error) {

@@ -1,6 +1,6 @@
 // The errors of this part, as a table.
 
-import { defineErrors, show } from "./define-errors.ts";
+import { clause, defineErrors, show } from "./define-errors.ts";
 
 const table = {
   ERR_ATEXIT_NAME: {
@@ -11,7 +11,7 @@ const table = {
   ERR_ATEXIT_STATE_DIRECTORY: {
     Class: Error,
     message: (refused: readonly (readonly [path: string, why: string])[]) =>
-      `The application's lock and log are not kept ${refused.map(([path, why]) => `in ${path}: ${why}`).join("; nor ")}. Pass { dir }, or set XDG_STATE_HOME, to a directory that only this user can write to and replace.`,
+      `The application's lock and log are not kept ${refused.map(([path, why]) => `in ${path}: ${clause(why)}`).join("; nor ")}. Pass { dir }, or set XDG_STATE_HOME, to a directory that only this user can write to and replace.`,
   },
   ERR_ATEXIT_ALREADY_LEAVING: {
     Class: Error,

@@ -2,7 +2,7 @@
 
 import type { Life } from "../platform/process-identity.ts";
 import { printable } from "../platform/printable.ts";
-import { defineErrors, show } from "./define-errors.ts";
+import { clause, defineErrors, show } from "./define-errors.ts";
 
 const table = {
   ERR_ATEXIT_OPTION: {
@@ -16,12 +16,12 @@ const table = {
       path: string,
       why: string,
       advice = "Take one in a directory that this program may write to, on a file system with hard links.",
-    ) => `The lock file ${printable(path)} cannot be taken: ${printable(why)}. ${advice}`,
+    ) => `The lock file ${printable(path)} cannot be taken: ${clause(printable(why))}. ${advice}`,
   },
   ERR_ATEXIT_TEMP: {
     Class: Error,
     message: (directory: string, why: string) =>
-      `Nothing can be made in ${directory}: ${why}. Pass another { dir }, or set TMPDIR.`,
+      `Nothing can be made in ${directory}: ${clause(why)}. Pass another { dir }, or set TMPDIR.`,
   },
   ERR_ATEXIT_LOG: {
     Class: Error,

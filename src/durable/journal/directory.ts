@@ -49,20 +49,23 @@ export class JournalDirectory {
    * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
    */
   static made(path: string): JournalDirectory {
-    const isNew = !fs.existsSync(path);
-    const why = isNew && !isWindows ? whyNotMadeIn(nearestAbove(path)) : undefined;
-    if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
     try {
-      if (isNew) fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+      return JournalDirectory.#made(path);
     } catch (error) {
-      throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message);
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw code === "ERR_ATEXIT_DIRECTORY" ? error : durableError("ERR_ATEXIT_DIRECTORY", path, message);
+    }
+  }
+
+  static #made(path: string): JournalDirectory {
+    const isNew = !fs.existsSync(path);
+    if (isNew) {
+      const why = isWindows ? undefined : whyReplaceable(nearestAbove(path), { isSticky: true, ownLinks: false });
+      if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
+      fs.mkdirSync(path, { recursive: true, mode: 0o700 });
     }
     const { path: trusted } = JournalDirectory.at(path);
-    try {
-      fs.accessSync(trusted, fs.constants.W_OK | fs.constants.X_OK);
-    } catch (error) {
-      throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message); // a file system that is read only
-    }
+    fs.accessSync(trusted, fs.constants.W_OK | fs.constants.X_OK); // the file system may be read only
     return new JournalDirectory(trusted, isNew);
   }
 
@@ -170,15 +173,6 @@ function nearestAbove(path: string): string {
   let above = dirname(path);
   while (!fs.existsSync(above) && above !== dirname(above)) above = dirname(above);
   return above;
-}
-
-/** Returns why a directory made in another one could be replaced, or is not this user's to make there. */
-function whyNotMadeIn(above: string): string | undefined {
-  try {
-    return whyReplaceable(above, { isSticky: true, ownLinks: false });
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 /** Returns why other users could write into a directory, or `undefined`. Windows has access lists; untested here. */

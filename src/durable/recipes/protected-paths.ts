@@ -37,11 +37,19 @@ function addWithAncestors(found: Map<string, string>, path: string, what: string
   const { dirname } = builtin("path");
   let name = what;
   for (let at = path; at !== ""; at = dirname(at)) {
-    const stats = builtin("fs").statSync(at, { throwIfNoEntry: false });
+    const stats = statOf(at);
     const isRoot = dirname(at) === at;
     if (stats !== undefined) found.set(`${stats.dev}:${stats.ino}`, isRoot ? "the root directory" : name);
     if (isRoot) return;
     name = `a directory that holds ${what}`;
+  }
+}
+
+function statOf(path: string): Id | undefined {
+  try {
+    return builtin("fs").statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined; // this user may not look there
   }
 }
 
