@@ -23,7 +23,7 @@ const LAYERS = {
   "durable-journal": "^src/durable/journal/(journal-file|reader|writer)\\.ts$",
   "durable-replay": "^src/durable/replay/",
   "durable-guard": "^src/durable/guard/",
-  "durable-public-module": "^src/durable/(index|thread-journal)\\.ts$",
+  "durable-public-module": "^src/durable/(index|open-journal|thread-journal)\\.ts$",
   resources: "^src/resources/",
   app: "^src/app/",
   "cli-and-tour": "^src/(cli|tour)/",

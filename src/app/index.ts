@@ -23,8 +23,8 @@ export type { App, ServeOptions, StartOptions };
  *
  * @param name what it is called, in its messages and its files' names
  * @param options where its files are, how long servers drain, where probes are answered
- * @throws (rejects with) an error with the code `ERR_ATEXIT_NAME`, or the
- *   system's; with `ifRunning: "throw"` a `LockHeldError`
+ * @throws (rejects with) an error with the code `ERR_ATEXIT_NAME`,
+ *   `ERR_ATEXIT_STATE_DIRECTORY` or `ERR_ATEXIT_LOG`, or the system's; with `ifRunning: "throw"` a `LockHeldError`
  * @example
  * ```js
  * import { start } from "atexit/app";

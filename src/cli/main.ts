@@ -2,6 +2,7 @@
 // The command's first file: it lets Node keep what it compiles, and loads the
 // rest. Node 24 has the command running 4 ms sooner with that.
 
+import { homeDirectory } from "../platform/home-directory.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { packagePath } from "../platform/package-files.ts";
 
@@ -19,8 +20,10 @@ function keepCompiledCode(): void {
   const { enableCompileCache } = builtin("module") as { enableCompileCache?: (directory: string) => unknown };
   if (enableCompileCache === undefined) return; // Node 20
   const { join } = builtin("path");
-  const caches = process.env["XDG_CACHE_HOME"] || join(builtin("os").homedir(), ".cache");
-  const stats = builtin("fs").statSync(caches, { throwIfNoEntry: false });
-  const isOwn = stats?.isDirectory() === true && stats.uid === process.geteuid?.() && (stats.mode & 0o022) === 0;
+  const home = homeDirectory();
+  const caches = process.env["XDG_CACHE_HOME"] || (home === undefined ? undefined : join(home, ".cache"));
+  if (caches === undefined || !builtin("fs").existsSync(caches)) return;
+  const stats = builtin("fs").statSync(caches);
+  const isOwn = stats.isDirectory() && stats.uid === process.geteuid?.() && (stats.mode & 0o022) === 0;
   if (isOwn) enableCompileCache(join(caches, "atexit"));
 }

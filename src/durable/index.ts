@@ -193,13 +193,13 @@ export const forResources = {
   add: (callee: (...args: never[]) => unknown, describe: Describe, options: DurableOptions = {}): DurableRegistration =>
     durable.add(callee, describe, { mayGoWithout: true, ...options }),
   get directory(): JournalDirectory {
-    return durable.directory;
+    return durable.place;
   },
   startRecovery,
   /** Returns the directory of journals, unless there is none that can be trusted. */
   directoryIfAny(): JournalDirectory | undefined {
     try {
-      return durable.directory;
+      return durable.place;
     } catch {
       return undefined;
     }

@@ -2,31 +2,27 @@
 // while recipes are pending. It uses the public API of the package: a recipe is
 // registered as a function that carries it out.
 
-import { builtin, clearTimeout, setImmediate, setTimeout, timeOfDay } from "../platform/node-builtins.ts";
+import { builtin, clearTimeout, setImmediate, setTimeout } from "../platform/node-builtins.ts";
 import { type Registration, thread } from "../index.ts";
 import type { DurableCleanupOptions } from "../registry/registration.ts";
 import type { AnyFunction } from "../registry/stack.ts";
 import { report } from "../diagnostics/stderr.ts";
 import { blameCaller } from "../errors/define-errors.ts";
-import { type JournalDirectory, journalDirectory } from "./journal/directory.ts";
-import { type Guard, startGuard } from "./guard/start.ts";
-import { VERSION } from "./journal/format.ts";
-import { Journal, recipeIn } from "./journal/writer.ts";
-import { durableId, type JournalName, newJournalName } from "./journal/file-name.ts";
+import { durableError } from "../errors/durable.ts";
+import { type JournalDirectory, journalDirectories, journalDirectory } from "./journal/directory.ts";
+import { startGuard } from "./guard/start.ts";
+import { beginJournal, isSharable, type OpenJournal } from "./open-journal.ts";
+import { isNotWritten, recipeIn } from "./journal/writer.ts";
+import { durableId } from "./journal/file-name.ts";
 import { isLacking } from "../platform/lacking.ts";
-import { programName } from "../platform/program-name.ts";
-import { systemUptime, thisOwner, thisProcess } from "../platform/process-identity.ts";
+import { thisProcess } from "../platform/process-identity.ts";
 import type { Living, ReplayContext, Success } from "./recipes/recipe-kind.ts";
 import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
 import { HeldInodes } from "./recipes/held-inodes.ts";
 import { type Helper, helperIn, isHelper } from "./helper/helper.ts";
-import { EarlierOwners } from "./replay/earlier-owners.ts";
-import { LivingOwners } from "./replay/living-owners.ts";
 import { hasLeft, recoverIn } from "./replay/recover.ts";
 import type { Replayed } from "./replay/replayed.ts";
 import { startRecovery } from "./replay/start-replay.ts";
-import { runtime } from "../platform/runtime.ts";
-import { traceFile } from "../trace/trace-path.ts";
 import { checkSettings, defaultSettings, type DurableSettings, environmentSettings } from "./settings.ts";
 import { environment, process } from "../platform/process.ts";
 
@@ -78,6 +74,8 @@ export class ThreadJournal {
   #hasWarned = false;
   /** How many recipes were registered. */
   #changes = 0;
+  /** Why directories do not take a journal, by their paths. */
+  readonly #withoutRoom = new Map<string, Error>();
   /** Recipes about something that is not there yet. */
   readonly #unidentified = new Set<Pending>();
   readonly #held = new HeldInodes();
@@ -87,6 +85,15 @@ export class ThreadJournal {
   /** @throws an error with the code `ERR_ATEXIT_DIRECTORY` */
   get directory(): JournalDirectory {
     return journalDirectory(this.#settings.journalDir);
+  }
+
+  /**
+   * Where this thread's recipes stand, or would stand.
+   *
+   * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
+   */
+  get place(): JournalDirectory {
+    return this.#open?.directory ?? this.directory;
   }
 
   /** How a helper is started for what this thread carries out itself. */
@@ -121,35 +128,58 @@ export class ThreadJournal {
     return { registration, pending };
   }
 
-  /** Writes a recipe down, when what dead owners have left about the same thing is over. */
+  /** Writes a recipe down, in the next place where one has no room; where none has, it may go without. */
   #writeDown(describe: Describe, mayGoWithout: boolean): Pending {
-    const isFirst = this.#open === undefined;
-    const open = this.#openJournal(mayGoWithout);
-    if (open === undefined)
-      return new Pending(
-        this,
-        undefined,
-        describe(() => 0),
-      );
+    const wasClosed = this.#open === undefined;
+    for (;;) {
+      try {
+        const open = this.#openJournal(mayGoWithout);
+        if (open !== undefined) return this.#writeInto(open, describe);
+        return new Pending(
+          this,
+          undefined,
+          describe(() => 0),
+        );
+      } catch (error) {
+        const open = this.#open;
+        if (open === undefined || !isNotWritten(error)) {
+          if (wasClosed)
+            this.#close(); // as if nothing had been called
+          else this.#lingerIfIdle();
+          throw error;
+        }
+        if (open.journal.pending === 0) {
+          this.#withoutRoom.set(open.directory.path, refusalOf(open.directory, error));
+          this.#close();
+          open.directory.unmake();
+        } else {
+          if (!mayGoWithout) throw error;
+          this.#warn(refusalOf(open.directory, error));
+          return new Pending(
+            this,
+            undefined,
+            describe(() => 0),
+          );
+        }
+      }
+    }
+  }
+
+  /** Writes a recipe down, when what dead owners have left about the same thing is over. */
+  #writeInto(open: OpenJournal, describe: Describe): Pending {
     const { earlier, journal } = open;
     for (let rounds = 1; ; rounds += 1) {
-      try {
-        const { changes } = earlier;
-        const recipe = describe(() => journal.clock());
-        if (rounds < MOST_ROUNDS && earlier.hasLeft && this.#isToWait(open, recipe, changes)) continue;
-        const pending = new Pending(this, open, recipe, journal.add(recipe));
-        this.#changes += 1;
-        // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
-        if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
-          this.#held.hold(pending, recipe);
-          if (!isIdentified(recipe)) this.#lookFor(pending);
-          return pending;
-        }
-      } catch (error) {
-        if (isFirst)
-          this.#close(); // as if nothing had been called
-        else this.#lingerIfIdle();
-        throw error;
+      const { changes } = earlier;
+      const recipe = describe(() => journal.clock());
+      if (rounds < MOST_ROUNDS && earlier.hasLeft && this.#isToWait(open, recipe, changes)) continue;
+      const pending = new Pending(this, open, recipe, journal.add(recipe));
+      this.#changes += 1;
+      // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
+      if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
+        this.#held.hold(pending, recipe);
+        if (!isIdentified(recipe)) this.#lookFor(pending);
+        if (open.insteadOf !== undefined) this.#tellPlace(open.insteadOf, open.directory);
+        return pending;
       }
     }
   }
@@ -179,37 +209,44 @@ export class ThreadJournal {
       this.#lingering = undefined;
       return this.#open;
     }
-    let directory: JournalDirectory;
     try {
-      ({ directory } = this);
+      this.#open = this.#begin();
     } catch (error) {
       if (!mayGoWithout) throw error;
       this.#warn(error as Error);
-      return undefined;
     }
-    const header = {
-      atexit: VERSION,
-      owner: thisOwner(),
-      program: programName(),
-      since: new Date(timeOfDay()).toISOString(),
-      isLocal: directory.isLocal,
-      uptime: systemUptime(),
-      runtime: runtime(),
-      ...tracedTo(environment()),
-    } as const;
-    const journal = new Journal(directory.file(newJournalName()), header, this.#settings.fsync);
-    const pending = () => [
-      {
-        header,
-        pending: journal
-          .recipes()
-          .filter(isSharable)
-          .map((recipe) => ({ recipe })),
-      },
-    ];
-    const living = new LivingOwners(directory, pending, { isOther, changes: () => this.#changes });
-    this.#open = { directory, journal, earlier: new EarlierOwners(directory), living };
     return this.#open;
+  }
+
+  /**
+   * Begins a journal in the first directory that takes one.
+   *
+   * @throws an error with the code `ERR_ATEXIT_DIRECTORY`: why the first does not
+   */
+  #begin(): OpenJournal {
+    let failure: Error | undefined;
+    for (const directory of journalDirectories(this.#settings.journalDir)) {
+      let why = this.#withoutRoom.get(directory.path);
+      if (why === undefined) {
+        try {
+          const begun = beginJournal(directory, this.#settings.fsync, () => this.#changes);
+          return { ...begun, insteadOf: failure };
+        } catch (error) {
+          why = refusalOf(directory, error);
+        }
+      }
+      directory.unmake();
+      failure ??= why;
+    }
+    this.#withoutRoom.clear(); // there may be room again
+    throw failure as Error; // without a place there was no round
+  }
+
+  /** Says once that journals are not where the next start looks for them. */
+  #tellPlace({ message }: Error, { path }: JournalDirectory): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    report(`${message} Until then they are in ${path}, where no later start looks for them.`);
   }
 
   #warn({ message }: Error): void {
@@ -322,16 +359,6 @@ export class ThreadJournal {
   }
 }
 
-/** A journal that is open, and what was there before it. */
-interface OpenJournal {
-  readonly directory: JournalDirectory;
-  readonly journal: Journal;
-  readonly earlier: EarlierOwners;
-  /** What other processes have registered. */
-  readonly living: LivingOwners;
-  guard?: Guard;
-}
-
 /** What registers a recipe for a function of this package. */
 export interface DurableRegistration {
   /** What it returns when it is run is for the public function to say. */
@@ -390,19 +417,10 @@ class Pending implements DurableCleanupOptions {
   }
 }
 
-/** Returns where the trace of this process is written, for the process that carries on with it. */
-function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
-  return ATEXIT_TRACE ? { trace: traceFile(ATEXIT_TRACE) } : {};
-}
-
-/** Reports whether another program may mean the same: what this one makes itself has a name that nobody else knows. */
-function isSharable(recipe: Recipe): boolean {
-  return recipe.do === "remove" && recipe.made !== true;
-}
-
-/** Reports whether a journal is another process's: the threads of one mean the same. */
-function isOther({ holder: { pid, start } }: JournalName): boolean {
-  return pid !== process.pid || start !== thisProcess().start;
+/** Returns an error that says why no journal is kept in a directory. */
+function refusalOf({ path }: JournalDirectory, error: unknown): Error {
+  const { message } = isNotWritten(error) ? error.cause : (error as Error);
+  return durableError("ERR_ATEXIT_DIRECTORY", path, message);
 }
 
 function contextFor({ keeper }: Pending, recipe: Recipe, living: Living = NOBODY): ReplayContext {

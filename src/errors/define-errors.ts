@@ -19,6 +19,11 @@ export function defineErrors<T extends Table>(table: T) {
   };
 }
 
+/** Returns what the system has said as a part of a sentence: some of its messages end with a full stop. */
+export function clause(text: string): string {
+  return text.replace(/\.$/, "");
+}
+
 /** Returns the text of a value for a message. */
 export function show(value: unknown): string {
   return inspect(value, { customInspect: true, depth: 0, breakLength: Number.POSITIVE_INFINITY });

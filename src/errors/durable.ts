@@ -1,6 +1,6 @@
 // Every error that this part throws at a wrong call, as a table.
 
-import { defineErrors, show } from "./define-errors.ts";
+import { clause, defineErrors, show } from "./define-errors.ts";
 
 const table = {
   ERR_ATEXIT_PATH: {
@@ -50,7 +50,7 @@ const table = {
   ERR_ATEXIT_DIRECTORY: {
     Class: Error,
     message: (path: string, why: string) =>
-      `Journals are not kept in ${path}: ${why}. Set ATEXIT_DIR, or configure({ journalDir }), to a directory of your own with mode 0700.`,
+      `Journals are not kept in ${path}: ${clause(why)}. Set ATEXIT_DIR, or configure({ journalDir }), to a directory of your own with mode 0700.`,
   },
   ERR_ATEXIT_JOURNAL: {
     Class: Error,

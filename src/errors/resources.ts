@@ -3,7 +3,7 @@
 import { timeOfDay } from "../platform/node-builtins.ts";
 import type { Life } from "../platform/process-identity.ts";
 import { printable } from "../platform/printable.ts";
-import { defineErrors, show } from "./define-errors.ts";
+import { clause, defineErrors, show } from "./define-errors.ts";
 import { recogniseInAllCopies } from "./instance-of.ts";
 
 const table = {
@@ -18,12 +18,17 @@ const table = {
       path: string,
       why: string,
       advice = "Take one in a directory that this program may write to, on a file system with hard links.",
-    ) => `The lock file ${printable(path)} cannot be taken: ${printable(why)}. ${advice}`,
+    ) => `The lock file ${printable(path)} cannot be taken: ${clause(printable(why))}. ${advice}`,
   },
   ERR_ATEXIT_TEMP: {
     Class: Error,
     message: (directory: string, why: string) =>
-      `Nothing can be made in ${directory}: ${why}. Pass another { dir }, or set TMPDIR.`,
+      `Nothing can be made in ${directory}: ${clause(why)}. Pass another { dir }, or set TMPDIR.`,
+  },
+  ERR_ATEXIT_LOG: {
+    Class: Error,
+    message: (path: string, why: string) =>
+      `No log is written to ${printable(path)}: ${printable(why)}. Remove it, or give the log another path: a file in a directory that only this user writes to, or /dev/stdout.`,
   },
   ERR_ATEXIT_CLOSED: {
     Class: Error,

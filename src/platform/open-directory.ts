@@ -11,8 +11,15 @@ const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
 /** Opens a directory that may be entered, and not read. Source: open(2); Node has no name for it. */
 export const O_PATH = process.platform === "linux" ? 0o10_000_000 : O_RDONLY;
 
-/** Whether a descriptor's directory can be reached by name: on Linux with /proc. */
-export const canReachByDescriptor = process.platform === "linux" && fs.existsSync("/proc/self/fd");
+/** Whether a descriptor's directory can be reached by name: on Linux with /proc, where Node's permission model lets it. */
+export const canReachByDescriptor =
+  process.platform === "linux" && mayUse("/proc/self/fd") && fs.existsSync("/proc/self/fd");
+
+/** Source: https://nodejs.org/api/permissions.html; without the model there is no such object. */
+function mayUse(path: string): boolean {
+  const { permission } = process as { permission?: { has(scope: string, reference: string): boolean } };
+  return permission === undefined || ["fs.read", "fs.write"].every((scope) => permission.has(scope, path));
+}
 
 /** Where an entry is: the nearest directory that was there, and the names from there on. */
 export interface Place {

@@ -147,9 +147,15 @@ export function tempDir(options: TempOptions = {}): Temp {
  *   last line is not.
  * - Power loss: lines that the system had not put on the disk are lost.
  *
+ * A terminal, another character device and this process's own output
+ * (`/dev/stdout`) are written to as a file is. A directory, a named pipe and a
+ * socket are refused, and so is what another user may have put at the path: a
+ * link of his, or his file where anybody may write to it or beside it.
+ *
  * @param path the file
  * @param options the last line, the file's mode, and a signal at which it is opened anew
- * @throws an error with the code `ERR_ATEXIT_OPTION` or `ERR_ATEXIT_SIGNAL`, or the system's
+ * @throws an error with the code `ERR_ATEXIT_OPTION`, `ERR_ATEXIT_SIGNAL` or
+ *   `ERR_ATEXIT_LOG`, or the system's
  * @example
  * ```js
  * import { logFile } from "atexit/resources";

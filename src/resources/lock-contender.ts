@@ -42,12 +42,12 @@ export class Contender {
     this.#over = over;
     this.#mayStay = mayStay;
     const token = newToken();
-    const journals = forResources.directoryIfAny()?.path ?? "";
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
     const recipe = { do: "unlock", path: lock, in: directory, token } as const;
     this.#registration = forResources.add(contenderFor, () => recipe).registration;
     try {
+      const journals = forResources.directoryIfAny()?.path ?? "";
       this.file = new OwnerFile(lock, token, journals, data);
       this.file.acquireKernelLock(false);
     } catch (error) {

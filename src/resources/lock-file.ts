@@ -176,7 +176,7 @@ function systemErrors<T>(lock: string, body: () => T): T {
     return body();
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
-    if (code === "" || code.startsWith("ERR_")) throw error;
+    if (code === "" || code.startsWith("ERR_ATEXIT_")) throw error;
     throw Object.assign(resourceError("ERR_ATEXIT_LOCK", lock, message), { cause: error });
   }
 }

@@ -1,10 +1,12 @@
 // A log file: whole lines, in their order; no line that was written is lost.
 
+import { openToAppend, whyPlanted } from "../platform/appended-file.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { canListen } from "../platform/signal-list.ts";
 import { coreError } from "../errors/core.ts";
 import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
+import type { OpenFile } from "../platform/regular-file.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
 
@@ -38,6 +40,11 @@ export interface LogFile extends Disposable, AsyncDisposable {
   /** Writes the last line, and closes the file; a second call does nothing. */
   close(): void;
 }
+
+type Stats = import("node:fs").Stats;
+
+/** How long the reader of a full pipe is waited for, in milliseconds. */
+const FULL_PIPE = 5_000;
 
 const fs = builtin("fs");
 
@@ -77,9 +84,21 @@ export class OpenLog implements LogFile {
     let written = 0;
     try {
       // One call writes the whole line: lines of other processes come before or after it.
-      while (written < bytes.length) written += fs.writeSync(this.#fd, bytes, written);
+      while (written < bytes.length) written += this.#writeSome(bytes, written);
     } finally {
       if (written > 0) this.#isTorn = written < bytes.length;
+    }
+  }
+
+  /** Waits for the reader of a pipe, as a write to one does; not for ever. */
+  #writeSome(bytes: Buffer, from: number): number {
+    for (let waited = 0; ; waited += 1) {
+      try {
+        return fs.writeSync(this.#fd, bytes, from);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || waited >= FULL_PIPE) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      }
     }
   }
 
@@ -107,7 +126,11 @@ export class OpenLog implements LogFile {
 
   #open(): number {
     fs.mkdirSync(builtin("path").dirname(this.path), { recursive: true });
-    return fs.openSync(this.path, "a", this.#mode);
+    const found = openToAppend(this.path, this.#mode);
+    const why = "why" in found ? found.why : whyNoLog(this.path, found.stats);
+    if (why === undefined) return (found as OpenFile).fd;
+    if ("fd" in found) fs.closeSync(found.fd);
+    throw resourceError("ERR_ATEXIT_LOG", this.path, why);
   }
 
   #close(): void {
@@ -120,4 +143,25 @@ export class OpenLog implements LogFile {
       fs.closeSync(this.#fd);
     }
   }
+}
+
+/** Returns why lines are not written to what is at a log's path, or `undefined`. */
+function whyNoLog(path: string, stats: Stats): string | undefined {
+  if (stats.isFile()) return whyPlanted(path, stats);
+  if (stats.isCharacterDevice()) return undefined; // a terminal, /dev/null
+  if (stats.isFIFO())
+    return isOutput(stats) ? undefined : "it is a named pipe, whose reader could hold this program up";
+  return "it is no file";
+}
+
+/** Reports whether a pipe is this process's own output, as a container's /dev/stdout is. */
+function isOutput({ dev, ino }: Stats): boolean {
+  return [1, 2].some((fd) => {
+    try {
+      const output = fs.fstatSync(fd);
+      return output.dev === dev && output.ino === ino;
+    } catch {
+      return false; // it is closed
+    }
+  });
 }

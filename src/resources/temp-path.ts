@@ -124,7 +124,7 @@ function made(callee: Callee, { prefix = "tmp-", suffix = "", dir }: TempOptions
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "EEXIST") continue;
-      if (code === undefined || code.startsWith("ERR_")) throw error;
+      if (code === undefined || code.startsWith("ERR_ATEXIT_")) throw error;
       throw Object.assign(resourceError("ERR_ATEXIT_TEMP", directory, message), { cause: error });
     }
   }

@@ -35,7 +35,10 @@ export class TraceFile {
     const path = this.#isForeign ? this.#path : withoutOwnLink(this.#path);
     const { O_APPEND, O_CREAT, O_WRONLY } = fs.constants;
     if (fs.lstatSync(path, { throwIfNoEntry: false }) === undefined) begin(path);
-    return openRegularFile(path, O_WRONLY | O_APPEND | O_CREAT, 0o600).fd;
+    const { fd, stats } = openRegularFile(path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
+    if (isOwnOrRoots(stats)) return fd;
+    fs.closeSync(fd);
+    throw new Error(`EPERM: ${path} belongs to another user (uid ${stats.uid})`);
   }
 }
 
@@ -44,6 +47,11 @@ function withoutOwnLink(path: string): string {
   const stats = fs.lstatSync(path, { throwIfNoEntry: false });
   const isOwn = stats !== undefined && stats.uid === (process.geteuid?.() ?? stats.uid);
   return isOwn && stats.isSymbolicLink() ? fs.realpathSync(path) : path;
+}
+
+/** Another user's file may have been put there for this one to write to. */
+function isOwnOrRoots({ uid }: import("node:fs").Stats): boolean {
+  return uid === 0 || uid === (process.geteuid?.() ?? uid);
 }
 
 /** Makes the file with its first line, with which it appears. */

@@ -269,7 +269,7 @@ test("wait: the next instance starts when the one before it has ended", () =>
     });
   }));
 
-test("a place that cannot be had is the system's error, and nothing is left behind", () =>
+test("a place that cannot be had is an error, and nothing is left behind", () =>
   inPlace(async (place) => {
     const { stdout } = await place.run(
       `
@@ -282,7 +282,7 @@ test("a place that cannot be had is the system's error, and nothing is left behi
       await start("myapp", { dir: process.env.HOME, log: dir + "/log", quiet: true }).catch(({ code }) => console.log(code));`,
       { env: environment(place) },
     );
-    assert.match(stdout, /^(?:EEXIST|ENOTDIR) 0\n(?:EEXIST|ENOTDIR)\n$/);
+    assert.match(stdout, /^ERR_ATEXIT_STATE_DIRECTORY 0\n(?:EEXIST|ENOTDIR)\n$/);
     assert.ok(!existsSync(join(place.work, "myapp.lock")));
     assert.equal(readFileSync(join(place.work, "file"), "utf8"), "");
   }));

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import module from "node:module";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { describe, test } from "node:test";
-import { CLI } from "../support/package-under-test.ts";
+import { noteMissing } from "../support/missing.ts";
+import { CLI, copyPackage, packageFiles } from "../support/package-under-test.ts";
 import { run, withDirectory } from "../support/run.ts";
 
 const skip = !("enableCompileCache" in module) && "this Node keeps nothing";
@@ -33,3 +34,24 @@ describe("what Node has compiled of the command", { skip }, () => {
     assert.deepEqual(await leftIn(0o777), { cache: [], temporary: [] });
   });
 });
+
+test(
+  "a user with neither a home nor an account has the command",
+  { skip: process.getuid?.() !== 0 && noteMissing("a user without an account", "it takes root to become one") },
+  () =>
+    withDirectory(async (directory) => {
+      // The repository may be closed to him.
+      const copy = join(directory, "files");
+      copyPackage(copy);
+      for (const path of [directory, copy]) chmodSync(path, 0o755);
+      const command = join(copy, relative(packageFiles, CLI));
+      const { code, stdout, stderr } = await run(process.execPath, [command, "--help"], {
+        env: {},
+        cwd: "/",
+        uid: 12_345,
+        gid: 12_345,
+      });
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+      assert.match(stdout, /^\w/);
+    }),
+);

@@ -2,11 +2,37 @@
 // process died, and the last line at every exit that JavaScript sees.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  lchownSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { noteMissing } from "../support/missing.ts";
 import { inPlace } from "../support/place.ts";
-import { printed, statusOf, until } from "../support/run.ts";
+import { withProgram } from "../support/program.ts";
+import { printed, run, statusOf, until } from "../support/run.ts";
+
+/** A user that owns nothing. */
+const NOBODY = 65_534;
+
+const notRoot =
+  process.getuid?.() !== 0 &&
+  noteMissing("logs that another user has put in the way", "it takes root to make his files");
 
 const LOG = `
   import { register } from "atexit";
@@ -165,3 +191,107 @@ test(
       assert.ok(existsSync(join(work, "disk")));
     }),
 );
+
+describe("what is no log, and is said to be none", () => {
+  /** Opens a log at `WORK/logs/app.log`, writes a line, and prints the error's code and message. */
+  const TRY = `
+    import { logFile } from "atexit/resources";
+    try {
+      logFile(process.env.WORK + "/logs/app.log").write("a line");
+      console.log("written");
+    } catch ({ code, message }) {
+      console.log(code, message);
+    }`;
+  const refused = (
+    what: string,
+    why: RegExp,
+    put: (path: string, work: string) => void,
+    skip: string | false = false,
+  ) => {
+    void test(what, { skip }, () =>
+      inPlace(async ({ work, run }) => {
+        mkdirSync(join(work, "logs"));
+        put(join(work, "logs/app.log"), work);
+        const { stdout, stderr } = await run(TRY, { limit: 20_000 });
+        assert.match(stdout, /^ERR_ATEXIT_LOG No log is written to .*app\.log: .* Remove it, or give the log/, stderr);
+        assert.match(stdout, why);
+        if (existsSync(join(work, "victim"))) assert.equal(readFileSync(join(work, "victim"), "utf8"), "");
+      }),
+    );
+  };
+  const giveAway = (path: string) => {
+    chmodSync(path, 0o666);
+    chownSync(path, NOBODY, NOBODY);
+  };
+
+  refused("a named pipe that nobody reads", /a named pipe that nobody reads/, (path) => execFileSync("mkfifo", [path]));
+  refused("a directory", /it is a directory/, (path) => mkdirSync(path));
+  refused(
+    "another user's link",
+    /is a link that belongs to another user \(uid 65534\)/,
+    (path, work) => {
+      writeFileSync(join(work, "victim"), "");
+      symlinkSync(join(work, "victim"), path);
+      lchownSync(path, NOBODY, NOBODY);
+    },
+    notRoot,
+  );
+  refused(
+    "another user's link that a link of one's own leads to",
+    /is a link that belongs to another user/,
+    (path, work) => {
+      writeFileSync(join(work, "victim"), "");
+      symlinkSync(join(work, "victim"), join(work, "theirs"));
+      lchownSync(join(work, "theirs"), NOBODY, NOBODY);
+      symlinkSync(join(work, "theirs"), path);
+    },
+    notRoot,
+  );
+  refused(
+    "another user's file that anybody may write to",
+    /it belongs to another user \(uid 65534\)/,
+    (path) => {
+      writeFileSync(path, "");
+      giveAway(path);
+    },
+    notRoot,
+  );
+  refused("a second name, where anybody may make one", /it has a second name/, (path, work) => {
+    writeFileSync(join(work, "victim"), "");
+    linkSync(join(work, "victim"), path);
+    chmodSync(join(work, "logs"), 0o1777);
+  });
+
+  test("a named pipe that somebody reads gets nothing", () =>
+    inPlace(async ({ work, run }) => {
+      const pipe = join(work, "logs/app.log");
+      mkdirSync(join(work, "logs"));
+      execFileSync("mkfifo", [pipe]);
+      const fd = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+      try {
+        assert.match((await run(TRY)).stdout, /ERR_ATEXIT_LOG .*a named pipe, whose reader could hold this program up/);
+        assert.equal(readSync(fd, Buffer.alloc(10)), 0);
+      } finally {
+        closeSync(fd);
+      }
+    }));
+
+  test("one's own link, a device, and the pipe of this program's own output are logs", () =>
+    inPlace(async ({ work, environment }) => {
+      symlinkSync("/dev/stdout", join(work, "output"));
+      symlinkSync(join(work, "real.log"), join(work, "link"));
+      const source = `
+        import { logFile } from "atexit/resources";
+        const to = (path, line) => logFile(path).write(line);
+        to("/dev/null", "nowhere");
+        to("/dev/stdout", "x".repeat(1_000_000)); // more than a pipe holds
+        to(process.env.WORK + "/output", "through a link");
+        to(process.env.WORK + "/link", "a file");`;
+      // Node itself would give the program a socket, which has no path.
+      const { stdout, stderr } = await withProgram(source, "program.mjs", (file) =>
+        run("/bin/sh", ["-c", '"$0" "$1" | cat', process.execPath, file], { env: environment }),
+      );
+      assert.equal(stdout, `${"x".repeat(1_000_000)}\nthrough a link\n`, stderr);
+      assert.equal(readFileSync(join(work, "real.log"), "utf8"), "a file\n");
+    }));
+});

@@ -58,8 +58,11 @@ const [files, places] = isFromSources
       },
     ] as const);
 
+/** The directory with all files of the package. */
+export const packageFiles = join(repository, files);
+
 /** The command `atexit`: `node CLI run …`. */
-export const CLI = join(repository, files, places.command);
+export const CLI = join(packageFiles, places.command);
 
 /** The programs of the tour: what ends in each way, and what it runs under. */
 export const tourPrograms = {

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   constants,
   existsSync,
@@ -266,6 +268,18 @@ describe("a trace on disk", () => {
       assert.equal(statusOf(foreign), "0");
       assert.match(foreign.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: ELOOP: .*\n$/);
       assert.equal(readFileSync(file, "utf8"), before);
+    }),
+  );
+
+  it("a file of another user's gets nothing, also where anybody may write to it", { skip: notRoot }, () =>
+    inPlace(async (place) => {
+      writeFileSync(traceOf(place), "");
+      chmodSync(traceOf(place), 0o666);
+      chownSync(traceOf(place), NOBODY, NOBODY);
+      const ended = await traced(place, `register(() => {}); process.exit(3);`);
+      assert.equal(statusOf(ended), "3");
+      assert.match(ended.stderr, /^atexit: ATEXIT_TRACE=.* is ignored: .* belongs to another user \(uid 65534\)\n$/);
+      assert.equal(readFileSync(traceOf(place), "utf8"), "");
     }),
   );
 

@@ -3,6 +3,7 @@
 // put another one in the place of. Journals are read and written through a
 // `JournalDirectory`, which cannot be had without that check.
 
+import { homeDirectory } from "../../platform/home-directory.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { isLocal } from "../../platform/file-system.ts";
@@ -16,10 +17,13 @@ export class JournalDirectory {
   /** Absolute. */
   readonly path: string;
 
+  /** Whether it was made for this object. */
+  readonly #isNew: boolean;
   #isLocal: boolean | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, isNew = false) {
     this.path = path;
+    this.#isNew = isNew;
   }
 
   /** Whether this system alone uses its file system. */
@@ -40,23 +44,40 @@ export class JournalDirectory {
   }
 
   /**
-   * Returns a directory, and makes it where it does not exist; nothing is made in
-   * a place where it would not be trusted.
+   * Returns a directory that can be written to, and makes it where it does not
+   * exist; nothing is made in a place where it would not be trusted.
    *
    * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
    */
   static made(path: string): JournalDirectory {
-    if (!fs.existsSync(path)) {
-      const above = nearestAbove(path);
-      const why = isWindows ? undefined : whyNotMadeIn(above);
-      if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
-      try {
-        fs.mkdirSync(path, { recursive: true, mode: 0o700 });
-      } catch (error) {
-        throw durableError("ERR_ATEXIT_DIRECTORY", path, (error as Error).message);
-      }
+    try {
+      return JournalDirectory.#made(path);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw code === "ERR_ATEXIT_DIRECTORY" ? error : durableError("ERR_ATEXIT_DIRECTORY", path, message);
     }
-    return JournalDirectory.at(path);
+  }
+
+  static #made(path: string): JournalDirectory {
+    const isNew = !fs.existsSync(path);
+    if (isNew) {
+      const why = isWindows ? undefined : whyReplaceable(nearestAbove(path), { isSticky: true, ownLinks: false });
+      if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
+      fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
+    const { path: trusted } = JournalDirectory.at(path);
+    fs.accessSync(trusted, fs.constants.W_OK | fs.constants.X_OK); // the file system may be read only
+    return new JournalDirectory(trusted, isNew);
+  }
+
+  /** Takes back that it was made, where nothing could be kept in it. */
+  unmake(): void {
+    if (!this.#isNew) return;
+    try {
+      fs.rmdirSync(this.path);
+    } catch {
+      // Another process has found a use for it.
+    }
   }
 
   /** Returns the path of a file in it. */
@@ -72,16 +93,32 @@ export class JournalDirectory {
  * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
  */
 export function journalDirectory(wanted: string | undefined): JournalDirectory {
-  if (wanted !== undefined) return JournalDirectory.made(builtin("path").resolve(wanted));
+  const [first] = journalDirectories(wanted);
+  return first as JournalDirectory; // where there is none, that has thrown
+}
+
+/**
+ * Lists the directories for journals, the best first, and makes each as it is come to.
+ *
+ * @param wanted what the operator or the program has set, which has no alternative
+ * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where there is none at all
+ */
+export function* journalDirectories(wanted: string | undefined): Generator<JournalDirectory, void> {
+  const places = wanted === undefined ? defaultPlaces() : [builtin("path").resolve(wanted)];
   let refusal: unknown;
-  for (const candidate of defaultPlaces()) {
+  let isNone = true;
+  for (const place of places) {
+    let directory: JournalDirectory;
     try {
-      return JournalDirectory.made(candidate);
+      directory = JournalDirectory.made(place);
     } catch (error) {
       refusal ??= error;
+      continue;
     }
+    isNone = false;
+    yield directory;
   }
-  throw refusal;
+  if (isNone) throw refusal;
 }
 
 /**
@@ -91,12 +128,13 @@ export function journalDirectory(wanted: string | undefined): JournalDirectory {
  */
 function* defaultPlaces(): Generator<string> {
   const { isAbsolute, join } = builtin("path");
-  const { homedir, tmpdir } = builtin("os");
+  const { tmpdir } = builtin("os");
+  const home = homeDirectory();
   const { XDG_STATE_HOME, XDG_RUNTIME_DIR, LOCALAPPDATA } = environment();
   if (XDG_STATE_HOME !== undefined && isAbsolute(XDG_STATE_HOME)) yield join(XDG_STATE_HOME, "atexit");
   if (isWindows && LOCALAPPDATA !== undefined) yield join(LOCALAPPDATA, "atexit");
   // Under sudo the home directory may be another user's, which must not get files of root.
-  if (isOwn(homedir())) yield join(homedir(), ".local", "state", "atexit");
+  if (home !== undefined && isOwn(home)) yield join(home, ".local", "state", "atexit");
   if (XDG_RUNTIME_DIR !== undefined && isOwn(XDG_RUNTIME_DIR)) yield join(XDG_RUNTIME_DIR, "atexit");
   yield* temporaryPlaces(tmpdir());
 }
@@ -106,14 +144,29 @@ function* temporaryPlaces(tmp: string): Generator<string> {
   const { join } = builtin("path");
   const name = `atexit-${process.geteuid?.() ?? "user"}`;
   yield join(tmp, name);
-  const others = fs.readdirSync(tmp).filter((file) => file.startsWith(`${name}-`));
+  const others = namesIn(tmp).filter((file) => file.startsWith(`${name}-`));
   yield* others.map((file) => join(tmp, file)).filter(isOwn);
-  yield join(tmp, `${name}-${Math.random().toString(36).slice(2)}`);
+  unguessable ??= Math.random().toString(36).slice(2);
+  yield join(tmp, `${name}-${unguessable}`);
+}
+
+let unguessable: string | undefined;
+
+function namesIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch {
+    return []; // TMPDIR leads nowhere, or may not be listed
+  }
 }
 
 function isOwn(path: string): boolean {
-  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-  return stats?.isDirectory() === true && (isWindows || stats.uid === process.geteuid?.());
+  try {
+    const stats = fs.lstatSync(path);
+    return stats.isDirectory() && (isWindows || stats.uid === process.geteuid?.());
+  } catch {
+    return false; // it is not there, or not to be seen
+  }
 }
 
 function nearestAbove(path: string): string {
@@ -121,15 +174,6 @@ function nearestAbove(path: string): string {
   let above = dirname(path);
   while (!fs.existsSync(above) && above !== dirname(above)) above = dirname(above);
   return above;
-}
-
-/** Returns why a directory made in another one could be replaced, or is not this user's to make there. */
-function whyNotMadeIn(above: string): string | undefined {
-  try {
-    return whyReplaceable(above, { isSticky: true, ownLinks: false });
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 /** Returns why other users could write into a directory, or `undefined`. Windows has access lists; untested here. */

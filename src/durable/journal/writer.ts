@@ -6,6 +6,7 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { credentials } from "../../platform/process-identity.ts";
 import { durableError } from "../../errors/durable.ts";
 import { report } from "../../diagnostics/stderr.ts";
+import { JournalDirectory } from "./directory.ts";
 import { COMPLETE, type Header, LOCKED, LONGEST_JOURNAL, LONGEST_LINE } from "./format.ts";
 import { JournalFile } from "./journal-file.ts";
 import { jsonOf, type Recipe } from "../recipes/recipe.ts";
@@ -42,7 +43,7 @@ export class Journal {
     try {
       this.#file = new JournalFile(path, this.#uid !== 0);
     } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", path, (error as Error).message);
+      throw notWritten(path, error);
     }
     if (sync) syncDirectory(builtin("path").dirname(path));
   }
@@ -78,10 +79,11 @@ export class Journal {
    */
   clock(): number {
     try {
-      this.#append("\n");
+      this.#verify();
+      this.#append("\n", true);
       return this.#file.stats().mtimeMs;
     } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      throw notWritten(this.path, error);
     }
   }
 
@@ -105,7 +107,7 @@ export class Journal {
       this.#verify();
       this.#live += this.#append(line, true);
     } catch (error) {
-      throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      throw notWritten(this.path, error);
     }
     this.#lastId = id;
     this.#pending.set(id, line);
@@ -130,8 +132,10 @@ export class Journal {
     this.#writtenAt = mtimeMs;
     if (nlink > 0 && size >= this.#size) return;
     report(`somebody has ${nlink === 0 ? "removed" : "shortened"} the journal ${this.path}: it is written anew.`);
-    if (nlink === 0) this.#file.makeAnew();
-    else this.#file.write((fd) => fs.ftruncateSync(fd, 0));
+    if (nlink === 0) {
+      JournalDirectory.made(builtin("path").dirname(this.path));
+      this.#file.makeAnew();
+    } else this.#file.write((fd) => fs.ftruncateSync(fd, 0));
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
@@ -173,8 +177,7 @@ export class Journal {
     try {
       this.#append(`{"done":${id}}\n`);
     } catch (error) {
-      if (!this.#blot(id) && !isLacking(error))
-        throw durableError("ERR_ATEXIT_JOURNAL", this.path, (error as Error).message);
+      if (!isGone(error) && !this.#blot(id) && !isLacking(error)) throw notWritten(this.path, error);
     }
     if (this.#size - this.#live > Math.max(WORTH_SHORTENING, this.#live)) this.#shorten();
   }
@@ -235,7 +238,7 @@ export class Journal {
     try {
       this.#truncate();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // somebody has removed it
+      if (!isGone(error)) throw error;
     }
   }
 
@@ -307,6 +310,22 @@ function isLacking(error: unknown): boolean {
   return ["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
+/** Reports whether somebody has removed the file: nothing in it will be carried out once more. */
+function isGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+/** Returns the error of a journal that could not be written, with the system's as its cause. */
+function notWritten(path: string, error: unknown): Error {
+  return Object.assign(durableError("ERR_ATEXIT_JOURNAL", path, (error as Error).message), { cause: error });
+}
+
+/** Reports whether an error says that the system, and not this package, has refused a journal. */
+export function isNotWritten(error: unknown): error is Error & { readonly cause: Error } {
+  const { code, cause } = error as Partial<NodeJS.ErrnoException>;
+  return code === "ERR_ATEXIT_JOURNAL" && cause instanceof Error;
+}
+
 /** Ends a line that was written only in part, and makes it unreadable. */
 const TEAR = "~\n";
 
@@ -325,7 +344,7 @@ function discard(path: string): void {
   try {
     fs.unlinkSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (!isGone(error)) throw error;
   }
 }
 

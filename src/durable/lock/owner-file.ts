@@ -67,7 +67,7 @@ export class OwnerFile {
     this.#isProved = false;
     try {
       // All who can reach the lock may read who holds it, whatever the umask: nothing in it is secret.
-      fs.fchmodSync(this.#fd, 0o644);
+      allowReading(this.#fd);
       fs.writeFileSync(this.#fd, this.#text);
     } catch (error) {
       this.remove();
@@ -124,6 +124,15 @@ export class OwnerFile {
   #close(): void {
     for (const fd of [this.#fd, ...this.#deleted.splice(0)]) if (fd !== -1) fs.closeSync(fd);
     this.#fd = -1;
+  }
+}
+
+function allowReading(fd: number): void {
+  try {
+    fs.fchmodSync(fd, 0o644);
+  } catch (error) {
+    // Node's permission model has no fchmod(2): the umask decides then.
+    if ((error as NodeJS.ErrnoException).code !== "ERR_ACCESS_DENIED") throw error;
   }
 }
 

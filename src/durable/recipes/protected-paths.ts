@@ -2,6 +2,7 @@
 // working directory, and the directories that these are in. They are compared by
 // device and inode, since a path has many spellings.
 
+import { homeDirectory } from "../../platform/home-directory.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { process } from "../../platform/process.ts";
@@ -22,7 +23,7 @@ let kept: { cwd: string; home: string; paths: Map<string, string> } | undefined;
 
 /** Returns a description of each protected path, by device and inode. */
 function protectedPaths(): Map<string, string> {
-  const home = builtin("os").homedir();
+  const home = homeDirectory() ?? "";
   const cwd = workingDirectory();
   if (kept?.cwd !== cwd || kept.home !== home) {
     const found = new Map<string, string>();
@@ -37,11 +38,19 @@ function addWithAncestors(found: Map<string, string>, path: string, what: string
   const { dirname } = builtin("path");
   let name = what;
   for (let at = path; at !== ""; at = dirname(at)) {
-    const stats = builtin("fs").statSync(at, { throwIfNoEntry: false });
+    const stats = statOf(at);
     const isRoot = dirname(at) === at;
     if (stats !== undefined) found.set(`${stats.dev}:${stats.ino}`, isRoot ? "the root directory" : name);
     if (isRoot) return;
     name = `a directory that holds ${what}`;
+  }
+}
+
+function statOf(path: string): Id | undefined {
+  try {
+    return builtin("fs").statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined; // this user may not look there
   }
 }
 

@@ -1,7 +1,7 @@
 // remove: a file, a link, or a directory with all that is in it, and nothing that
 // has taken its place. It follows no link, and leaves mounted directories.
 
-import { builtin } from "../../platform/node-builtins.ts";
+import { builtin, now, timeOfDay } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { type FileIdentity, identityOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
 import { absolutePath } from "../../platform/absolute-path.ts";
@@ -29,7 +29,7 @@ export interface RemoveRecipe extends Place {
 /** How far the clock behind a file's time of birth may be late, in milliseconds: one tick. */
 const CLOCK_TICK = 20;
 
-const { timeOrigin: startedAt } = performance;
+const startedAt = timeOfDay() - now();
 
 const fs = builtin("fs");
 const { dirname, isAbsolute, resolve } = builtin("path");

@@ -2,11 +2,11 @@
 // with what there is, and says once what there is not.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { withUrls } from "../../support/package-under-test.ts";
+import { runWithMounts } from "../../support/mounts.ts";
+import { repository } from "../../support/package-under-test.ts";
 import { inPlace, type Place } from "../../support/place.ts";
 
 const notRoot = process.getuid?.() !== 0 && "needs root";
@@ -17,24 +17,6 @@ const ONE_RECIPE = `
   remove(process.env.WORK + "/scratch");
   mkdirSync(process.env.WORK + "/scratch");
 `;
-
-/** Runs a program in a mount namespace of its own, in which the script has changed something. */
-async function runWithMounts(place: Place, script: string, source: string) {
-  const file = join(place.work, "program.mjs");
-  writeFileSync(file, withUrls(source));
-  const child = spawn("unshare", ["--mount", "/bin/bash", "-c", `${script}\nexec "$0" "$1"`, process.execPath, file], {
-    env: { ...process.env, ATEXIT_DIR: place.journals, WORK: place.work },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
-    child.once("close", (...status) => resolve(status)),
-  );
-  return { code, signal, stdout, stderr };
-}
 
 function assertWarnedOnce(stderr: string): void {
   assert.match(stderr, /^atexit: no guard is running: .*ATEXIT_GUARD=off/);
@@ -62,6 +44,62 @@ test("Node's permission model: one warning, and the rest works", () =>
     assert.deepEqual(readdirSync(place.work), []);
     assert.deepEqual(place.left(), []);
   }));
+
+describe("Node's permission model, where little may be written", () => {
+  const permission = process.allowedNodeEnvironmentFlags.has("--permission")
+    ? "--permission"
+    : "--experimental-permission";
+  const source = `
+    import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+    import { register } from "atexit";
+    import { remove } from "atexit/durable";
+    import { lockFile, tempDir, tempFile } from "atexit/resources";
+    const { WORK } = process.env;
+    const temp = tempDir({ dir: WORK });
+    mkdirSync(temp.path + "/below");
+    writeFileSync(temp.path + "/below/file", "");
+    tempFile({ dir: WORK });
+    remove(WORK + "/later");
+    writeFileSync(WORK + "/later", "");
+    register(() => console.log("a function"));
+    const failed = async (make) => {
+      try {
+        await make();
+      } catch ({ code }) {
+        console.log(code);
+      }
+    };
+    await failed(() => lockFile(WORK + "/lock"));
+    await failed(() => lockFile(WORK + "/../lock"));
+    await failed(() => tempFile({ dir: WORK + "/.." }));
+    console.log(readdirSync(WORK).length);`;
+  const runWith = (place: Place, ...nodeOptions: string[]) =>
+    place.run(source, {
+      nodeOptions: [permission, `--allow-fs-write=${place.work}`, "--no-warnings", ...nodeOptions],
+      env: { ATEXIT_DIR: "" },
+    });
+  const WARNING =
+    /^atexit: Journals are not kept in .* has been restricted.*[^.]\. Set ATEXIT_DIR.* Until then cleanups happen.*\n$/;
+
+  test("what is made there goes at the end, and one warning says what is lost", () =>
+    inPlace(async (place) => {
+      const { code, stdout, stderr } = await runWith(place, "--allow-fs-read=*");
+      assert.match(stderr, WARNING);
+      assert.equal(stdout, "ERR_ATEXIT_LOCK\nERR_ATEXIT_TEMP\n5\na function\n");
+      assert.equal(code, 0);
+      assert.deepEqual(readdirSync(place.work), []);
+    }));
+
+  test("where little may be read, too, there are no locks: nobody could tell whose they are", () =>
+    inPlace(async (place) => {
+      const allowed = [place.work, repository].map((path) => `--allow-fs-read=${path}/*`);
+      const { code, stdout, stderr } = await runWith(place, ...allowed);
+      assert.match(stderr, WARNING);
+      assert.equal(stdout, "ERR_ATEXIT_LOCK\nERR_ATEXIT_LOCK\nERR_ATEXIT_TEMP\n3\na function\n");
+      assert.equal(code, 0);
+      assert.deepEqual(readdirSync(place.work), []);
+    }));
+});
 
 test("no descriptors left: one warning, and the rest works", () =>
   inPlace(async (place) => {

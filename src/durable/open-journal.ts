@@ -1,0 +1,76 @@
+// A journal that this thread writes, with what it has to know of others' journals.
+
+import { timeOfDay } from "../platform/node-builtins.ts";
+import { environment, process } from "../platform/process.ts";
+import { programName } from "../platform/program-name.ts";
+import { systemUptime, thisOwner, thisProcess } from "../platform/process-identity.ts";
+import { runtime } from "../platform/runtime.ts";
+import { traceFile } from "../trace/trace-path.ts";
+import type { Guard } from "./guard/start.ts";
+import type { JournalDirectory } from "./journal/directory.ts";
+import { type JournalName, newJournalName } from "./journal/file-name.ts";
+import { VERSION } from "./journal/format.ts";
+import { Journal } from "./journal/writer.ts";
+import type { Recipe } from "./recipes/recipe.ts";
+import { EarlierOwners } from "./replay/earlier-owners.ts";
+import { LivingOwners } from "./replay/living-owners.ts";
+
+/** A journal that is open, and what was there before it. */
+export interface OpenJournal {
+  readonly directory: JournalDirectory;
+  readonly journal: Journal;
+  readonly earlier: EarlierOwners;
+  /** What other processes have registered. */
+  readonly living: LivingOwners;
+  /** Why the first place has not taken it, where it is in another one. */
+  readonly insteadOf: Error | undefined;
+  guard?: Guard;
+}
+
+/**
+ * Begins a journal in a directory.
+ *
+ * @param changes returns another number when this thread has registered something
+ * @throws the system's error, or one of this package
+ */
+export function beginJournal(
+  directory: JournalDirectory,
+  fsync: boolean,
+  changes: () => number,
+): Omit<OpenJournal, "insteadOf"> {
+  const header = {
+    atexit: VERSION,
+    owner: thisOwner(),
+    program: programName(),
+    since: new Date(timeOfDay()).toISOString(),
+    isLocal: directory.isLocal,
+    uptime: systemUptime(),
+    runtime: runtime(),
+    ...tracedTo(environment()),
+  } as const;
+  const journal = new Journal(directory.file(newJournalName()), header, fsync);
+  const sharable = () => journal.recipes().filter(isSharable);
+  const own = () => [{ header, pending: sharable().map((recipe) => ({ recipe })) }];
+  try {
+    const earlier = new EarlierOwners(directory);
+    return { directory, journal, earlier, living: new LivingOwners(directory, own, { isOther, changes }) };
+  } catch (error) {
+    journal.close(); // no descriptor is left to look around with
+    throw error;
+  }
+}
+
+/** Returns where the trace of this process is written, for the process that carries on with it. */
+function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
+  return ATEXIT_TRACE ? { trace: traceFile(ATEXIT_TRACE) } : {};
+}
+
+/** Reports whether another program may mean the same: what this one makes itself has a name that nobody else knows. */
+export function isSharable(recipe: Recipe): boolean {
+  return recipe.do === "remove" && recipe.made !== true;
+}
+
+/** Reports whether a journal is another process's: the threads of one mean the same. */
+function isOther({ holder: { pid, start } }: JournalName): boolean {
+  return pid !== process.pid || start !== thisProcess().start;
+}
