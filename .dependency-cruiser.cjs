@@ -52,7 +52,7 @@ module.exports = {
       name: "no-unresolved",
       severity: "error",
       from: { path: "^(src|test)/" },
-      to: { couldNotResolve: true, pathNot: "^publint" },
+      to: { couldNotResolve: true, pathNot: "^(publint|aedes)" },
     },
     {
       name: "no-dependency-at-run-time",

@@ -22,9 +22,13 @@ import { flushed } from "./flush-output.ts";
 import { type CleanupRunner, isPromise } from "./run-cleanup.ts";
 import { withTimeLimit } from "./time-limit.ts";
 import { process } from "../platform/process.ts";
+import { leaveRawMode } from "../platform/raw-mode.ts";
 
 /** After the grace period each remaining cleanup is still called: this is how long one may block then, in milliseconds. */
 const LAST_CALL = 100;
+
+/** Which part of the time that is left one cleanup may take that has no timeout, where others wait for their turn. */
+const FAIR_SHARE = 3 / 4;
 
 /** A person at a terminal is told what takes longer than this, in milliseconds. */
 const PATIENCE = 1_000;
@@ -299,7 +303,7 @@ export class Shutdown {
   /** Returns the wait, where the shutdown may wait; otherwise the promise is left to itself. */
   #waitOrLeave(wait: Wait, mayWait: boolean): Wait | undefined {
     const { cleanup, promise, limit, startedAt } = wait;
-    if (mayWait && limit > 0) return wait;
+    if (mayWait && limit > 0) return this.#fair(wait);
     promise.then(undefined, (error: unknown) => this.#fail(cleanup, error));
     // With a timeout of its own of 0, not to wait for it is what was asked for.
     const isWanted = cleanup.timeout === 0;
@@ -307,6 +311,13 @@ export class Shutdown {
     this.#slow.add(cleanup, startedAt, this.#time, isWanted ? "ok" : outcomeWhenAbandoned(cleanup));
     this.#forget(cleanup);
     return undefined;
+  }
+
+  /** Bounds a wait by what is fair, where others wait for their turn and nobody has said how long it may take. */
+  #fair(wait: Wait): Wait {
+    const { cleanup, limit } = wait;
+    const isBounded = cleanup.timeout !== undefined || this.#settings.timeout !== undefined;
+    return isBounded || this.#stack.size < 2 ? wait : { ...wait, limit: limit * FAIR_SHARE };
   }
 
   #waitFor({ cleanup, promise, limit, isOwnLimit, startedAt }: Wait): Promise<void> {
@@ -328,7 +339,10 @@ export class Shutdown {
       }, limit);
       const impatience =
         limit > PATIENCE && builtin("tty").isatty(2)
-          ? setTimeout(() => reportWaiting(cleanup, limit - PATIENCE), PATIENCE)
+          ? setTimeout(() => {
+              leaveRawMode(); // in which Ctrl-C would be no signal
+              reportWaiting(cleanup, limit - PATIENCE);
+            }, PATIENCE)
           : undefined;
       promise.then(
         () => settled || over("ok"),

@@ -3,6 +3,7 @@
 import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
 import { writeError } from "../diagnostics/stderr.ts";
 import type { Shutdown } from "../execution/shutdown.ts";
+import { leaveRawMode } from "../platform/raw-mode.ts";
 import { signalNumber } from "../platform/signal-list.ts";
 import { isSystemExit } from "../registry/exit-reason.ts";
 import { SystemExit } from "../registry/system-exit.ts";
@@ -30,6 +31,7 @@ export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
     const interrupted = signal === "SIGINT" || signal === "SIGBREAK";
     return nodeProcess.reallyExit(interrupted ? CONTROL_C_EXIT : 1);
   }
+  leaveRawMode(); // as Node does where it handles the signal itself
   process.removeAllListeners(signal);
   kill(pid, signal);
   // Still here: the kernel gives PID 1 of a namespace no default actions.

@@ -49,6 +49,19 @@ function isExitHook(listener: AnyListener): boolean {
   );
 }
 
+/** Sentry's whole listener: what does more is a program's own. */
+const SENTRYS = /^async \(\) => \{\s*(?:\/\/.*\s*)*await [\w$]+\??\.flush\(200\);\s*\}$/;
+
+/**
+ * Whether the listener belongs to a library that sends off what it has collected,
+ * and leaves it to others to end the process: the `register` of OpenTelemetry's
+ * auto-instrumentations, and Sentry's on Vercel.
+ */
+export function onlyFlushes(listener: AnyListener): boolean {
+  const source = sourceOf(listener);
+  return source.includes("OpenTelemetry SDK terminated") || SENTRYS.test(source);
+}
+
 /** Whether a `message` listener itself acts on PM2's `shutdown`. */
 export function decidesOnShutdownMessage(listener: AnyListener): boolean {
   return sourceOf(listener).includes("shutdown") || isAsyncExitHook(listener);

@@ -5,7 +5,8 @@ import { DOUBLED_SIGNAL_WINDOW } from "../platform/signal-list.ts";
 import { describeExit } from "../registry/exit-reason.ts";
 import { endBySignal, exitCodeOf } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
-import { exitsForSignal, waitingListeners } from "./known-libraries.ts";
+import { hideListenerCount } from "./hide-listener-count.ts";
+import { exitsForSignal, onlyFlushes, waitingListeners } from "./known-libraries.ts";
 import { process } from "../platform/process.ts";
 
 export class Signals implements ExitHandler {
@@ -42,6 +43,8 @@ export class Signals implements ExitHandler {
   readonly #listener: NodeJS.SignalsListener = (signal) => {
     if (this.#context.shutdown.isRunning) this.#again(signal);
     else if (this.#isOurs(signal)) this.#begin(signal);
+    // signal-exit would take the signal from a program that listens once, if it thought itself alone then.
+    else if (waitingListeners(signal) === 0) hideListenerCount(signal, this.#listener);
   };
 
   #begin(signal: NodeJS.Signals): void {
@@ -51,10 +54,15 @@ export class Signals implements ExitHandler {
     if (shutdown.begin(describeExit({ kind: "signal", code: exitCodeOf(signal), signal }), end)) end();
   }
 
-  /** Ends the process at once on a second press, but not on a signal that a package manager doubled. */
+  /**
+   * Ends the process at once on a second press, but not on a signal that a package
+   * manager doubled. Where no signal began the shutdown, a first Ctrl-C is a second
+   * thought, too; any other signal only says what goes on already.
+   */
   #again(signal: NodeJS.Signals): void {
-    const { shutdown } = this.#context;
-    this.#firstAt ??= now();
+    const { shutdown, settings } = this.#context;
+    const isImpatient = signal === "SIGINT" && shutdown.exit?.kind !== "signal";
+    this.#firstAt ??= isImpatient ? now() - (settings.grace - shutdown.timeLeft) : now();
     if (now() - this.#firstAt < DOUBLED_SIGNAL_WINDOW) return;
     shutdown.abandon();
     endBySignal(signal, shutdown);
@@ -62,7 +70,9 @@ export class Signals implements ExitHandler {
 
   /** Whether no listener of the program decides what this signal means. */
   #isOurs(signal: NodeJS.Signals): boolean {
-    const others = process.listeners(signal).filter((listener) => listener !== this.#listener);
+    const others = process
+      .listeners(signal)
+      .filter((listener) => listener !== this.#listener && !onlyFlushes(listener));
     if (others.length <= waitingListeners(signal)) return true;
     const deciding = others.filter((listener) => !exitsForSignal(listener));
     if (deciding.length <= waitingListeners(signal)) this.#announced = { signal, code: exitCodeOf(signal) };

@@ -3,6 +3,7 @@
 
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:net";
+import { setTimeout } from "../platform/node-builtins.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
@@ -36,6 +37,8 @@ export interface WayToClose {
   meanwhile?(resource: Resource): void;
   /** Reports whether the resource is closed already, where that shows. */
   isClosed?(resource: Resource): boolean;
+  /** Reports whether somebody has begun to close it, and it shows when that is over. */
+  isClosing?(resource: Resource): boolean;
   /** Reports whether a resource is closed in this way. */
   matches(resource: Resource): boolean;
 }
@@ -43,6 +46,9 @@ export interface WayToClose {
 const has = (...names: readonly (string | symbol)[]) => {
   return (resource: Resource) => names.every((name) => typeof resource[name] === "function");
 };
+
+/** By its methods: its class is given another name by what is mixed into it. */
+const isIoredis = has("quit", "disconnect", "defineCommand", "duplicate");
 
 const prototypeOf = (object: object) => Object.getPrototypeOf(object) as object | null;
 
@@ -64,10 +70,17 @@ export const waysToClose: readonly WayToClose[] = [
   {
     of: "pg: Pool (waits for queries under way)",
     call: "end",
-    isClosed: ({ ending }) => ending === true,
+    isClosing: ({ ending }) => ending === true,
+    isClosed: ({ ended }) => ended === true,
     matches: (r) => has("end", "connect", "query")(r) && "totalCount" in r,
   },
   { of: "pg: Client", call: "end", matches: (r) => named("Client")(r) && has("end", "query", "escapeLiteral")(r) },
+  {
+    of: "mysql2: PoolCluster",
+    call: "end",
+    callback: true,
+    matches: has("end", "of", "getConnection"),
+  },
   {
     of: "mysql2: Pool and Connection",
     call: "end",
@@ -77,8 +90,16 @@ export const waysToClose: readonly WayToClose[] = [
   {
     of: "ioredis: QUIT, after what was sent",
     call: "quit",
-    isClosed: ({ status }) => status === "end",
-    matches: (r) => named("Redis", "Cluster")(r) && has("quit", "disconnect", "defineCommand")(r),
+    isClosed: ({ status }) => status === "end" || status === "wait", // or has never been used
+    matches: isIoredis,
+  },
+  {
+    of: "MQTT.js (after what was sent)",
+    call: "end",
+    with: [false, {}],
+    callback: true,
+    isClosed: ({ disconnected }) => disconnected === true,
+    matches: has("end", "publish", "subscribe", "reconnect"),
   },
   {
     of: "redis: close, after what was sent",
@@ -182,6 +203,11 @@ export const waysToClose: readonly WayToClose[] = [
   })),
 ];
 
+/** Reports whether there is a way to close something. */
+export function isKnownToClose(resource: object): boolean {
+  return waysToClose.some(({ matches }) => matches(resource as Resource));
+}
+
 /** Closes a resource at exit, by a way of the table or by a function. */
 export function closeAtExit<T extends object>(
   callee: Callee,
@@ -218,6 +244,13 @@ export function closeAtExit<T extends object>(
   return closingHandle(registration);
 }
 
+/** The pause between two looks, in milliseconds. */
+const LOOK_EVERY = 10;
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+}
+
 function once(fn: () => Promise<void>): () => Promise<void> {
   let result: Promise<void> | undefined;
   return () => (result ??= fn());
@@ -243,8 +276,9 @@ function wayFor(resource: object): WayToClose {
 }
 
 function closeBy(way: WayToClose, resource: object): unknown {
-  const { call, with: args = [], callback = false, event, isClosed, meanwhile } = way;
+  const { call, with: args = [], callback = false, event, isClosed, isClosing, meanwhile } = way;
   if (isClosed?.(resource as Resource) === true) return undefined;
+  if (isClosing?.(resource as Resource) === true) return until(() => isClosed?.(resource as Resource) === true);
   const method = (resource as Record<string | symbol, (...args: unknown[]) => unknown>)[call];
   if (event !== undefined) {
     return new Promise<void>((resolve) => {

@@ -10,7 +10,7 @@ import type { Worker } from "node:worker_threads";
 import type { KillOptions } from "../durable/index.ts";
 import { blameCaller } from "../errors/define-errors.ts";
 import { type Child, type ChildOptions, childEnvironment as markedEnvironment, killAtExit } from "./child-process.ts";
-import { closeAtExit, type WayToClose, waysToClose as ways } from "./close-methods.ts";
+import { closeAtExit, isKnownToClose, type WayToClose, waysToClose as ways } from "./close-methods.ts";
 import { acquire, acquireSync, type LockFile, type LockOptions } from "./lock-file.ts";
 import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
 import { type ParentOptions, watchParent } from "./parent-watch.ts";
@@ -360,11 +360,18 @@ export function closing<T extends object>(
   close?: (resource: T) => unknown,
 ): Closing;
 export function closing(first: object, second?: unknown, third?: unknown): Closing {
-  const hasOptions = typeof second === "object" && second !== null;
-  const [options, resource, close] = hasOptions ? [first, second, third] : [{}, first, second];
+  const [options, resource, close] = hasOptions(first, second, third)
+    ? [first, second as object, third]
+    : [{}, first, second];
   return blameCaller(closing, () =>
     closeAtExit(closing, resource, options, close as ((resource: object) => unknown) | undefined),
   );
+}
+
+/** Tells the two forms of {@link closing} apart: some clients are functions, as knex and postgres.js are. */
+function hasOptions(first: object, second: unknown, third: unknown): boolean {
+  if (third !== undefined || (typeof second === "object" && second !== null)) return true;
+  return typeof second === "function" && isKnownToClose(second) && !isKnownToClose(first);
 }
 
 /**

@@ -6,7 +6,7 @@ import { ENDING_SIGNALS } from "../platform/signal-list.ts";
 export interface Settings {
   /** How long a shutdown may take in all, in milliseconds. 10,000 by default. `ATEXIT_GRACE`. */
   grace: number;
-  /** How long one cleanup may take, in milliseconds, where it has no timeout of its own. By default what is left of the grace period. `ATEXIT_TIMEOUT`. */
+  /** How long one cleanup may take, in milliseconds, where it has no timeout of its own. By default what is left of the grace period, or three quarters of that where others wait for their turn. `ATEXIT_TIMEOUT`. */
   timeout: number | undefined;
   /** The signals that begin a shutdown. By default all whose default is to end the process. `ATEXIT_SIGNALS`, separated by commas. */
   signals: readonly NodeJS.Signals[];

@@ -102,6 +102,14 @@ const rows: readonly Row[] = [
     status: "1",
   },
   {
+    name: "one that never settles leaves those before it time to be waited for",
+    setUp: "configure({ grace: 1_000 })",
+    register: `register(async function patient() { await new Promise((resolve) => setTimeout(resolve, 100)); console.error("patient is done"); });
+      register(function stuck() { return new Promise(() => {}) });`,
+    stderr: [/cleanup "stuck" has not settled and was given up after 7\d\d ms/, /patient is done/],
+    status: "1",
+  },
+  {
     name: "a cleanup that never settles, and then a signal",
     setUp: "configure({ grace: 500 })",
     register: "register(function stuck() { return new Promise(() => {}) });",

@@ -59,6 +59,19 @@ describe("impatience", { concurrency: 2 }, () => {
     assert.equal(statusOf(ended), "3");
   });
 
+  test("a Ctrl-C ends what process.exit() began, when that takes long; another signal does not", async () => {
+    const program = `${SLOW.replace("20_000", "300")} say("ready"); process.exit(3);`;
+    const signalled = (signal: NodeJS.Signals) =>
+      runProgram(program, {
+        async act(child) {
+          await printed(child, "window open\n");
+          child.kill(signal);
+        },
+      });
+    assert.equal(statusOf(await signalled("SIGINT")), "SIGINT");
+    assert.equal(statusOf(await signalled("SIGTERM")), "3");
+  });
+
   test(
     "on a terminal a slow cleanup is named, and elsewhere it is not",
     {

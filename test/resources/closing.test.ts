@@ -2,9 +2,12 @@
 // they need one, real servers.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { isBuiltin } from "node:module";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { closing, waysToClose } from "../../src/resources/index.ts";
+import { Aedes } from "aedes";
 import pg from "pg";
 import { inPlace } from "../support/place.ts";
 import { printed, statusOf } from "../support/run.ts";
@@ -92,6 +95,88 @@ describe("pg on a real PostgreSQL", { skip: "missing" in postgres && postgres.mi
     }));
 });
 
+describe(
+  "clients that are functions, on a real PostgreSQL",
+  { skip: "missing" in postgres && postgres.missing },
+  () => {
+    let server: RealServer;
+    before(async () => {
+      if ("home" in postgres) server = await startPostgres(postgres.home);
+    });
+    after(() => server.stop());
+
+    for (const [name, connect] of [
+      [
+        "knex",
+        'import create from "knex"; const db = create({ client: "pg", connection: process.env.URL }); const ask = () => db.raw("SELECT pg_sleep(0.3)");',
+      ],
+      [
+        "postgres.js",
+        'import create from "postgres"; const db = create(process.env.URL); const ask = () => db`SELECT pg_sleep(0.3)`;',
+      ],
+    ] as const) {
+      for (const how of ["closing(db);", 'closing({ name: "database", timeout: 5_000 }, db);']) {
+        test(`${name}, ${how}: a query under way is answered, and the process ends`, () =>
+          inPlace(async ({ run }) => {
+            const { stdout, stderr, code } = await run(
+              `
+              import { register } from "atexit";
+              import { closing } from "atexit/resources";
+              ${connect}
+              register(() => console.log("below"));
+              ${how}
+              ask().then(() => console.log("answered"), console.error);
+              setTimeout(() => process.exit(), 150);`,
+              { env: { ...process.env, URL: server.url } },
+            );
+            assert.deepEqual([stdout, stderr, code], ["answered\nbelow\n", "", 0]);
+          }));
+      }
+    }
+
+    test("a Pool that the program is just ending is waited for", () =>
+      inPlace(async ({ run }) => {
+        const { stdout, stderr } = await run(
+          `
+          import { register } from "atexit";
+          import { closing } from "atexit/resources";
+          import pg from "pg";
+          register(() => console.log("below"));
+          const pool = new pg.Pool({ connectionString: process.env.URL });
+          closing(pool);
+          const client = await pool.connect();
+          pool.end().then(() => console.log("ended"));
+          setTimeout(() => client.release(), 200);
+          process.exit();`,
+          { env: { ...process.env, URL: server.url } },
+        );
+        assert.equal(stdout, "ended\nbelow\n", stderr);
+      }));
+  },
+);
+
+test("MQTT.js, and a real broker: what was published has arrived", () =>
+  inPlace(async ({ run }) => {
+    const broker = await Aedes.createBroker();
+    const tcp = createServer(broker.handle).listen(0, "127.0.0.1");
+    await once(tcp, "listening");
+    let arrived = 0;
+    broker.on("publish", ({ topic }) => (arrived += topic === "news" ? 1 : 0));
+    const { stderr, code } = await run(
+      `
+        import { closing } from "atexit/resources";
+        import mqtt from "mqtt";
+        const client = await mqtt.connectAsync(process.env.URL);
+        closing(client);
+        for (let n = 0; n < 200; n += 1) client.publish("news", "x".repeat(1_000), { qos: 1 });
+        process.exit();`,
+      { env: { ...process.env, URL: `mqtt://127.0.0.1:${(tcp.address() as AddressInfo).port}` } },
+    );
+    assert.deepEqual([stderr, code, arrived], ["", 0, 200]);
+    await new Promise<void>((resolve) => broker.close(() => resolve()));
+    tcp.close();
+  }));
+
 describe("ioredis and redis on a real Redis", { skip: "missing" in redis && redis.missing }, () => {
   let server: RealServer;
   before(async () => {
@@ -103,6 +188,14 @@ describe("ioredis and redis on a real Redis", { skip: "missing" in redis && redi
     ioredis: `
       import { Redis } from "ioredis";
       const client = new Redis(process.env.URL);
+      const pending = () => client.incr(process.env.KEY);
+      await client.ping();`,
+    "ioredis whose class is mixed with another": `
+      import { Redis } from "ioredis";
+      class Mixed extends Redis {}
+      Object.defineProperty(Mixed.prototype, "constructor", { value: class {} });
+      Object.defineProperty(Redis.prototype, "constructor", { value: class {} });
+      const client = new Mixed(process.env.URL);
       const pending = () => client.incr(process.env.KEY);
       await client.ping();`,
     redis: `
