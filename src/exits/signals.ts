@@ -5,6 +5,7 @@ import { DOUBLED_SIGNAL_WINDOW } from "../platform/signal-list.ts";
 import { describeExit } from "../registry/exit-reason.ts";
 import { endBySignal, exitCodeOf } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { isListenerOfStack, markListener } from "./stacks-of-process.ts";
 import { exitsForSignal, waitingListeners } from "./known-libraries.ts";
 import { process } from "../platform/process.ts";
 
@@ -39,15 +40,19 @@ export class Signals implements ExitHandler {
     return this.#announced?.code === code ? this.#announced.signal : undefined;
   }
 
-  readonly #listener: NodeJS.SignalsListener = (signal) => {
+  readonly #listener = markListener((signal: NodeJS.Signals) => {
     if (this.#context.shutdown.isRunning) this.#again(signal);
     else if (this.#isOurs(signal)) this.#begin(signal);
-  };
+  });
 
   #begin(signal: NodeJS.Signals): void {
     const { shutdown } = this.#context;
     this.#firstAt = now();
-    const end = () => endBySignal(signal, shutdown);
+    const end = () => {
+      // Of several stacks the last one ends the process.
+      process.removeListener(signal, this.#listener);
+      if (!process.listeners(signal).some(isListenerOfStack)) endBySignal(signal, shutdown);
+    };
     if (shutdown.begin(describeExit({ kind: "signal", code: exitCodeOf(signal), signal }), end)) end();
   }
 
@@ -62,7 +67,7 @@ export class Signals implements ExitHandler {
 
   /** Whether no listener of the program decides what this signal means. */
   #isOurs(signal: NodeJS.Signals): boolean {
-    const others = process.listeners(signal).filter((listener) => listener !== this.#listener);
+    const others = process.listeners(signal).filter((listener) => !isListenerOfStack(listener));
     if (others.length <= waitingListeners(signal)) return true;
     const deciding = others.filter((listener) => !exitsForSignal(listener));
     if (deciding.length <= waitingListeners(signal)) this.#announced = { signal, code: exitCodeOf(signal) };
