@@ -14,13 +14,22 @@ const MARK = Symbol.for("atexit.signal-listener.1");
 /** Their stacks, the first that was installed first. */
 function stacks(): Set<RegistrationStack> {
   const holder = process as { [KEY]?: Set<RegistrationStack> };
-  if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { value: new Set() });
+  if (holder[KEY] === undefined) Object.defineProperty(holder, KEY, { configurable: true, value: new Set() });
   return holder[KEY] as Set<RegistrationStack>;
 }
 
 /** Counts a stack among them as long as it is installed. */
 export function oneOfSeveral({ stack }: Pick<ExitContext, "stack">): ExitHandler {
-  return { install: () => void stacks().add(stack), uninstall: () => void stacks().delete(stack) };
+  return {
+    install() {
+      stacks().add(stack);
+    },
+    uninstall() {
+      stacks().delete(stack);
+      // The set belongs to the context that has made it, and would keep that alive.
+      if (stacks().size === 0) delete (process as { [KEY]?: unknown })[KEY];
+    },
+  };
 }
 
 /** Whether other stacks were there before this one: it stands in front of theirs, and events go on to them. */
