@@ -2,10 +2,11 @@
 // has a stack of its own, whose cleanups run when the process ends.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { type Ended, linesOf, run } from "../support/run.ts";
+import { type Ended, linesOf, run, until } from "../support/run.ts";
 import { hosts, makeProject } from "./hosts.ts";
 
 const project = makeProject();
@@ -68,7 +69,7 @@ async function jest(
   args: readonly string[],
   files: Readonly<Record<string, string>>,
   config: object = {},
-  act?: NonNullable<Parameters<typeof run>[2]>["act"],
+  act?: (child: ChildProcess, notes: string) => Promise<void>,
 ): Promise<JestRun> {
   const directory = mkdtempSync(join(project, "jest-"));
   const notes = join(directory, "notes");
@@ -90,13 +91,23 @@ async function jest(
       ${body}`;
     writeFileSync(join(directory, `${name}.test.${kind.ending}`), source);
   }
+  const sequencer = `
+    const Sequencer = require(${JSON.stringify(join(hosts, "node_modules/@jest/test-sequencer"))}).default;
+    module.exports = class extends Sequencer {
+      sort = (tests) => [...tests].sort((a, b) => (a.path < b.path ? -1 : 1));
+    };`;
+  writeFileSync(join(directory, "sequencer.js"), sequencer);
   const env = {
     ...process.env,
     NODE_OPTIONS: kind.nodeOptions,
     NODE_TEST_CONTEXT: undefined,
     ATEXIT_DIR: join(directory, "journals"),
   };
-  const ended = await run(process.execPath, [bin, "--no-cache", ...args], { cwd: directory, env, ...(act && { act }) });
+  const ended = await run(process.execPath, [bin, "--no-cache", "--testSequencer=./sequencer.js", ...args], {
+    cwd: directory,
+    env,
+    ...(act && { act: (child) => act(child, notes) }),
+  });
   return { ...ended, left: linesOf(notes) };
 }
 
@@ -134,3 +145,114 @@ for (const [what, kind] of Object.entries(KINDS)) {
     }
   });
 }
+
+describe("in Jest", () => {
+  const IN_BAND = ["--runInBand"];
+
+  test("exit() calls the process.exit of a test, with a code that was checked", async () => {
+    const ended = await jest(COMMONJS, IN_BAND, {
+      a: `
+        test("exit", () => {
+          const spy = jest.spyOn(process, "exit").mockImplementation(() => undefined);
+          atexit.register(() => note("a"));
+          atexit.exit(3);
+          expect(spy.mock.calls).toEqual([[3]]);
+          expect(() => atexit.exit(256)).toThrow(RangeError);
+          atexit.exit();
+          expect(spy.mock.calls).toEqual([[3], [0]]);
+          expect(atexit.count()).toBe(1);
+          spy.mockImplementation((code) => { throw new Error("exit " + code); });
+          expect(() => atexit.exit(4)).toThrow("exit 4");
+        });`,
+    });
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.deepEqual(ended.left, ["a"]);
+  });
+
+  test("a program that replaces process changes nothing", async () => {
+    for (const replacement of ['{ ...process, platform: "win32" }', "null", "undefined"]) {
+      const ended = await jest(COMMONJS, IN_BAND, {
+        a: `
+          test("replaced", () => {
+            const { remove } = require("atexit/durable");
+            const kept = globalThis.process;
+            globalThis.process = ${replacement};
+            try {
+              atexit.register(() => note("a 1"));
+              remove("/nowhere/at/all").cancel();
+              atexit.register(async () => { await null; note("a 2"); });
+            } finally {
+              globalThis.process = kept;
+            }
+          });`,
+      });
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.deepEqual(ended.left, ["a 2", "a 1"], replacement);
+    }
+  });
+
+  test("fake timers and a fake date hold nothing back", async () => {
+    const config = { fakeTimers: { enableGlobally: true, now: 4_000_000_000_000 } };
+    for (const some of [config, {}]) {
+      const ended = await jest(
+        COMMONJS,
+        IN_BAND,
+        {
+          a: `
+            if (${some !== config}) jest.useFakeTimers({ now: 4_000_000_000_000 });
+            test("fake", () => {
+              atexit.register(() => note("a 1"));
+              atexit.register({ timeout: 50 }, () => new Promise(() => {}));
+              const { lockFileSync } = require("atexit/resources");
+              const lock = lockFileSync(${JSON.stringify(join(project, "fake.lock"))}, { wait: 50 });
+              expect(() => lockFileSync(lock.path, { wait: 50 })).toThrow("itself");
+            });`,
+        },
+        some,
+      );
+      assert.equal(ended.code, 1, ended.stderr); // a cleanup was given up
+      assert.match(ended.stderr, /1 passed, 1 total/);
+      assert.match(ended.stderr, /has not settled and was given up after 50 ms/);
+      assert.deepEqual(ended.left, ["a 1"], ended.stderr);
+    }
+  });
+
+  test("cleanups of several files run on a signal, which ends the process when all of them have ended", async () => {
+    const waits = `test("waits", async () => { console.log(""); note("waiting"); await new Promise(() => {}); }, 60_000);`;
+    const ended = await jest(
+      COMMONJS,
+      IN_BAND,
+      { a: registers("a"), b: registers("b"), c: registers("c") + waits },
+      {},
+      async (child, notes) => {
+        await until(() => linesOf(notes).includes("waiting"));
+        child.kill("SIGTERM");
+      },
+    );
+    assert.equal(ended.signal, "SIGTERM", ended.stderr);
+    assert.doesNotMatch(ended.stderr, /atexit:/);
+    for (const name of ["a", "b", "c"]) assertLeft(ended, name);
+  });
+
+  test("what is durable is carried out when a worker is killed", async () => {
+    const file = join(project, "durable");
+    await jest(COMMONJS, IN_BAND, {
+      a: `
+        test("killed", () => {
+          require("node:fs").writeFileSync(${JSON.stringify(file)}, "");
+          require("atexit/durable").remove(${JSON.stringify(file)});
+          process.kill(process.pid, "SIGKILL");
+        });`,
+    });
+    await until(() => !existsSync(file));
+  });
+
+  test("run() in afterEach leaves nothing, not even for --detectLeaks", async () => {
+    const ended = await jest(COMMONJS, ["--runInBand", "--detectLeaks"], {
+      a: `afterEach(() => atexit.run());${registers("a")}`,
+      b: `afterEach(() => atexit.run());${registers("b")}`,
+    });
+    assert.equal(ended.code, 0, ended.stderr);
+    for (const name of ["a", "b"]) assertLeft(ended, name);
+  });
+});
