@@ -217,6 +217,26 @@ describe("in Jest", () => {
     }
   });
 
+  test("cleanups of several files are waited for with --forceExit", async () => {
+    const files = { a: registers("a"), b: registers("b"), c: registers("c") };
+    const ended = await jest(COMMONJS, [...IN_BAND, "--forceExit"], files);
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.doesNotMatch(ended.stderr, /atexit:|SystemExit/);
+    for (const name of ["a", "b", "c"]) assertLeft(ended, name);
+  });
+
+  test("a cleanup that blocks is stopped", async () => {
+    const ended = await jest(COMMONJS, IN_BAND, {
+      a: `
+        test("blocks", () => {
+          atexit.register(() => note("a 1"));
+          atexit.register({ name: "blocks", timeout: 30 }, () => { for (;;); });
+        });`,
+    });
+    assert.match(ended.stderr, /"blocks" blocked the event loop and was stopped after 30 ms/);
+    assert.deepEqual(ended.left, ["a 1"]);
+  });
+
   test("cleanups of several files run on a signal, which ends the process when all of them have ended", async () => {
     const waits = `test("waits", async () => { console.log(""); note("waiting"); await new Promise(() => {}); }, 60_000);`;
     const ended = await jest(
