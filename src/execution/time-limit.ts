@@ -4,6 +4,7 @@
 // Source: https://nodejs.org/api/vm.html, "timeout".
 
 import { builtin } from "../platform/node-builtins.ts";
+import { mainGlobal } from "../platform/process.ts";
 import { hasThreadCapacity } from "../platform/thread-capacity.ts";
 
 /** A call under a time limit, as the script finds it. */
@@ -31,7 +32,7 @@ export function withTimeLimit(limit: number, body: () => void): boolean {
     return true;
   }
   const call: LimitedCall = { body, state: "waiting" };
-  const slots = globalThis as { [SLOT]?: LimitedCall };
+  const slots = mainGlobal as { [SLOT]?: LimitedCall };
   const outer = slots[SLOT];
   Object.defineProperty(slots, SLOT, { configurable: true, enumerable: false, writable: true, value: call });
   try {

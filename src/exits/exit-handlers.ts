@@ -7,6 +7,7 @@ import { hideSystemExit } from "./hide-system-exit.ts";
 import { IpcDisconnect } from "./ipc-disconnect.ts";
 import { naturalEnd } from "./natural-end.ts";
 import { pm2ShutdownMessage } from "./pm2-shutdown-message.ts";
+import { oneOfSeveral } from "./stacks-of-process.ts";
 import { ProcessExit } from "./process-exit.ts";
 import { Signals } from "./signals.ts";
 import { uncaughtError } from "./uncaught-error.ts";
@@ -33,6 +34,7 @@ export function makeExitHandlers(own: Omit<ExitContext, "endProcess">): ExitHand
     ipc,
     naturalEnd(context, ipc),
     processExit,
+    oneOfSeveral(context),
   ];
   if (signals !== undefined) all.push(signals);
   if (!isMainThread) all.push(workerShutdownRequest(context));

@@ -10,17 +10,17 @@ type Counted = (event: string | symbol, ...rest: never[]) => unknown;
 let isHiding = false;
 
 /**
- * Has `process` tell nobody of a listener, until the event that is going on has
- * been heard by all.
+ * Has `process` tell nobody of this package's listeners, until the event that is
+ * going on has been heard by all.
  */
-export function hideListenerCount(event: string, hidden: NodeJS.SignalsListener): void {
+export function hideListenerCount(event: string, isOwn: (listener: NodeJS.SignalsListener) => boolean): void {
   if (isHiding) return; // an event within an event
   isHiding = true;
   const { listenerCount, listeners, rawListeners } = process;
   const all = (of: string | symbol) => Reflect.apply(listeners, process, [of]) as unknown[];
   /** Whether Node looks just now whether a signal has any listener left. */
   let isNodeLooking = false;
-  const isHidden = (found: unknown) => found === hidden && !isNodeLooking;
+  const isHidden = (found: unknown) => !isNodeLooking && isOwn(found as NodeJS.SignalsListener);
   const looks = () => (isNodeLooking = true);
   const hasLooked = () => (isNodeLooking = false);
   const replaced: Record<string, Counted> = {

@@ -1,26 +1,17 @@
 // Stands between `process` and the listeners of its events without adding a
 // listener, so that a program which counts listeners sees none.
-//
-// Other libraries replace process.emit too, and put back what they once found
-// (signal-exit does both): a plain replacement would be lost. So the property
-// is an accessor, which looks at whatever is put there: where that does not
-// lead to our function any more, another one is put in front of it.
 
-import { type EmitInterceptor, INTERCEPTED_EVENTS, type InterceptedEvent } from "./exit-handler.ts";
 import { process } from "../platform/process.ts";
-
-type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boolean;
+import { type Emit, emitProperty, type Interception } from "./emit-property.ts";
+import { type EmitInterceptor, INTERCEPTED_EVENTS, type InterceptedEvent } from "./exit-handler.ts";
 
 const PROBE = Symbol("atexit.probe");
 
 const EVENTS: ReadonlySet<string | symbol> = new Set(INTERCEPTED_EVENTS);
 
-export class EmitInterception {
+export class EmitInterception implements Interception {
   readonly #interceptorOf: (event: InterceptedEvent) => EmitInterceptor;
   readonly #interceptors = new Map<InterceptedEvent, EmitInterceptor>();
-  #found: PropertyDescriptor | undefined;
-  /** The value of `process.emit`: our function, or that of a library in front of us. */
-  #current: Emit | undefined;
   /** Our function that intercepts. Earlier ones, which other libraries may still call, only pass on. */
   #ours: Emit | undefined;
   /** The function that ours passes on to. */
@@ -33,32 +24,26 @@ export class EmitInterception {
   }
 
   install(): void {
-    this.#found = Object.getOwnPropertyDescriptor(process, "emit");
-    this.#current = this.#inFrontOf(process.emit as Emit);
-    Object.defineProperty(process, "emit", {
-      configurable: true,
-      enumerable: this.#found?.enumerable ?? false,
-      get: () => this.#current,
-      set: (emit: Emit) => {
-        this.#current = this.#leadsToOurs(emit) ? emit : this.#inFrontOf(emit);
-      },
-    });
+    emitProperty().add(this);
   }
 
-  /** Puts back the function that was found; the function of a library in front of us stays. */
   uninstall(): void {
-    const left = this.#current === this.#ours ? this.#below : this.#current;
+    emitProperty().remove(this);
+  }
+
+  standInFrontOf(emit: Emit): Emit {
+    return this.#leadsToOurs(emit) ? emit : this.#inFrontOf(emit);
+  }
+
+  withdrawFrom(emit: Emit): Emit {
+    const left = emit === this.#ours ? this.#below : emit;
     this.#ours = undefined;
-    const { emit: inherited } = Object.getPrototypeOf(process) as { emit: unknown };
-    if (this.#found === undefined && left === inherited) delete (process as { emit?: unknown }).emit;
-    else {
-      const { enumerable = true } = this.#found ?? {};
-      Object.defineProperty(process, "emit", { configurable: true, enumerable, writable: true, value: left });
-    }
+    return left ?? emit;
   }
 
   #leadsToOurs(emit: Emit): boolean {
     this.#wasProbed = false;
+    if (this.#ours === undefined) return false;
     try {
       Reflect.apply(emit, process, [PROBE]);
     } catch {
@@ -71,7 +56,8 @@ export class EmitInterception {
     const interception = this;
     const ours: Emit = function emit(this: unknown, event, ...args) {
       const pass = () => Reflect.apply(below, this, [event, ...args]);
-      if (interception.#ours !== ours) return pass();
+      // A copy of process may have our function as well, and tells of no exit.
+      if (interception.#ours !== ours || this !== process) return pass();
       if (event === PROBE) {
         interception.#wasProbed = true;
         return true;

@@ -8,6 +8,7 @@ import { IdleTurn } from "./idle-turn.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { currentExitCode } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
+import { hasStacksBehind } from "./stacks-of-process.ts";
 
 export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: IpcDisconnect): ExitHandler {
   /** Set while a turn of the loop tells whether other listeners have begun new work. */
@@ -36,7 +37,7 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
         turn = undefined;
         if (isEcho) {
           if (stack.size > 0) begin();
-          return true;
+          return hasStacksBehind(stack) ? emit() : true;
         }
         if (stack.size === 0) return emit();
         // A signal may be on its way, and others may start new work now, which

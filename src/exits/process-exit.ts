@@ -12,6 +12,7 @@ import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { isCalledByReporter } from "./known-libraries.ts";
 import { currentExitCode, isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
 import type { Signals } from "./signals.ts";
+import { hasStacksBehind } from "./stacks-of-process.ts";
 import { currentExit, process } from "../platform/process.ts";
 
 /** How a call of process.exit() comes to its end. */
@@ -81,6 +82,8 @@ export class ProcessExit implements ExitHandler {
   endProcess(code: number): never {
     this.#isEnding = true;
     process.exitCode = code;
+    // The stack behind this one begins, and unwinds this caller where it has to wait.
+    if (hasStacksBehind(this.#context.stack)) process.exit(code);
     if (nodeProcess._exiting !== true) {
       nodeProcess._exiting = true;
       process.emit("exit", code);

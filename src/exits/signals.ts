@@ -7,6 +7,7 @@ import { endBySignal, exitCodeOf } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { hideListenerCount } from "./hide-listener-count.ts";
 import { exitsForSignal, onlyFlushes, waitingListeners } from "./known-libraries.ts";
+import { isListenerOfStack, markListener } from "./stacks-of-process.ts";
 import { process } from "../platform/process.ts";
 
 export class Signals implements ExitHandler {
@@ -40,17 +41,21 @@ export class Signals implements ExitHandler {
     return this.#announced?.code === code ? this.#announced.signal : undefined;
   }
 
-  readonly #listener: NodeJS.SignalsListener = (signal) => {
+  readonly #listener = markListener((signal: NodeJS.Signals) => {
     if (this.#context.shutdown.isRunning) this.#again(signal);
     else if (this.#isOurs(signal)) this.#begin(signal);
     // signal-exit would take the signal from a program that listens once, if it thought itself alone then.
-    else if (waitingListeners(signal) === 0) hideListenerCount(signal, this.#listener);
-  };
+    else if (waitingListeners(signal) === 0) hideListenerCount(signal, isListenerOfStack);
+  });
 
   #begin(signal: NodeJS.Signals): void {
     const { shutdown } = this.#context;
     this.#firstAt = now();
-    const end = () => endBySignal(signal, shutdown);
+    const end = () => {
+      // Of several stacks the last one ends the process.
+      process.removeListener(signal, this.#listener);
+      if (!process.listeners(signal).some(isListenerOfStack)) endBySignal(signal, shutdown);
+    };
     if (shutdown.begin(describeExit({ kind: "signal", code: exitCodeOf(signal), signal }), end)) end();
   }
 
@@ -72,7 +77,7 @@ export class Signals implements ExitHandler {
   #isOurs(signal: NodeJS.Signals): boolean {
     const others = process
       .listeners(signal)
-      .filter((listener) => listener !== this.#listener && !onlyFlushes(listener));
+      .filter((listener) => !isListenerOfStack(listener) && !onlyFlushes(listener));
     if (others.length <= waitingListeners(signal)) return true;
     const deciding = others.filter((listener) => !exitsForSignal(listener));
     if (deciding.length <= waitingListeners(signal)) this.#announced = { signal, code: exitCodeOf(signal) };

@@ -23,7 +23,8 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
     const end = () => {
       try {
         endProcess(shutdown.requestedCode ?? code);
-      } catch {
+      } catch (thrown) {
+        if (isSystemExit(thrown)) return; // another stack of this process waits for its cleanups
         // An `exit` listener threw. One error is on its way out already, and Node takes no notice of a second.
         nodeProcess.reallyExit(Number(process.exitCode));
       }

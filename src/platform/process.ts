@@ -17,6 +17,11 @@ export const process: NodeJS.Process =
  */
 export const stateHolder: object = isInOtherContext && process !== given ? globalThis : process;
 
+/** The global object of the main context, where Node runs what it compiles. */
+export const mainGlobal = (
+  isInOtherContext ? given.getBuiltinModule("vm").runInThisContext("globalThis") : globalThis
+) as object;
+
 /** Returns the environment as the program sees it. */
 export function environment(): NodeJS.ProcessEnv {
   return given.env;
