@@ -5,6 +5,7 @@
 // and so there are no source maps.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -55,17 +56,18 @@ const publicModulesAreExternal = {
   },
 };
 
-/** Puts the text of the helper where it is asked for, a line a line. */
-const helperTextOf = (program) => ({
+/** Puts where it is asked for by what the helper is known, and its text, a line a line. */
+const helperTextOf = (program, hasText = true) => ({
   name: "helper-text",
   setup({ onLoad }) {
     onLoad({ filter: /\/program-text\.ts$/ }, ({ path }) => {
       const lines = program.split("\n").map((line) => `    ${JSON.stringify(line)},\n`);
-      const source = readFileSync(path, "utf8");
-      return {
-        loader: "ts",
-        contents: source.replace('return "";', () => `return [\n${lines.join("")}  ].join("\\n");`),
-      };
+      const digest = createHash("sha256").update(program).digest("hex").slice(0, 12);
+      const known = readFileSync(path, "utf8")
+        .replace('PROGRAM_DIGEST: string = ""', `PROGRAM_DIGEST = "${digest}"`)
+        .replace("PROGRAM_SIZE: number = 0", `PROGRAM_SIZE = ${Buffer.byteLength(program)}`);
+      const text = () => `return [\n${lines.join("")}  ].join("\\n");`;
+      return { loader: "ts", contents: hasText ? known.replace('return "";', text) : known };
     });
   },
 });
@@ -104,6 +106,7 @@ async function buildInto(outdir) {
     outdir,
     outExtension: { ".js": ".cjs" },
     format: "cjs",
+    plugins: [helperTextOf(program, false)], // the command is never without the other file
     define: { "import.meta.url": "MODULE.url" },
     banner: { js: 'const MODULE = { get url() { return require("node:url").pathToFileURL(__filename).href; } };' },
   });
