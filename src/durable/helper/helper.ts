@@ -77,8 +77,7 @@ function copyIn(directory: JournalDirectory): string | undefined {
 /** Keeps the text of the program beside the journals. Where that cannot be done, this package's file stays the only one. */
 export function keepCopy(directory: JournalDirectory): void {
   const copy = copyIn(directory);
-  if (copy === undefined || isKept(copy) || !isWritten(copy)) return;
-  removeOld(directory, copy);
+  if (copy !== undefined && !isKept(copy) && isWritten(copy)) removeOthers(directory, copy);
 }
 
 /** Files in an archive: the program that has it open can read them, and no other process. */
@@ -111,7 +110,7 @@ function isKept(path: string): boolean {
 
 /** Writes the program. Reports whether it is there: the disk may be full. */
 function isWritten(path: string): boolean {
-  const unfinished = `${path}.${process.pid}.tmp`;
+  const unfinished = `${path}.${Math.random().toString(36).slice(2)}.tmp`; // threads write, too
   try {
     const text = programText() || fs.readFileSync(ownProgram() ?? "", "utf8");
     if (Buffer.byteLength(text) !== PROGRAM_SIZE) return false; // another build has taken its place
@@ -120,21 +119,22 @@ function isWritten(path: string): boolean {
     return true;
   } catch {
     removeQuietly(unfinished);
-    return false;
+    return isKept(path); // another process was first
   }
 }
 
 /** How long copies of other builds are kept, in milliseconds: thirty days. */
 const KEPT_FOR = 30 * 24 * 60 * 60 * 1_000;
 
-function removeOld(directory: JournalDirectory, copy: string): void {
+/** Removes old copies of other builds, and what others have begun of this one: they find it whole. */
+function removeOthers(directory: JournalDirectory, copy: string): void {
+  const isBegun = (path: string) => path.startsWith(`${copy}.`);
   try {
     const { mtimeMs: now } = fs.statSync(copy);
     for (const name of fs.readdirSync(directory.path)) {
       const path = directory.file(name);
-      if (path !== copy && /^helper-.*\.mjs$/.test(name) && now - fs.lstatSync(path).mtimeMs > KEPT_FOR) {
-        removeQuietly(path);
-      }
+      if (path === copy || !/^helper-.*\.(?:mjs|tmp)$/.test(name)) continue;
+      if (isBegun(path) || now - fs.lstatSync(path).mtimeMs > KEPT_FOR) removeQuietly(path);
     }
   } catch {
     // Another process removes them, too.

@@ -96,13 +96,14 @@ describe("the copy of the program", { skip }, () => {
       assert.equal(statSync(path).ino, ino);
     }));
 
-  test("takes the place of one that was cut short, and of those of other builds after thirty days", () =>
+  test("takes the place of one that was cut short or only begun, and of those of other builds after thirty days", () =>
     inPlace(async (place) => {
       await place.run(register);
       const [name = ""] = copies(place);
       const path = join(place.journals, name);
       const text = readFileSync(path, "utf8");
       writeFileSync(path, text.slice(0, 1_000));
+      writeFileSync(`${path}.2.tmp`, ""); // by a process that was killed
       for (const [other, days] of [
         ["helper-1.1.mjs", 31],
         ["helper-1.1-0123456789ab.mjs", 29],
