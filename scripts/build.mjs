@@ -6,6 +6,7 @@
 // and so there are no source maps.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -64,17 +65,18 @@ const publicModulesAreExternal = (ending) => ({
   },
 });
 
-/** Puts the text of the helper where it is asked for, a line a line. */
-const helperTextOf = (program) => ({
+/** Puts where it is asked for by what the helper is known, and its text, a line a line. */
+const helperTextOf = (program, hasText = true) => ({
   name: "helper-text",
   setup({ onLoad }) {
     onLoad({ filter: /\/program-text\.ts$/ }, ({ path }) => {
       const lines = program.split("\n").map((line) => `    ${JSON.stringify(line)},\n`);
-      const source = readFileSync(path, "utf8");
-      return {
-        loader: "ts",
-        contents: source.replace('return "";', () => `return [\n${lines.join("")}  ].join("\\n");`),
-      };
+      const digest = createHash("sha256").update(program).digest("hex").slice(0, 12);
+      const known = readFileSync(path, "utf8")
+        .replace('PROGRAM_DIGEST: string = ""', `PROGRAM_DIGEST = "${digest}"`)
+        .replace("PROGRAM_SIZE: number = 0", `PROGRAM_SIZE = ${Buffer.byteLength(program)}`);
+      const text = () => `return [\n${lines.join("")}  ].join("\\n");`;
+      return { loader: "ts", contents: hasText ? known.replace('return "";', text) : known };
     });
   },
 });
@@ -125,11 +127,12 @@ if (import.meta.filename === process.argv[1]) {
 /** @param {string} outdir */
 async function buildInto(outdir) {
   await build({ ...OPTIONS, entryPoints: HELPER, outdir });
-  const helperText = helperTextOf(readFileSync(join(outdir, "atexit-helper.js"), "utf8"));
-  const plugins = (ending) => [publicModulesAreExternal(ending), helperText];
+  const program = readFileSync(join(outdir, "atexit-helper.js"), "utf8");
+  const plugins = (ending) => [publicModulesAreExternal(ending), helperTextOf(program)];
   await build({ ...OPTIONS, entryPoints: { ...PUBLIC, ...PROGRAMS }, outdir, plugins: plugins(".js") });
   await build({ ...COMMONJS, entryPoints: PUBLIC, outdir, plugins: plugins(".cjs") });
-  await build({ ...COMMONJS, entryPoints: IN_COMMONJS, outdir });
+  // The command is never without the other file.
+  await build({ ...COMMONJS, entryPoints: IN_COMMONJS, outdir, plugins: [helperTextOf(program, false)] });
   chmodSync(join(outdir, "cli.cjs"), 0o755);
   for (const asset of ASSETS) copyFileSync(asset, join(outdir, basename(asset)));
   const types = join(outdir, "types");

@@ -43,6 +43,15 @@ export function packagePath(name: keyof typeof FILES): string | undefined {
   }
 }
 
+/** Returns the path of the file that holds this code; `undefined` in a bundle that does not know where it is. */
+export function thisFile(): string | undefined {
+  try {
+    return builtin("url").fileURLToPath(here as string);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns the text of a file of this package that holds no code. */
 export function readAsset(name: Asset): string {
   const published = name.slice(name.lastIndexOf("/") + 1);

@@ -4,10 +4,12 @@ import type { ChildProcess } from "node:child_process";
 import { forResources, type KillOptions } from "../durable/index.ts";
 import { followChild } from "../durable/recipes/follow-child.ts";
 import { describeKill, isChild } from "../durable/recipes/kill.ts";
-import { blameCaller } from "../errors/define-errors.ts";
+import { beginAt, blameCaller } from "../errors/define-errors.ts";
 import { resourceError } from "../errors/resources.ts";
 import type { Registration } from "../index.ts";
+import { isProcOwn } from "../platform/process-identity.ts";
 import { MARK } from "../platform/process-environment.ts";
+import { killByHandle } from "./child-by-handle.ts";
 import type { Callee } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
 
@@ -51,14 +53,23 @@ export function killAtExit<C extends ChildProcess>(
   options: ChildOptions,
   guardLater = false,
 ): Child<C> {
-  const recipe = blameCaller(callee, () => {
-    if (!isChild(process_)) {
-      throw resourceError("ERR_ATEXIT_OPTION", "The child", process_, "what spawn() returned; kill() takes a pid");
-    }
-    // A child that could not be started tells so itself, with its `error` event.
-    return process_.pid === undefined ? undefined : describeKill(process_, options, options.env?.[MARK]);
-  });
-  if (recipe === undefined) return handle(process_, undefined);
+  if (!isChild(process_)) {
+    const error = resourceError(
+      "ERR_ATEXIT_OPTION",
+      "The child",
+      process_,
+      "what spawn() returned; kill() takes a pid",
+    );
+    throw beginAt(callee, error);
+  }
+  // A child that could not be started tells so itself, with its `error` event.
+  if (process_.pid === undefined) return handle(process_, undefined);
+  if (!isProcOwn())
+    return handle(
+      process_,
+      blameCaller(callee, () => killByHandle(callee, process_, options)),
+    );
+  const recipe = blameCaller(callee, () => describeKill(process_, options, options.env?.[MARK]));
   const { registration, pending } = forResources.add(callee, () => recipe, { guardLater });
   // Descendants that the child leaves, and that can be found, end with this process.
   followChild(process_, recipe, { update: (newer) => pending.update(newer), cancel: () => registration.cancel() });

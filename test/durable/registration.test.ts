@@ -101,7 +101,8 @@ test("two copies of the package write one journal", () =>
       exec("/bin/sh", [...command, "1", trace]);
       other.exec("/bin/sh", [...command, "2", trace]);
       exec("/bin/sh", [...command, "3", trace]);
-      process.stdout.write(readdirSync(process.env.ATEXIT_DIR).length + "\\n", () => { ${end} });`;
+      const journals = readdirSync(process.env.ATEXIT_DIR).filter((name) => name.endsWith(".jsonl"));
+      process.stdout.write(journals.length + "\\n", () => { ${end} });`;
     for (const end of ["", 'process.kill(process.pid, "SIGKILL");']) {
       const { stdout } = await place.run(source(end));
       await place.quiet();
@@ -183,14 +184,15 @@ test("a thread has a journal of its own, which ends with it", () =>
       import { remove } from "atexit/durable";
       const { ATEXIT_DIR, WORK } = process.env;
       const make = (name) => (mkdirSync(WORK + "/" + name), remove(WORK + "/" + name));
+      const journals = () => readdirSync(ATEXIT_DIR).filter((name) => name.endsWith(".jsonl")).length;
       if (isMainThread) {
         make("main");
         const worker = new Worker(new URL(import.meta.url));
         worker.on("message", () => {
-          console.log(readdirSync(ATEXIT_DIR).length, readdirSync(WORK).join());
+          console.log(journals(), readdirSync(WORK).join());
           worker.postMessage("end");
         });
-        worker.on("exit", () => console.log(readdirSync(ATEXIT_DIR).length, readdirSync(WORK).join()));
+        worker.on("exit", () => console.log(journals(), readdirSync(WORK).join()));
       } else {
         make("worker");
         parentPort.once("message", () => {});

@@ -2,8 +2,10 @@
 // execa leaves them behind, that is seen too.
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { cannotMount, runWithMounts } from "../support/mounts.ts";
 import { inPlace, type Place } from "../support/place.ts";
 import { isAlive } from "../support/processes.ts";
 import { linesOf, printed, statusOf, until } from "../support/run.ts";
@@ -254,5 +256,39 @@ describe("endWithParent()", { concurrency: 2 }, () => {
         },
       );
       assert.equal(stopped.stdout, "ready\ngoes on\n");
+    }));
+});
+
+describe("where /proc shows no processes", { skip: cannotMount("children without /proc") }, () => {
+  const source = `
+    import { spawn } from "node:child_process";
+    import { kill } from "atexit/durable";
+    import { child, tempDir } from "atexit/resources";
+    const { WORK } = process.env;
+    const family = (text, detached) => {
+      const one = child(spawn("sh", ["-c", text], { stdio: ["ignore", "pipe", "ignore"], detached }), { grace: 200 });
+      return new Promise((resolve) => one.process.stdout.once("data", () => resolve(one)));
+    };
+    const alone = await family('echo $$ | tee -a "$WORK/pids"; exec sleep 1000');
+    await family('trap "" TERM; sleep 1000 & echo $$ $! | tr " " "\\n" | tee -a "$WORK/pids"; wait; wait', true);
+    try {
+      kill(alone.process);
+    } catch ({ code }) {
+      console.log(code);
+    }
+    tempDir({ dir: WORK });
+    process.exit(3);`;
+
+  test("a child and the group that it leads are ended all the same, and one warning says what is not", () =>
+    inPlace(async (place) => {
+      const ended = await runWithMounts(place, "mount -t tmpfs none /proc", source);
+      assert.equal(statusOf(ended), "3", ended.stderr);
+      assert.equal(ended.stdout, "ERR_ATEXIT_PROCESS\n");
+      const [warning = "", ...others] = ended.stderr.split("\n");
+      assert.match(warning, /^atexit: \/proc does not show .* but its other descendants are not, .*mount -t proc/);
+      assert.deepEqual(others, [""]);
+      assert.equal(pids(place).length, 3);
+      await until(() => !pids(place).some(isAlive));
+      assert.deepEqual(readdirSync(place.work).sort(), ["pids", "program.mjs"]);
     }));
 });

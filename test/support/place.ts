@@ -19,7 +19,7 @@ export interface Place {
   readonly environment: NodeJS.ProcessEnv;
   /** Runs a program, given as its source, in that environment and what the options add to it. */
   run(source: string, options?: ProgramOptions): Promise<Ended>;
-  /** The journals that are there, whoever holds them. */
+  /** The journals that are there, whoever holds them, and what else is there but the log and copies of the helper. */
   left(): string[];
   /** What replays have written down. */
   log(): Replayed[];
@@ -87,7 +87,7 @@ function placeIn(root: string): Place {
     run: runHere,
     left: () =>
       (existsSync(journals) ? readdirSync(journals) : []).filter(
-        (name) => !/^(?:log(\.old)?\.jsonl|helper-.*\.mjs)$/.test(name),
+        (name) => !/^(?:log(\.old)?\.jsonl|helper-.*)$/.test(name),
       ),
     log: () => readLines(join(journals, "log.jsonl")),
     async recover({ dryRun = false, ...options } = {}) {

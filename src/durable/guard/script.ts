@@ -8,8 +8,8 @@ import { OWNER_IS_ALIVE } from "../replay/exit-status.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 
 /**
- * Arguments: the journal, the program that carries journals out, the owner's pid
- * and start, what names of journals of this boot and pid namespace begin with, the
+ * Arguments: the journal, the program that carries journals out, where a copy of it
+ * is kept (or ""), the owner's pid and start, what names of journals of this boot and pid namespace begin with, the
  * view of the file system, whether this system alone uses the journal's file system
  * ("local" or ""), and the command line that runs JavaScript. Descriptor 3 is the
  * journal as the owner has opened it, so that a lock on it is the owner's as well,
@@ -17,9 +17,9 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
  */
 export const GUARD_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE VTALRM XCPU
-journal=$1 replay=$2 pid=$3 start=$4 here=$5 view=$6 reach=$7
+journal=$1 replay=$2 copy=$3 pid=$4 start=$5 here=$6 view=$7 reach=$8
 boot=\${here%%-*}- over= looks=0
-shift 7 # what is left is the command line that runs JavaScript
+shift 8 # what is left is the command line that runs JavaScript
 PATH=${SYSTEM_PATH}
 export PATH
 
@@ -86,6 +86,8 @@ alive() {
   set -- \${stat##*) }
   [ "\${20}" = "$start" ]
 }
+# The package may have been removed or upgraded while its owner ran.
+[ -n "$copy" ] && [ -f "$copy" ] && replay=$copy
 tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
   "$@" "$replay" --guard "$journal" $over </dev/null

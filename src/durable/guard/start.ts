@@ -1,9 +1,9 @@
 // Starts the guard, and replaces a guard that was killed.
 
-import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
+import { builtin, now, setImmediate, setTimeout } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { GUARD_SCRIPT } from "./script.ts";
-import { helperIn } from "../helper/helper.ts";
+import { helperOfGuard, keepCopy } from "../helper/helper.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import type { Journal } from "../journal/writer.ts";
 import { namesHere } from "../journal/file-name.ts";
@@ -99,7 +99,7 @@ export class Guard {
 }
 
 function spawnGuard(directory: JournalDirectory, journal: Journal): Child {
-  const helper = helperIn(directory);
+  const helper = helperOfGuard(directory);
   if (helper === undefined)
     throw new Error("this is a single executable, and PATH leads to no node that can be trusted");
   const [node = "", ...before] = helper.runtime;
@@ -116,7 +116,19 @@ function spawnGuard(directory: JournalDirectory, journal: Journal): Child {
   // Windows has no shell for the script. Untested here.
   if (process.platform === "win32") return spawn(node, [...before, helper.program, "--wait", journal.path], options);
   const reach = directory.isLocal ? "local" : "";
-  const args = [journal.path, helper.program, String(pid), start, namesHere(), view, reach, ...helper.runtime];
+  // To write the copy takes half a millisecond, the first time: nobody waits for that.
+  setImmediate(() => keepCopy(directory)).unref();
+  const args = [
+    journal.path,
+    helper.program,
+    helper.copy,
+    String(pid),
+    start,
+    namesHere(),
+    view,
+    reach,
+    ...helper.runtime,
+  ];
   return spawn("/bin/sh", ["-c", GUARD_SCRIPT, "atexit-guard", ...args], options);
 }
 

@@ -1,16 +1,15 @@
 // The helper: the program that carries journals out and calls functions, in a
-// process of its own. Where this package's file of it is gone, or was never there,
-// its text is written beside the journals.
+// process of its own. Its text is kept beside the journals, for where this package's
+// file of it is gone, has become another version's, or was never there.
 
 import { builtin } from "../../platform/node-builtins.ts";
-import { contentOf } from "../../platform/process-identity.ts";
 import { HELPER } from "../../platform/node-options.ts";
-import { packagePath } from "../../platform/package-files.ts";
+import { packagePath, thisFile } from "../../platform/package-files.ts";
 import { isSingleExecutable, runtime } from "../../platform/runtime.ts";
 import { whyReplaceable } from "../../platform/trusted-path.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { VERSION } from "../journal/format.ts";
-import { programText } from "./program-text.ts";
+import { PROGRAM_DIGEST, PROGRAM_SIZE, programText } from "./program-text.ts";
 import { environment, process } from "../../platform/process.ts";
 
 /** How a helper is started: the executable, its arguments, then the program. */
@@ -21,17 +20,65 @@ export interface Helper {
 
 const fs = builtin("fs");
 
-/** Whether this process is itself a helper, or was started by one: it starts no guard, and no other helper. */
-export const isHelper = environment()[HELPER] !== undefined;
+/** What a helper is given in the variable that marks it, before it has made the mark its own. */
+const MARK = "1";
+
+/** Whether this process is itself a helper: it starts no guard, and no other helper. What it starts is none. */
+export const isHelper = claimedMark();
+
+/** Reports whether the mark is for this process, and makes it this one's alone: it is inherited. */
+function claimedMark(): boolean {
+  const mark = environment()[HELPER];
+  if (mark === MARK) environment()[HELPER] = String(process.pid);
+  return mark === MARK || mark === String(process.pid);
+}
 
 /** Returns how a helper is started; `undefined` where there is nothing to run it in. */
 export function helperIn(directory: JournalDirectory): Helper | undefined {
+  const copy = copyIn(directory);
+  return helperOf(copy !== undefined && isKept(copy) ? copy : programWithout(directory, copy));
+}
+
+/**
+ * Returns how a guard starts a helper when its owner has died, and where it finds a
+ * copy of the program, which it takes first: the package may have been upgraded by
+ * then. The directory may have been removed, too.
+ */
+export function helperOfGuard(directory: JournalDirectory): (Helper & { readonly copy: string }) | undefined {
+  const copy = copyIn(directory);
+  const helper = helperOf(programWithout(directory, copy));
+  return helper && { ...helper, copy: copy ?? "" };
+}
+
+function helperOf(program: string | undefined): Helper | undefined {
   const command = runtime();
-  if (command.length === 0) return undefined;
+  return program === undefined || command.length === 0 ? undefined : { runtime: command, program };
+}
+
+/** Returns this package's file of the program, or writes a copy where there is none. */
+function programWithout(directory: JournalDirectory, copy: string | undefined): string | undefined {
   const own = ownProgram();
-  if (own !== undefined) return { runtime: command, program: own };
-  const program = directory.file(`helper-${VERSION}.mjs`);
-  return isWritten(program) ? { runtime: command, program } : undefined;
+  if (own !== undefined) return own;
+  if (copy === undefined) return thisCopyIn(directory);
+  return isKept(copy) || isWritten(copy) ? copy : undefined;
+}
+
+/** Returns the file of this very program, where it was started from a copy. */
+function thisCopyIn(directory: JournalDirectory): string | undefined {
+  const { dirname } = builtin("path");
+  const file = thisFile();
+  return file !== undefined && dirname(file) === fs.realpathSync(directory.path) ? file : undefined;
+}
+
+/** Returns where the text of the program is kept; `undefined` in the program itself, and in the sources. */
+function copyIn(directory: JournalDirectory): string | undefined {
+  return PROGRAM_DIGEST === "" ? undefined : directory.file(`helper-${VERSION}-${PROGRAM_DIGEST}.mjs`);
+}
+
+/** Keeps the text of the program beside the journals. Where that cannot be done, this package's file stays the only one. */
+export function keepCopy(directory: JournalDirectory): void {
+  const copy = copyIn(directory);
+  if (copy !== undefined && !isKept(copy) && isWritten(copy)) removeOthers(directory, copy);
 }
 
 /** Files in an archive: the program that has it open can read them, and no other process. */
@@ -52,18 +99,53 @@ function ownProgram(): string | undefined {
   }
 }
 
-/** Writes the program, unless it is there. Reports whether it is: the disk may be full. */
-function isWritten(path: string): boolean {
-  const text = programText();
-  // A helper that was itself started from such a file has no text.
-  if (text === "") return fs.existsSync(path);
+/** Reports whether a copy is there, as far as one look tells: it gets its name when it is whole. */
+function isKept(path: string): boolean {
   try {
-    if (contentOf(path) === text.trim()) return true;
-    const unfinished = `${path}.${process.pid}.tmp`;
+    const stats = fs.lstatSync(path);
+    return stats.isFile() && stats.size === PROGRAM_SIZE;
+  } catch {
+    return false;
+  }
+}
+
+/** Writes the program. Reports whether it is there: the disk may be full. */
+function isWritten(path: string): boolean {
+  const unfinished = `${path}.${Math.random().toString(36).slice(2)}.tmp`; // threads write, too
+  try {
+    const text = programText() || fs.readFileSync(ownProgram() ?? "", "utf8");
+    if (Buffer.byteLength(text) !== PROGRAM_SIZE) return false; // another build has taken its place
     fs.writeFileSync(unfinished, text, { mode: 0o600 });
     fs.renameSync(unfinished, path);
     return true;
   } catch {
-    return false;
+    removeQuietly(unfinished);
+    return isKept(path); // another process was first
+  }
+}
+
+/** How long copies of other builds are kept, in milliseconds: thirty days. */
+const KEPT_FOR = 30 * 24 * 60 * 60 * 1_000;
+
+/** Removes old copies of other builds, and what others have begun of this one: they find it whole. */
+function removeOthers(directory: JournalDirectory, copy: string): void {
+  const isBegun = (path: string) => path.startsWith(`${copy}.`);
+  try {
+    const { mtimeMs: now } = fs.statSync(copy);
+    for (const name of fs.readdirSync(directory.path)) {
+      const path = directory.file(name);
+      if (path === copy || !/^helper-.*\.(?:mjs|tmp)$/.test(name)) continue;
+      if (isBegun(path) || now - fs.lstatSync(path).mtimeMs > KEPT_FOR) removeQuietly(path);
+    }
+  } catch {
+    // Another process removes them, too.
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch {
+    // It is not there.
   }
 }

@@ -79,7 +79,7 @@ describe("Node's permission model, where little may be written", () => {
       env: { ATEXIT_DIR: "" },
     });
   const WARNING =
-    /^atexit: Journals are not kept in .* has been restricted(?:.*[^.])?\. Set ATEXIT_DIR.* Until then cleanups happen.*\n$/;
+    /^atexit: Journals are not kept in .* has been restricted(?:\. Use [^.]*)?\. Set ATEXIT_DIR.* Until then cleanups happen.*\n$/;
 
   test("what is made there goes at the end, and one warning says what is lost", () =>
     inPlace(async (place) => {
