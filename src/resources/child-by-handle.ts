@@ -14,6 +14,7 @@ import { clearTimeout, setTimeout } from "../platform/node-builtins.ts";
 import { canListen } from "../platform/signal-list.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
+import { process } from "../platform/process.ts";
 
 /** How long a killed child may take to be gone, in milliseconds. */
 const KILLED_WITHIN = 2_000;
