@@ -57,6 +57,8 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
         // An error in an `exit` listener: Node ends the process by itself.
         if (nodeProcess._exiting === true) return emit();
         if (released !== undefined || (stack.size === 0 && !shutdown.isRunning)) return emit();
+        // A listener that reports it would write to the same stream, and again, and no timer would fire any more.
+        if (shutdown.isRunning && isClosedOutput(error)) return true;
         if (process.listenerCount("uncaughtException") > 0) {
           try {
             return emit();
@@ -73,7 +75,7 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
           return true;
         }
         // A second error while cleanups run: reported, and they go on.
-        if (!isAbortedBy(shutdown.exit, error) && !isClosedOutput(error)) {
+        if (!isAbortedBy(shutdown.exit, error)) {
           shutdown.markFailed();
           writeError(uncaughtErrorReport(error, kind));
         }
@@ -87,8 +89,8 @@ function isReasonOf(exit: Exit | undefined, reason: unknown): boolean {
   return exit?.kind === "unhandledRejection" && exit.error === reason;
 }
 
-/** The reader of stdout or stderr is gone. Each cleanup that prints meets that again, and no report would be read. */
+/** The reader of stdout or stderr is gone, or the terminal is. What prints meets that again, and no report would be read. */
 function isClosedOutput(error: unknown): boolean {
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
-  return code === "EPIPE" && syscall === "write";
+  return (code === "EPIPE" || code === "EIO") && syscall === "write";
 }

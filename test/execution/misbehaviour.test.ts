@@ -3,9 +3,11 @@
 // within its grace period.
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { runProgram } from "../support/program.ts";
-import { statusOf } from "../support/run.ts";
+import { printed, statusOf, withDirectory } from "../support/run.ts";
 
 interface Row {
   readonly name: string;
@@ -337,4 +339,31 @@ test("what a cleanup begins after it has returned has the rest of the grace peri
       });`;
   const ended = await runProgram(source, { limit: 8_000 });
   assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["cleanup\n", "", "0"]);
+});
+
+test("a reader who has gone does not make a listener that reports errors go round for ever", async () => {
+  await withDirectory(async (directory) => {
+    const file = join(directory, "done");
+    const source = `
+      import { writeFileSync } from "node:fs";
+      import { register } from "atexit";
+      process.on("uncaughtException", (error) => console.error(error));
+      register(async () => {
+        console.error("the cleanup begins");
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        writeFileSync(${JSON.stringify(file)}, "");
+      });
+      console.log("ready");
+      setInterval(() => {}, 1_000);`;
+    const ended = await runProgram(source, {
+      async act(child) {
+        await printed(child, "ready\n");
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+        child.kill("SIGTERM");
+      },
+    });
+    assert.equal(statusOf(ended), "SIGTERM");
+    assert.ok(existsSync(file), "its cleanup has come to its end");
+  });
 });
