@@ -2,7 +2,7 @@
 // npm installs it: packed, unpacked, with nothing else beside it.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repository } from "../support/package-under-test.ts";
@@ -15,7 +15,7 @@ if (provided === undefined)
 export const hosts: string = provided;
 
 /** Bun and Deno themselves, and not the programs in JavaScript that look for them. */
-export const bun = join(hosts, "node_modules", "@oven", "bun-linux-x64", "bin", "bun");
+export const bun = bunIn(join(hosts, "node_modules"));
 export const deno = join(hosts, "node_modules", "@deno", "linux-x64-glibc", "deno");
 
 /** Makes a project in which the package is installed as from the registry; the test run takes it away at its end. */
@@ -28,4 +28,10 @@ export function makeProject(): string {
   const name = execFileSync("npm", ["pack", ...options], { cwd: repository, encoding: "utf8" }).trim();
   execFileSync("tar", ["-xzf", join(project, name), "-C", installed, "--strip-components=1"]);
   return project;
+}
+
+/** Where install scripts may run, Bun's has moved it. */
+function bunIn(modules: string): string {
+  const moved = join(modules, "bun", "bin", "bun.exe");
+  return existsSync(moved) ? moved : join(modules, "@oven", "bun-linux-x64", "bin", "bun");
 }
