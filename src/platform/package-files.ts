@@ -48,7 +48,7 @@ export function packagePath(name: keyof typeof FILES): string | undefined {
 /** Returns the path of the file that holds this code; `undefined` in a bundle that does not know where it is. */
 export function thisFile(): string | undefined {
   try {
-    return builtin("url").fileURLToPath(here as string);
+    return builtin("url").fileURLToPath(here() as string);
   } catch {
     return undefined;
   }
