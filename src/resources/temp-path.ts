@@ -1,6 +1,7 @@
 // Temporary files and directories, removed on every way out.
 
 import { absolutePath } from "../platform/absolute-path.ts";
+import { process } from "../platform/process.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { forResources } from "../durable/index.ts";
 import { describeRemoveOfNew } from "../durable/recipes/remove.ts";
@@ -69,7 +70,8 @@ class TempPath implements Temp {
   }
 
   persist(path: string): "renamed" | "copied" {
-    const target = builtin("path").resolve(path);
+    const target = finalPath(path);
+    likeBefore(this.path, target);
     try {
       fs.renameSync(this.path, target);
       this.keep();
@@ -99,6 +101,26 @@ class TempPath implements Temp {
   async [Symbol.asyncDispose](): Promise<void> {
     this.remove();
   }
+}
+
+/** Returns where a path leads: a link of this user's, or root's, goes on leading to the file; another user's is replaced. */
+function finalPath(path: string): string {
+  const target = absolutePath(path);
+  const stats = fs.lstatSync(target, { throwIfNoEntry: false });
+  if (stats?.isSymbolicLink() !== true || ![0, process.geteuid?.() ?? stats.uid].includes(stats.uid)) return target;
+  try {
+    return fs.realpathSync.native(target);
+  } catch {
+    return target; // it leads nowhere
+  }
+}
+
+/** Gives a file the mode and, where this user may, the owner of the one that it is about to replace. */
+function likeBefore(path: string, target: string): void {
+  const before = fs.statSync(target, { throwIfNoEntry: false });
+  if (before?.isFile() !== true || !fs.statSync(path).isFile()) return;
+  if (process.getuid?.() === 0) fs.chownSync(path, before.uid, before.gid);
+  fs.chmodSync(path, before.mode & 0o777);
 }
 
 export function makeTempFile(callee: Callee, options: TempOptions): Temp {

@@ -2,7 +2,19 @@
 // out; where tmp and tempy leave theirs behind, that is seen too.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { tempDir, tempFile } from "../../src/resources/index.ts";
@@ -61,6 +73,32 @@ describe("a temporary file", () => {
       file.remove();
       assert.deepEqual(readdirSync(work), ["config.json"]);
     }));
+
+  test("keeps the mode of what it replaces, and the link to it", () =>
+    inPlace(async ({ work }) => {
+      writeFileSync(join(work, "config.json"), "old", { mode: 0o640 });
+      chmodSync(join(work, "config.json"), 0o640);
+      symlinkSync("config.json", join(work, "link"));
+      const file = tempFile({ dir: work });
+      writeFileSync(file.path, "new");
+      file.persist(join(work, "link"));
+      assert.equal(readFileSync(join(work, "config.json"), "utf8"), "new");
+      assert.equal(statSync(join(work, "config.json")).mode & 0o777, 0o640);
+      assert.deepEqual(readdirSync(work).sort(), ["config.json", "link"]);
+      assert.ok(lstatSync(join(work, "link")).isSymbolicLink());
+    }));
+
+  test("follows no link that another user has put there", { skip: process.getuid?.() !== 0 && "needs root" }, () =>
+    inPlace(async ({ work }) => {
+      writeFileSync(join(work, "precious"), "precious");
+      symlinkSync("precious", join(work, "link"));
+      lchownSync(join(work, "link"), 12_345, 12_345);
+      const file = tempFile({ dir: work });
+      file.persist(join(work, "link"));
+      assert.equal(readFileSync(join(work, "precious"), "utf8"), "precious");
+      assert.ok(lstatSync(join(work, "link")).isFile());
+    }),
+  );
 
   test("that cannot be made permanent stays temporary", () =>
     inPlace(async ({ work }) => {
