@@ -5,7 +5,7 @@
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { processOf } from "../../platform/process-list.ts";
-import { hasSameView, thisProcess } from "../../platform/process-identity.ts";
+import { hasSameView, type Life, thisProcess } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -30,6 +30,8 @@ const CLOCK_TICK = 20;
 /** Of how many live processes the start is compared, since that takes most of the time; the others have the pid. */
 const COMPARED = 200;
 
+type Stats = import("node:fs").Stats;
+
 const fs = builtin("fs");
 
 /** What a journal says, as far as it matters here. */
@@ -47,25 +49,27 @@ interface Tree {
   readonly inode?: string;
 }
 
-/** What was read, and what the file looked like then. */
+/** A file, as it was when it was read last. */
 interface Known {
-  readonly look: string;
-  readonly content: Content;
+  readonly name: JournalName;
+  /** What tells whether it has changed since. */
+  look: string;
+  content: Content;
+  /** Whether its owner, in another container, may be alive. */
+  readonly isUnknown: boolean;
+  /**
+   * Whether nothing comes to it any more: its owner is dead, and who carries it out
+   * only writes down what is over. It is looked at again where it matters.
+   */
+  readonly onlyLoses: boolean;
 }
 
 const NOTHING: Content = { names: new Set(), trees: [] };
 
-/** A journal that is carried out, or could be. */
-interface Left {
-  readonly name: JournalName;
-  readonly content: Content;
-  /** Whether its owner, in another container, may be alive. */
-  readonly isUnknown: boolean;
-}
-
 export class EarlierOwners {
   readonly #directory: JournalDirectory;
-  #left: Left[] = [];
+  /** Journals that are carried out, or could be, and name something. */
+  #left: Known[] = [];
   /** By the name of the file. */
   #known = new Map<string, Known>();
   #changes = 0;
@@ -77,7 +81,7 @@ export class EarlierOwners {
     this.#read();
   }
 
-  /** How often what was left has changed, as far as this process has looked. */
+  /** How often something that was left about a recipe was over when this process looked again. */
   get changes(): number {
     return this.#changes;
   }
@@ -93,8 +97,11 @@ export class EarlierOwners {
    * @param time the present one, by the clock of the directory's file system in milliseconds
    */
   concern(recipe: Recipe, time: number): boolean {
+    const before = this.hasLeft ? this.#mayBeAbout(subjectOf(recipe)) : [];
     this.#update(time);
-    return this.#left.length > 0 && this.#about(recipe).length > 0;
+    const about = this.hasLeft ? this.#about(subjectOf(recipe)) : [];
+    if (before.some((known) => !about.includes(known))) this.#changes += 1;
+    return about.some((known) => this.#isLeft(known));
   }
 
   /** Waits until what was left about the same thing is over, or for a bounded time. Blocks. */
@@ -102,7 +109,7 @@ export class EarlierOwners {
     const end = now() + WITHIN;
     for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       this.#read();
-      const [first] = this.#about(recipe);
+      const first = this.#about(subjectOf(recipe)).find((known) => this.#isLeft(known));
       if (first === undefined) return;
       const remaining = end - now();
       if (remaining <= 0) {
@@ -117,22 +124,25 @@ export class EarlierOwners {
     }
   }
 
-  /** Returns what is about the same thing, and what is being carried out on a directory that it is in. */
-  #about(recipe: Recipe): Left[] {
-    const names = namesOf(recipe, thisProcess());
-    // Who claims a journal later sees what this process has written down.
-    const isBeingRemoved = ({ name, content: { trees } }: Left) =>
-      name.kind === "claim" && trees.length > 0 && "path" in recipe && isIn(recipe, trees);
-    return this.#left
-      .filter((left) => names.some((name) => left.content.names.has(name)) || isBeingRemoved(left))
-      .filter(({ name, isUnknown }) => !isUnknown || lifeOfHolder(this.#directory, name) === "dead");
+  /** Returns the journals that are about the same thing, and those that are carried out on a directory that it is in. */
+  #about(subject: Subject): Known[] {
+    return this.#mayBeAbout(subject).filter((known) => this.#refresh(known) && isAbout(known, subject));
+  }
+
+  /** Returns the same by what was read last: some of it may be over. */
+  #mayBeAbout(subject: Subject): Known[] {
+    return this.#left.filter((known) => isAbout(known, subject));
+  }
+
+  #isLeft({ name, isUnknown }: Known): boolean {
+    return !isUnknown || lifeOfHolder(this.#directory, name) === "dead";
   }
 
   /**
    * Has a journal carried out in a process of its own, and waits for that one's end.
    * Reports whether there was one: else the recipe is left to the new owner's.
    */
-  #carryOut({ name }: Left, end: number): boolean {
+  #carryOut({ name }: Known, end: number): boolean {
     const pid = startReplay(this.#directory, name.file);
     if (pid === undefined) return false;
     const isGoingOn = () => processOf(pid) !== undefined;
@@ -149,41 +159,69 @@ export class EarlierOwners {
   }
 
   #read(): void {
-    const before = this.#left;
-    const known = this.#known;
-    this.#left = [];
+    const before = this.#known;
     this.#known = new Map();
     let compared = 0;
     for (const file of fs.readdirSync(this.#directory.path)) {
-      const name = parseName(file);
-      if (name === undefined || !isJournal(name)) continue;
-      let isUnknown = false;
-      if (name.kind === "journal") {
-        const life = compared < COMPARED || !hasPid(name) ? lifeOfNamed(name.holder) : "alive";
-        compared += 1;
-        if (life === "alive") continue;
-        isUnknown = life === "unknown";
+      let known = before.get(file);
+      if (known?.onlyLoses !== true) {
+        const name = known?.name ?? parseName(file);
+        if (name === undefined || !isJournal(name)) continue;
+        let life: Life = "dead";
+        if (name.kind === "journal") {
+          life = compared < COMPARED || !hasPid(name) ? lifeOfNamed(name.holder) : "alive";
+          compared += 1;
+          if (life === "alive") continue;
+        }
+        known = this.#know(name, life, known);
       }
-      const content = this.#contentOf(name, known);
-      if (content.names.size > 0) this.#left.push({ name, content, isUnknown });
+      this.#known.set(file, known);
     }
-    const isSame =
-      before.length === this.#left.length && this.#left.every(({ name }, at) => name.file === before[at]?.name.file);
-    if (!isSame) this.#changes += 1;
+    this.#left = [...this.#known.values()].filter(({ content }) => content.names.size > 0);
   }
 
-  #contentOf(name: JournalName, before: ReadonlyMap<string, Known>): Content {
-    const { size = 0, mtimeMs = 0 } = fs.lstatSync(this.#directory.file(name.file), { throwIfNoEntry: false }) ?? {};
-    const look = `${size} ${mtimeMs}`;
-    const known = before.get(name.file);
-    const content = known?.look === look ? known.content : size > LONG ? NOTHING : this.#contentIn(name);
-    this.#known.set(name.file, { look, content });
-    return content;
+  /** @param before what was known of the same file */
+  #know(name: JournalName, life: Life, before: Known | undefined): Known {
+    const isUnknown = life === "unknown";
+    if (before?.isUnknown === isUnknown) {
+      this.#refresh(before);
+      return before;
+    }
+    const stats = this.#statsOf(name);
+    const content = this.#contentIn(name, stats);
+    return {
+      name,
+      look: lookOf(stats),
+      content: content ?? NOTHING,
+      isUnknown,
+      onlyLoses: content !== undefined && !isUnknown,
+    };
   }
 
-  #contentIn(name: JournalName): Content {
+  /** Reads a file again if it has changed. Reports whether it is there. */
+  #refresh(known: Known): boolean {
+    const stats = this.#statsOf(known.name);
+    if (stats === undefined) return false;
+    const look = lookOf(stats);
+    if (look === known.look) return true;
+    const content = this.#contentIn(known.name, stats);
+    // It is being renamed, and may come back under this name.
+    if (content === undefined && known.onlyLoses) return true;
+    known.look = look;
+    known.content = content ?? NOTHING;
+    return true;
+  }
+
+  #statsOf({ file }: JournalName): Stats | undefined {
+    return fs.lstatSync(this.#directory.file(file), { throwIfNoEntry: false });
+  }
+
+  /** Returns what a journal names; `undefined` where it cannot be read, or not now. */
+  #contentIn(name: JournalName, stats: Stats | undefined): Content | undefined {
+    if (stats === undefined) return undefined;
+    if (stats.size > LONG) return NOTHING;
     const read = readJournal(this.#directory, name);
-    if (typeof read === "string" || "refused" in read) return NOTHING;
+    if (typeof read === "string" || "refused" in read) return undefined;
     const recipes = read.pending.map(({ recipe }) => recipe);
     const hasSamePaths = hasSameView(read.header.owner);
     return {
@@ -193,22 +231,46 @@ export class EarlierOwners {
   }
 }
 
+/** Returns what tells whether a file has changed. */
+function lookOf(stats: Stats | undefined): string {
+  return stats === undefined ? "" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+}
+
+/** What a recipe of this process is about. */
+interface Subject {
+  readonly names: readonly string[];
+  /** The directories that it is in, by their paths, and as `device:inode`. */
+  readonly directories: ReadonlySet<string>;
+}
+
+function subjectOf(recipe: Recipe): Subject {
+  const names = namesOf(recipe, thisProcess());
+  return { names, directories: new Set("path" in recipe ? directoriesAbove(recipe.path) : []) };
+}
+
+function* directoriesAbove(path: string): Generator<string> {
+  const { dirname } = builtin("path");
+  for (let at = dirname(path); ; at = dirname(at)) {
+    yield at;
+    const stats = fs.statSync(at, { throwIfNoEntry: false });
+    if (stats !== undefined) yield `${stats.dev}:${stats.ino}`;
+    if (at === dirname(at)) return;
+  }
+}
+
+function isAbout({ name, content }: Known, { names, directories }: Subject): boolean {
+  if (names.some((own) => content.names.has(own))) return true;
+  // Who claims a journal later sees what this process has written down.
+  if (name.kind !== "claim") return false;
+  const isOneOf = (tree: string | undefined) => tree !== undefined && directories.has(tree);
+  return content.trees.some(({ path, inode }) => isOneOf(path) || isOneOf(inode));
+}
+
 function treeOf({ path, is }: RemoveRecipe, hasSamePaths: boolean): Tree {
   return {
     ...(hasSamePaths ? { path } : {}),
     ...(typeof is === "number" ? {} : { inode: `${is[0]}:${is[1]}` }),
   };
-}
-
-/** Reports whether what a recipe is about is in one of these trees. */
-function isIn({ path }: { readonly path: string }, trees: readonly Tree[]): boolean {
-  const { dirname } = builtin("path");
-  for (let at = dirname(path); ; at = dirname(at)) {
-    const stats = fs.statSync(at, { throwIfNoEntry: false });
-    const inode = stats && `${stats.dev}:${stats.ino}`;
-    if (trees.some((tree) => tree.path === at || (inode !== undefined && tree.inode === inode))) return true;
-    if (at === dirname(at)) return false;
-  }
 }
 
 /** Reports whether a file is a journal that may still be carried out here, and not by this very process. */
