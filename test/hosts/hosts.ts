@@ -14,8 +14,8 @@ if (provided === undefined)
 /** The directory whose node_modules holds the hosts. */
 export const hosts: string = provided;
 
-/** Bun and Deno themselves, and not the programs in JavaScript that look for them. */
-export const bun = join(hosts, "node_modules", "@oven", "bun-linux-x64", "bin", "bun");
+/** Bun and Deno themselves, and not the programs in JavaScript that look for them; Bun's own installation moves it here. */
+export const bun = join(hosts, "node_modules", "bun", "bin", "bun.exe");
 export const deno = join(hosts, "node_modules", "@deno", "linux-x64-glibc", "deno");
 
 /** Makes a project in which the package is installed as from the registry; the test run takes it away at its end. */
