@@ -1,6 +1,7 @@
 // All the ways out of one thread.
 
 import { isMainThread } from "../platform/node-builtins.ts";
+import { errorListeners, needsErrorListeners } from "./error-listeners.ts";
 import type { EmitInterceptor, ExitContext, ExitHandler, InterceptedEvent } from "./exit-handler.ts";
 import { hideListenerWarning } from "./hide-listener-warning.ts";
 import { hideSystemExit } from "./hide-system-exit.ts";
@@ -36,6 +37,7 @@ export function makeExitHandlers(own: Omit<ExitContext, "endProcess">): ExitHand
     processExit,
     oneOfSeveral(context),
   ];
+  if (needsErrorListeners) all.push(errorListeners());
   if (signals !== undefined) all.push(signals);
   if (!isMainThread) all.push(workerShutdownRequest(context));
   else if (process.channel !== undefined) all.push(pm2ShutdownMessage(context));

@@ -30,7 +30,7 @@ export function returnFromProcessExit(): void {
 export function isInProcessExit(): boolean {
   const { prepareStackTrace, stackTraceLimit } = Error;
   const isExit = (frame: NodeJS.CallSite) =>
-    frame.getFileName() === PROCESS_EXIT_FILE && frame.getFunctionName()?.endsWith("exit") === true;
+    isProcessExitFile(frame.getFileName()) && frame.getFunctionName()?.endsWith("exit") === true;
   try {
     Error.stackTraceLimit = 50;
     Error.prepareStackTrace = (_, frames) => frames.some(isExit);
@@ -41,6 +41,13 @@ export function isInProcessExit(): boolean {
   } catch {
     return true; // Error is frozen; that anything is registered here has no other cause worth a guess
   }
+}
+
+/** Deno's process.exit is in a module of this name. */
+const DENO_PROCESS_FILE = "node:process";
+
+function isProcessExitFile(file: string | null | undefined): boolean {
+  return file === PROCESS_EXIT_FILE || file === DENO_PROCESS_FILE;
 }
 
 /** The file that Node's process.exit is in. */

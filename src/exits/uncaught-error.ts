@@ -3,8 +3,9 @@
 
 import { writeError } from "../diagnostics/stderr.ts";
 import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
-import { isMainThread, setImmediate } from "../platform/node-builtins.ts";
+import { isMainThread } from "../platform/node-builtins.ts";
 import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../registry/exit-reason.ts";
+import { handBack, needsErrorListeners, othersListenTo } from "./error-listeners.ts";
 import { nodeProcess } from "./node-internals.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { process } from "../platform/process.ts";
@@ -15,7 +16,7 @@ const HANDLER_THREW = 7;
 type Kind = "uncaughtException" | "unhandledRejection";
 
 export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): ExitHandler {
-  /** An error that a worker throws once more, after its cleanups, to end as Node ends it. */
+  /** An error that is thrown once more, after the cleanups, to end as the runtime ends it. */
   let released: { error: unknown } | undefined;
 
   const leave = (error: unknown, kind: Kind, code: number): void => {
@@ -32,13 +33,11 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
     if (shutdown.begin(describeExit({ kind, code, error }), end)) end();
   };
 
-  /** Throws the error once more after the cleanups: Node itself tells the worker's parent of it. */
-  const leaveWorker = (emit: () => boolean, error: unknown, kind: Kind): boolean => {
+  /** Throws the error once more after the cleanups: the runtime itself reports it, or tells the worker's parent. */
+  const leaveToRuntime = (emit: () => boolean, error: unknown, kind: Kind): boolean => {
     const end = () => {
       released = { error };
-      setImmediate(() => {
-        throw error;
-      });
+      handBack(error, kind);
     };
     return shutdown.begin(describeExit({ kind, code: 1, error }), end) ? emit() : true;
   };
@@ -49,7 +48,7 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
       unhandledRejection(emit, [reason]) {
         // And, with --unhandled-rejections=strict, what was reported as an uncaught exception just now.
         const isKnown = shutdown.isRunning && (isAbortedBy(shutdown.exit, reason) || isReasonOf(shutdown.exit, reason));
-        return isKnown && process.listenerCount("unhandledRejection") === 0 ? true : emit();
+        return isKnown && !othersListenTo("unhandledRejection") ? true : emit();
       },
       uncaughtExceptionMonitor: (emit) => (released === undefined ? emit() : true),
       uncaughtException(emit, [error, origin]) {
@@ -59,7 +58,7 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
         if (released !== undefined || (stack.size === 0 && !shutdown.isRunning)) return emit();
         // A listener that reports it would write to the same stream, and again, and no timer would fire any more.
         if (shutdown.isRunning && isClosedOutput(error)) return true;
-        if (process.listenerCount("uncaughtException") > 0) {
+        if (othersListenTo("uncaughtException")) {
           try {
             return emit();
           } catch (thrown) {
@@ -70,7 +69,7 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
           }
         }
         if (!shutdown.isRunning) {
-          if (!isMainThread) return leaveWorker(emit, error, kind);
+          if (!isMainThread || needsErrorListeners) return leaveToRuntime(emit, error, kind);
           leave(error, kind, 1);
           return true;
         }
