@@ -1,34 +1,42 @@
-// Real listeners of uncaught errors, for Deno: it emits them only where it sees
-// a listener. They decide nothing: the interceptors in front of them do.
+// Errors in Deno and Bun. Deno emits them only where it sees a listener, so there is
+// one, which decides nothing: the interceptors in front of it do. Both report an
+// error in their own way, so after the cleanups it goes back to them.
 
 import type { EventEmitter } from "node:events";
 import { setImmediate } from "../platform/node-builtins.ts";
 import { process } from "../platform/process.ts";
 import type { ExitHandler } from "./exit-handler.ts";
+import { isListenerOfStack, markListener } from "./stacks-of-process.ts";
 
 type ErrorEvent = "uncaughtException" | "unhandledRejection";
+
+const emitter = process as unknown as EventEmitter;
 
 /** Whether uncaught errors are emitted only where a real listener is. */
 export const needsErrorListeners = process.versions["deno"] !== undefined;
 
-/** An error that no listener of the program takes goes back to the runtime, which reports it in its own way. */
-const onError = (error: unknown, origin: unknown): void => {
+/** Whether an error that is thrown once more is shown where that was, and one that a promise is rejected with is not. */
+const isBun = process.versions["bun"] !== undefined;
+
+/** Whether errors are reported in another way than Node's. */
+export const reportsInItsOwnWay = needsErrorListeners || isBun;
+
+/** An error that no listener of the program takes goes back to the runtime. */
+const onError = markListener((error: unknown, origin: unknown): void => {
   if (othersListenTo("uncaughtException")) return;
   handBack(error, origin === "unhandledRejection" ? origin : "uncaughtException");
-};
+});
 
 /** Without a listener a rejection is an uncaught exception, as in Node. */
-const onRejection = (reason: unknown): void => {
+const onRejection = markListener((reason: unknown): void => {
   if (othersListenTo("unhandledRejection")) return;
-  (process as unknown as EventEmitter).emit("uncaughtException", reason, "unhandledRejection");
-};
+  emitter.emit("uncaughtException", reason, "unhandledRejection");
+});
 
-/** Whether the program itself listens to an event of errors. */
-export function othersListenTo(event: ErrorEvent): boolean {
-  if (!needsErrorListeners) return process.listenerCount(event) > 0;
-  return (process as unknown as EventEmitter)
-    .listeners(event)
-    .some((listener) => listener !== onError && listener !== onRejection);
+/** Whether the program itself listens to an event. */
+export function othersListenTo(event: string): boolean {
+  const listeners = emitter.listeners(event);
+  return listeners.length > 0 && !listeners.every(isListenerOfStack);
 }
 
 /** Lets an error happen once more, with nobody listening: the runtime reports it and ends the process. */
@@ -37,7 +45,7 @@ export function handBack(error: unknown, kind: ErrorEvent): void {
   const rethrow = () => {
     throw error;
   };
-  const isRejection = needsErrorListeners && kind === "unhandledRejection";
+  const isRejection = isBun || (needsErrorListeners && kind === "unhandledRejection");
   setImmediate(() => {
     if (isRejection) void Promise.resolve().then(rethrow);
     else rethrow();
@@ -45,15 +53,17 @@ export function handBack(error: unknown, kind: ErrorEvent): void {
 }
 
 function stopListening(): void {
-  process.off("uncaughtException", onError);
-  process.off("unhandledRejection", onRejection);
+  for (const event of ["uncaughtException", "unhandledRejection"]) {
+    for (const listener of emitter.listeners(event)) {
+      if (isListenerOfStack(listener)) emitter.off(event, listener as () => void);
+    }
+  }
 }
 
 export function errorListeners(): ExitHandler {
   return {
     install() {
-      process.on("uncaughtException", onError);
-      process.on("unhandledRejection", onRejection);
+      emitter.on("uncaughtException", onError).on("unhandledRejection", onRejection);
     },
     uninstall: stopListening,
   };

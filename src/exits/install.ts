@@ -2,9 +2,10 @@
 // and not longer.
 
 import { setTimeout } from "../platform/node-builtins.ts";
-import type { ExitHandler } from "./exit-handler.ts";
+import type { ExitHandler, InterceptedEvent } from "./exit-handler.ts";
 import { interceptorOf } from "./exit-handlers.ts";
 import { EmitInterception } from "./intercept-emit.ts";
+import { callsEmitProperty, NativeEvents } from "./native-events.ts";
 
 /** How many installations in a row are undone at once: each takes some hundred microseconds, so later ones linger. */
 const INSTALLATIONS = 16;
@@ -15,7 +16,7 @@ const LINGER = 20;
 export class Installation {
   readonly #handlers: readonly ExitHandler[];
   readonly #isNeeded: () => boolean;
-  readonly #emit: EmitInterception;
+  readonly #events: EmitInterception | NativeEvents;
   #isInstalled = false;
   #installations = 0;
   /** Set while it is about to go away. */
@@ -25,7 +26,8 @@ export class Installation {
   constructor(handlers: readonly ExitHandler[], isNeeded: () => boolean) {
     this.#handlers = handlers;
     this.#isNeeded = isNeeded;
-    this.#emit = new EmitInterception((event) => interceptorOf(handlers, event));
+    const interceptor = (event: InterceptedEvent) => interceptorOf(handlers, event);
+    this.#events = callsEmitProperty() ? new EmitInterception(interceptor) : new NativeEvents(interceptor);
   }
 
   /** Something is registered. */
@@ -34,7 +36,7 @@ export class Installation {
     this.#isInstalled = true;
     this.#installations += 1;
     for (const handler of this.#handlers) handler.install?.();
-    this.#emit.install(); // after the listeners, whose arrival is an event too
+    this.#events.install(); // after the listeners, whose arrival is an event too
   }
 
   /** Nothing is registered any more: listener counts, and `process.emit`, become what they were. */
@@ -61,7 +63,7 @@ export class Installation {
 
   #uninstallNow(): void {
     this.#isInstalled = false;
-    this.#emit.uninstall();
+    this.#events.uninstall();
     for (const handler of this.#handlers) handler.uninstall?.();
   }
 }

@@ -3,6 +3,7 @@
 
 import { setTimeout } from "../platform/node-builtins.ts";
 import { describeExit } from "../registry/exit-reason.ts";
+import { othersListenTo } from "./error-listeners.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { IdleTurn } from "./idle-turn.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
@@ -42,7 +43,7 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
         if (stack.size === 0) return emit();
         // A signal may be on its way, and others may start new work now, which
         // cleanups wait for: one more turn of the loop tells.
-        turn = new IdleTurn(process.listenerCount("beforeExit") > 0);
+        turn = new IdleTurn(othersListenTo("beforeExit"));
         const hadListeners = emit();
         turn.watch();
         return hadListeners;

@@ -12,7 +12,8 @@ import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { isCalledByReporter } from "./known-libraries.ts";
 import { currentExitCode, isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
 import type { Signals } from "./signals.ts";
-import { hasStacksBehind } from "./stacks-of-process.ts";
+import { hasStacksBehind, markListener } from "./stacks-of-process.ts";
+import { callsEmitProperty } from "./native-events.ts";
 import { currentExit, process } from "../platform/process.ts";
 
 /** How a call of process.exit() comes to its end. */
@@ -59,6 +60,43 @@ export class ProcessExit implements ExitHandler {
       return true;
     },
   };
+
+  #reallyExit: ((code: number) => never) | undefined;
+
+  /** Takes the place of `process.reallyExit` where that alone ends process.exit() by what it throws. */
+  install(): void {
+    if (callsEmitProperty() || this.#reallyExit !== undefined) return;
+    this.#reallyExit = nodeProcess.reallyExit;
+    nodeProcess.reallyExit = (code) => {
+      const { stack, shutdown } = this.#context;
+      const isLast = this.#isEnding || (stack.size === 0 && !shutdown.isRunning && !this.#isAsked);
+      if (isLast) return this.#endNow(code);
+      const plan = this.#plan(code);
+      if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) throw new SystemExit(code);
+      return plan.isBySignal ? plan.end() : this.#endNow(shutdown.requestedCode ?? code);
+    };
+    process.on("exit", this.#failed);
+  }
+
+  uninstall(): void {
+    if (this.#reallyExit === undefined || this.#context.shutdown.isRunning || this.#isEnding) return;
+    nodeProcess.reallyExit = this.#reallyExit;
+    this.#reallyExit = undefined;
+    if (!this.#context.shutdown.hasFailed) process.off("exit", this.#failed);
+  }
+
+  #endNow(code: number): never {
+    return (this.#reallyExit ?? nodeProcess.reallyExit).call(process, this.#lastCode(code));
+  }
+
+  readonly #failed = markListener((code: number): void => {
+    process.exitCode = this.#lastCode(code);
+  });
+
+  /** A failed cleanup turns 0 into 1, and only 0. */
+  #lastCode(code: number): number {
+    return this.#context.shutdown.hasFailed && code === 0 ? 1 : code;
+  }
 
   /** Calls process.exit() of this moment, which may be a test's: `exit()` of this package is the same. */
   exit(code: number): never {

@@ -8,7 +8,7 @@ import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 
 const KEY = Symbol.for("atexit.stacks.1");
 
-/** Marks a signal listener as a stack's: it is no decision of the program. */
+/** Marks a listener as a stack's: it is no decision of the program. */
 const MARK = Symbol.for("atexit.signal-listener.1");
 
 /** Their stacks, the first that was installed first. */
@@ -38,12 +38,12 @@ export function hasStacksBehind(stack: RegistrationStack): boolean {
   return first !== undefined && first !== stack;
 }
 
-/** Marks a stack's signal listener. */
-export function markListener<L extends NodeJS.SignalsListener>(listener: L): L {
+/** Marks a stack's listener. */
+export function markListener<L extends (...args: never[]) => unknown>(listener: L): L {
   return Object.defineProperty(listener, MARK, { value: true });
 }
 
-/** Whether a signal's listener is that of a stack. */
+/** Whether a listener is that of a stack. */
 export function isListenerOfStack(listener: object): boolean {
   return MARK in listener;
 }

@@ -5,7 +5,7 @@ import { writeError } from "../diagnostics/stderr.ts";
 import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
 import { isMainThread } from "../platform/node-builtins.ts";
 import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../registry/exit-reason.ts";
-import { handBack, needsErrorListeners, othersListenTo } from "./error-listeners.ts";
+import { handBack, othersListenTo, reportsInItsOwnWay } from "./error-listeners.ts";
 import { nodeProcess } from "./node-internals.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { process } from "../platform/process.ts";
@@ -69,7 +69,7 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
           }
         }
         if (!shutdown.isRunning) {
-          if (!isMainThread || needsErrorListeners) return leaveToRuntime(emit, error, kind);
+          if (!isMainThread || reportsInItsOwnWay) return leaveToRuntime(emit, error, kind);
           leave(error, kind, 1);
           return true;
         }
