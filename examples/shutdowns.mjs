@@ -18,7 +18,7 @@ writeFileSync(join(scratch.path, "upload"), "half of it");
 const log = logFile(join(scratch.path, "service.log"));
 log.write("started");
 
-const pool = { end: () => sleep(how === "good" ? 60 : 120) };
+const pool = { end: () => sleep(how === "good" ? 60 : 400) };
 closing({ name: "database pool" }, pool, (pool) => pool.end());
 
 const worker = spawn("sleep", ["60"], { stdio: "ignore" });

@@ -13,6 +13,9 @@ import { process } from "../platform/process.ts";
 /** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
 const CONTROL_C_EXIT = 0xc000013a;
 
+/** How long a runtime may take to pass a signal on to itself, in milliseconds. */
+const DIES_WITHIN = 500;
+
 /** Returns 128 + number: how a shell shows a death by signal, and what PID 1 has to end with. */
 export function exitCodeOf(signal: NodeJS.Signals): number {
   return 128 + (signalNumber(signal) ?? 0);
@@ -34,7 +37,8 @@ export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
   leaveRawMode(); // as Node does where it handles the signal itself
   process.removeAllListeners(signal);
   kill(pid, signal);
-  // Still here: the kernel gives PID 1 of a namespace no default actions.
+  // Still here: in Deno it takes a moment, and the kernel gives PID 1 of a namespace no default actions.
+  if (pid !== 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DIES_WITHIN);
   return nodeProcess.reallyExit(code);
 }
 

@@ -62,6 +62,8 @@ export class ProcessExit implements ExitHandler {
   };
 
   #reallyExit: ((code: number) => never) | undefined;
+  /** Whether the runtime has emitted `exit` before it came here: it does so once. */
+  #hasEmitted = false;
 
   /** Takes the place of `process.reallyExit` where that alone ends process.exit() by what it throws. */
   install(): void {
@@ -71,6 +73,8 @@ export class ProcessExit implements ExitHandler {
       const { stack, shutdown } = this.#context;
       const isLast = this.#isEnding || (stack.size === 0 && !shutdown.isRunning && !this.#isAsked);
       if (isLast) return this.#endNow(code);
+      this.#hasEmitted = true;
+      nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
       const plan = this.#plan(code);
       if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) throw new SystemExit(code);
       return plan.isBySignal ? plan.end() : this.#endNow(shutdown.requestedCode ?? code);
@@ -122,7 +126,7 @@ export class ProcessExit implements ExitHandler {
     process.exitCode = code;
     // The stack behind this one begins, and unwinds this caller where it has to wait.
     if (hasStacksBehind(this.#context.stack)) process.exit(code);
-    if (nodeProcess._exiting !== true) {
+    if (nodeProcess._exiting !== true && !this.#hasEmitted) {
       nodeProcess._exiting = true;
       process.emit("exit", code);
     }

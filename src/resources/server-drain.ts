@@ -182,7 +182,7 @@ export class Leaving {
 
   /** Closes the listening socket, and not yet the connections that `http.Server.close()` closes with it. */
   #close(): Promise<void> {
-    const { close } = netPrototype();
+    const close = closeOf(this.#server);
     return new Promise((resolve) => {
       if (!this.#server.listening) return resolve();
       // Resolves when the last connection has ended as well.
@@ -259,8 +259,11 @@ function isOfSession(socket: Socket, sessions: ReadonlySet<ServerHttp2Session>):
   return false;
 }
 
-function netPrototype(): { close(this: NetServer, done: () => void): void } {
-  return process.getBuiltinModule("net").Server.prototype;
+/** Returns how a server's listening socket alone is closed. Bun's http.Server is no net.Server, and its own way does that. */
+function closeOf(server: NetServer): (this: NetServer, done: () => void) => void {
+  const { Server } = process.getBuiltinModule("net");
+  const { close } = server instanceof Server ? Server.prototype : (Object.getPrototypeOf(server) as NetServer);
+  return close;
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -2,10 +2,11 @@
 // both cleanups run to their end, and status and stderr stay the runtime's own.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Ended, run, statusOf } from "../../src/tour/run-process.ts";
+import { inPlace } from "../support/place.ts";
 import { bun, deno, makeProject } from "./hosts.ts";
 
 /** How a program leaves, in its own words. */
@@ -104,4 +105,51 @@ for (const [runtime, command] of Object.entries(RUNTIMES)) {
     assert.equal(ended.stdout, "thrown\nsecond\nfirst\n");
     assert.equal(statusOf(ended), "0");
   });
+}
+
+/** Registers one of each: recipes, a temporary directory, a lock, a server with a request under way, a function. */
+const RESOURCES = `
+  import fs from "node:fs";
+  import http from "node:http";
+  import { register } from "atexit";
+  import { call, exec, remove } from "atexit/durable";
+  import { lockFile, server, tempDir } from "atexit/resources";
+  const [how, work] = process.argv.slice(2);
+  const note = (text) => fs.appendFileSync(work + "/trace", text + "\\n");
+  fs.writeFileSync(work + "/file", "");
+  remove(work + "/file");
+  exec("/bin/sh", ["-c", 'echo exec >>"$OUT"'], { env: { OUT: work + "/trace" } });
+  fs.writeFileSync(work + "/module.mjs", 'import fs from "node:fs"; export const note = (to) => fs.appendFileSync(to, "call\\\\n");');
+  call(work + "/module.mjs", "note", work + "/trace");
+  tempDir({ dir: work });
+  await lockFile(work + "/lock");
+  const web = http.createServer((_, response) => setTimeout(() => response.end("answered"), 200));
+  await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
+  server(web);
+  register(async () => { await new Promise((resolve) => setTimeout(resolve, 20)); note("function"); });
+  fetch("http://127.0.0.1:" + web.address().port).then((response) => response.text()).then(note);
+  setTimeout(() => (how === "exit" ? process.exit(3) : process.kill(process.pid, how)), 100);`;
+
+for (const [runtime, command] of Object.entries(RUNTIMES)) {
+  for (const [how, status, trace] of [
+    ["exit", "3", ["function", "answered", "call", "exec"]],
+    ["SIGTERM", "SIGTERM", ["function", "answered", "call", "exec"]],
+    ["SIGKILL", "SIGKILL", ["call", "exec"]],
+  ] as const) {
+    test(`${runtime}: recipes and resources, and ${how}`, () =>
+      inPlace(async (place) => {
+        const { work, journals } = place;
+        const file = join(project, `resources-${how}.mjs`);
+        writeFileSync(file, RESOURCES);
+        const [program, ...options] = command;
+        const env = { ...process.env, ATEXIT_DIR: journals, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+        const ended = await run(program, [...options, file, how, work], { cwd: project, env });
+        assert.equal(statusOf(ended), status, ended.stderr);
+        assert.equal(ended.stderr, "");
+        await place.quiet();
+        assert.deepEqual(readdirSync(work).sort(), ["module.mjs", "trace"], JSON.stringify(place.log()));
+        assert.deepEqual(readFileSync(join(work, "trace"), "utf8").trim().split("\n"), trace);
+        assert.deepEqual(place.left(), []);
+      }));
+  }
 }
