@@ -4,13 +4,12 @@
 // that it leads, are given to no other process. Source: waitpid(2).
 
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { report } from "../diagnostics/stderr.ts";
 import { hasEnded, type KillOptions } from "../durable/recipes/kill.ts";
 import { coreError } from "../errors/core.ts";
 import { durableError } from "../errors/durable.ts";
 import type { Registration } from "../index.ts";
-import { clearTimeout, setTimeout } from "../platform/node-builtins.ts";
+import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts";
 import { canListen } from "../platform/signal-list.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
@@ -44,7 +43,7 @@ async function isOverAfter(child: ChildProcess, signal: NodeJS.Signals, limit: n
   if (hasEnded(child)) return true;
   const tooLong = new AbortController();
   const timer = setTimeout(() => tooLong.abort(), limit);
-  const ended = once(child, "exit", { signal: tooLong.signal });
+  const ended = builtin("events").once(child, "exit", { signal: tooLong.signal });
   send(child, signal);
   try {
     await ended;

@@ -51,23 +51,15 @@ export class JournalDirectory {
    */
   static made(path: string): JournalDirectory {
     try {
-      return JournalDirectory.#made(path);
+      const isNew = !fs.existsSync(path);
+      if (isNew) make(path);
+      const { path: trusted } = JournalDirectory.at(path);
+      fs.accessSync(trusted, fs.constants.W_OK | fs.constants.X_OK); // the file system may be read only
+      return new JournalDirectory(trusted, isNew);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       throw code === "ERR_ATEXIT_DIRECTORY" ? error : durableError("ERR_ATEXIT_DIRECTORY", path, message);
     }
-  }
-
-  static #made(path: string): JournalDirectory {
-    const isNew = !fs.existsSync(path);
-    if (isNew) {
-      const why = isWindows ? undefined : whyReplaceable(nearestAbove(path), { isSticky: true, ownLinks: false });
-      if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
-      fs.mkdirSync(path, { recursive: true, mode: 0o700 });
-    }
-    const { path: trusted } = JournalDirectory.at(path);
-    fs.accessSync(trusted, fs.constants.W_OK | fs.constants.X_OK); // the file system may be read only
-    return new JournalDirectory(trusted, isNew);
   }
 
   /** Takes back that it was made, where nothing could be kept in it. */
@@ -84,6 +76,13 @@ export class JournalDirectory {
   file(name: string): string {
     return builtin("path").join(this.path, name);
   }
+}
+
+/** Makes a directory, where it would be trusted. */
+function make(path: string): void {
+  const why = isWindows ? undefined : whyReplaceable(nearestAbove(path), { isSticky: true, ownLinks: false });
+  if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
+  fs.mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
 /**
