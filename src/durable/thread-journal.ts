@@ -152,6 +152,8 @@ export class ThreadJournal {
           this.#withoutRoom.set(open.directory.path, refusalOf(open.directory, error));
           this.#close();
           open.directory.unmake();
+          // The directory that was set has no other in its place.
+          if (!mayGoWithout && this.#settings.journalDir !== undefined) throw error;
         } else {
           if (!mayGoWithout) throw error;
           this.#warn(refusalOf(open.directory, error));

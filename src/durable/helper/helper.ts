@@ -72,7 +72,9 @@ function thisCopyIn(directory: JournalDirectory): string | undefined {
 
 /** Returns where the text of the program is kept; `undefined` in the program itself, and in the sources. */
 function copyIn(directory: JournalDirectory): string | undefined {
-  return PROGRAM_DIGEST === "" ? undefined : directory.file(`helper-${VERSION}-${PROGRAM_DIGEST}.mjs`);
+  // Node runs no module with a backslash in its path.
+  const isRun = process.platform === "win32" || !directory.path.includes("\\");
+  return PROGRAM_DIGEST === "" || !isRun ? undefined : directory.file(`helper-${VERSION}-${PROGRAM_DIGEST}.mjs`);
 }
 
 /** Keeps the text of the program beside the journals. Where that cannot be done, this package's file stays the only one. */
@@ -139,6 +141,13 @@ function removeOthers(directory: JournalDirectory, copy: string): void {
     }
   } catch {
     // Another process removes them, too.
+  }
+}
+
+/** Removes all copies: nobody is there who would need one. */
+export function removeCopies(directory: JournalDirectory): void {
+  for (const name of fs.readdirSync(directory.path)) {
+    if (/^helper-.*\.(?:mjs|tmp)$/.test(name)) removeQuietly(directory.file(name));
   }
 }
 

@@ -4,6 +4,7 @@ import { builtin, setImmediate, timeOfDay } from "../../platform/node-builtins.t
 import { type Claim, claim, lifeOfHolder } from "./claim.ts";
 import { appendToLog } from "./replay-log.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
+import { removeCopies } from "../helper/helper.ts";
 import { isLacking } from "../../platform/lacking.ts";
 import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -149,6 +150,7 @@ function putAside(directory: JournalDirectory, { file, journal }: JournalName): 
 function sweep(directory: JournalDirectory): void {
   const names = namesIn(directory);
   const inUse = new Set(names.filter((name) => isJournal(name, true)).map(({ journal }) => journal));
+  if (inUse.size === 0) removeCopies(directory);
   for (const name of names) {
     if (isJournal(name, true) || (name.kind !== "refused" && inUse.has(name.journal))) continue;
     const path = directory.file(name.file);
