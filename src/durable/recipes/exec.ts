@@ -6,7 +6,7 @@ import { absolutePath } from "../../platform/absolute-path.ts";
 import { commandEnvironment } from "../../platform/node-options.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
-import { hasOthers, type RegisteredEnvironment, registeredEnvironment } from "./registered-environment.ts";
+import { hasOthers, type RegisteredEnvironment, registeredEnvironment, targetsIn } from "./registered-environment.ts";
 import { runCommand } from "./run-command.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
 import { process } from "../../platform/process.ts";
@@ -100,8 +100,8 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
 
   title: ({ command, args }) => `exec ${[command, ...args].join(" ")}`,
 
-  names: ({ command, args, program, cwd, given }) => [
-    `command ${JSON.stringify([program?.is?.slice(0, 2) ?? command, args, cwd.is?.slice(0, 2) ?? cwd.path, given])}`,
+  names: ({ command, args, program, cwd, env, given }) => [
+    `command ${JSON.stringify([program?.is?.slice(0, 2) ?? command, args, cwd.is?.slice(0, 2) ?? cwd.path, given, targetsIn(env)])}`,
   ],
 
   async carryOut(recipe, context): Promise<Success> {

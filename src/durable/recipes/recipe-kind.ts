@@ -33,10 +33,7 @@ export interface ReplayContext {
 export interface Living {
   /** Returns who has something in a directory, as a sentence. */
   whoIsIn(realPath: string): string | undefined;
-  /**
-   * Returns the directories in which something is of those whose paths mean something
-   * else here: by `device:inode`, who has it, as a sentence.
-   */
+  /** Returns the directories in which they have something: by `device:inode`, who has it, as a sentence. */
   directoriesElsewhere(): ReadonlyMap<string, string>;
 }
 

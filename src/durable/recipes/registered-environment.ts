@@ -21,6 +21,17 @@ const KEPT =
 /** Variables that shells set for themselves, and those that differ for a helper. */
 const NOT_COMPARED = new Set(["_", "PWD", "OLDPWD", "SHLVL", HELPER, ...OF_THIS_PROCESS]);
 
+/** Variables that say what a command is about: the same one is about another thing with others. None that a session gives anew. */
+const TARGETS =
+  /^(?:DOCKER_(?:HOST|CONTEXT)|COMPOSE_(?:PROJECT_NAME|FILE|PROFILES)|CONTAINER_HOST|KUBECONFIG|PG(?:HOST|PORT|DATABASE|SERVICE)|MYSQL_(?:HOST|TCP_PORT)|AWS_(?:PROFILE|REGION|DEFAULT_REGION)|VAULT_ADDR|CONSUL_HTTP_ADDR)$/;
+
+/** Returns those of the registered variables that say what a command is about. */
+export function targetsIn(env: Readonly<Record<string, string>>): [name: string, value: string][] {
+  return Object.entries(env)
+    .filter(([name]) => TARGETS.test(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 /** @param given what was asked for in addition */
 export function registeredEnvironment(given: Readonly<Record<string, string>> = {}): RegisteredEnvironment {
   const all = Object.entries(environment()) as [string, string][];

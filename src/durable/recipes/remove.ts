@@ -175,6 +175,8 @@ const STARTED_ABOUT = 1_000;
 
 /** Returns why the file that was registered may be in use by another program, or another one by now, or `undefined`. */
 function whyOfAnother(stats: Stats, entry: OpenEntry, is: FileIdentity, context: ReplayContext): string | undefined {
+  // A dead program is bound to nothing.
+  if (!context.isOwner && stats.isSocket() && isBound(entry.realPath)) return "a program that is alive is bound to it";
   if (context.isOwner) {
     const wasThere = stats.birthtimeMs > 0 && stats.birthtimeMs < startedAt - STARTED_ABOUT;
     return wasThere && stats.isSocket() && isBound(entry.realPath)

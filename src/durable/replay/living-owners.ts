@@ -34,7 +34,7 @@ interface Owned {
   readonly names: ReadonlySet<string>;
   /** Where it has something, as it has written it; none where its paths mean something else here. */
   readonly paths: readonly string[];
-  /** Directories in which it has something, by device and inode, where its paths mean something else here. */
+  /** Directories in which it has something, by device and inode, whatever their paths are here. */
   readonly directories: readonly string[];
 }
 
@@ -138,7 +138,8 @@ export class LivingOwners implements LivingForRecipes {
       names: new Set(names),
       // The journal is here, whatever its owner calls it.
       paths: [this.#directory.path, ...(isHere ? located.map(({ path }) => path) : [])],
-      directories: isHere ? [] : located.flatMap((recipe) => ("in" in recipe ? [inodeOf(recipe.in)] : [])),
+      // A bind mount shows them by other paths here, too.
+      directories: located.flatMap((recipe) => ("in" in recipe ? [inodeOf(recipe.in)] : [])),
     };
   }
 }

@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, type Place } from "../../support/place.ts";
@@ -169,6 +171,38 @@ describe("what a live process has registered as well", () => {
       });
       await place.quiet();
       assert.deepEqual(linesOf(join(place.work, "trace")), ["ran"]);
+    }));
+
+  test("a command that is about another thing, by its variables, is not left to it", () =>
+    inPlace(async (place) => {
+      const register =
+        'import { exec } from "atexit/durable"; exec("/bin/sh", ["-c", "echo $COMPOSE_PROJECT_NAME >>" + process.env.WORK + "/trace"]);';
+      await place.run(`${register} process.stdout.write("up\\n"); setInterval(() => {}, 1_000);`, {
+        env: { COMPOSE_PROJECT_NAME: "live" },
+        async act(child) {
+          await printed(child, "up\n");
+          await place.run(`${register} ${DEAD}`, { env: { COMPOSE_PROJECT_NAME: "dead" } });
+          await until(() => existsSync(join(place.work, "trace")) && linesOf(join(place.work, "trace")).length > 0);
+          assert.deepEqual(linesOf(join(place.work, "trace")), ["dead"]);
+          child.kill("SIGKILL");
+        },
+      });
+      await place.quiet();
+      assert.deepEqual(linesOf(join(place.work, "trace")), ["dead", "live"]);
+    }));
+
+  test("a socket that a program without this package is bound to stays", () =>
+    inPlace(async (place) => {
+      const server = createServer().listen(join(place.work, "app.sock"));
+      try {
+        await once(server, "listening");
+        await place.run(`import { remove } from "atexit/durable"; remove(process.env.WORK + "/app.sock"); ${DEAD}`);
+        await until(() => place.log().length > 0);
+        assert.ok(existsSync(join(place.work, "app.sock")));
+        assert.match(place.log()[0]?.why ?? "", /a program that is alive is bound to it/);
+      } finally {
+        server.close();
+      }
     }));
 
   test("a command that a dead one has left is over before the registration returns", () =>
