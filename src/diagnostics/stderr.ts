@@ -1,6 +1,7 @@
 // Standard error, as this package writes it: past process.stderr, which may be
 // closed, replaced, or not yet open.
 
+import { block } from "../platform/block.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { printableLines } from "../platform/printable.ts";
 
@@ -17,7 +18,7 @@ export function writeError(text: string): void {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return; // the reader is gone
         tries += 1;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        block(1);
       }
     }
   } catch {

@@ -3,6 +3,7 @@
 import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
 import { writeError } from "../diagnostics/stderr.ts";
 import type { Shutdown } from "../execution/shutdown.ts";
+import { block } from "../platform/block.ts";
 import { leaveRawMode } from "../platform/raw-mode.ts";
 import { signalNumber } from "../platform/signal-list.ts";
 import { isSystemExit } from "../registry/exit-reason.ts";
@@ -38,7 +39,7 @@ export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
   process.removeAllListeners(signal);
   kill(pid, signal);
   // Still here: in Deno it takes a moment, and the kernel gives PID 1 of a namespace no default actions.
-  if (pid !== 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DIES_WITHIN);
+  if (pid !== 1) block(DIES_WITHIN);
   return nodeProcess.reallyExit(code);
 }
 

@@ -1,6 +1,7 @@
 // What the environment of another process says of it: whose descendant it is, and
 // whether it is a helper of this package. Linux only.
 
+import { block } from "./block.ts";
 import { builtin } from "./node-builtins.ts";
 import { childOf, isYoung } from "./process-list.ts";
 import { process } from "./process.ts";
@@ -70,7 +71,7 @@ function environmentOf(pid: number): string {
   const path = `/proc/${pid}/environ`;
   let environment = readFileSync(path, "latin1");
   for (let tries = 0; environment === "" && tries < TRIES && isBeginning(pid); tries += 1) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.25);
+    block(0.25);
     environment = readFileSync(path, "latin1");
   }
   if (environment !== "") return environment;

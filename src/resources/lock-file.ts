@@ -1,5 +1,6 @@
 // A lock file: one holder at a time, however the others end.
 
+import { block } from "../platform/block.ts";
 import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { holderOf, lifeOfHolder, type LockHolder } from "../durable/lock/holder.ts";
@@ -67,11 +68,10 @@ export async function acquire(
 
 export function acquireSync(callee: Callee, path: unknown, options: LockOptions): LockFile {
   const attempts = attemptsAt(callee, path, options);
-  const cell = new Int32Array(new SharedArrayBuffer(4));
   try {
     for (let step = attempts.next(); ; step = attempts.next()) {
       if (step.done === true) return step.value;
-      Atomics.wait(cell, 0, 0, step.value.pause);
+      block(step.value.pause);
     }
   } finally {
     attempts.return(undefined as never);

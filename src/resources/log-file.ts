@@ -1,5 +1,6 @@
 // A log file: whole lines, in their order; no line that was written is lost.
 
+import { block } from "../platform/block.ts";
 import { openToAppend, whyPlanted } from "../platform/appended-file.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { canListen } from "../platform/signal-list.ts";
@@ -97,7 +98,7 @@ export class OpenLog implements LogFile {
         return fs.writeSync(this.#fd, bytes, from);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || waited >= FULL_PIPE) throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        block(1);
       }
     }
   }

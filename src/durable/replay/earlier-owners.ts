@@ -2,6 +2,7 @@
 // Before a registration returns, what they have left about the same thing is over:
 // else it would be done to what this process is about to make.
 
+import { block } from "../../platform/block.ts";
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { processOf } from "../../platform/process-list.ts";
@@ -119,7 +120,7 @@ export class EarlierOwners {
         return;
       }
       const isGoingOn = first.name.kind === "claim" && lifeOfHolder(this.#directory, first.name) !== "dead";
-      if (isGoingOn) sleep(pause);
+      if (isGoingOn) block(pause);
       else if (!this.#carryOut(first, end)) return;
     }
   }
@@ -146,8 +147,8 @@ export class EarlierOwners {
     const pid = startReplay(this.#directory, name.file);
     if (pid === undefined) return false;
     const isGoingOn = () => processOf(pid) !== undefined;
-    for (let pause = 5; isGoingOn() && now() < end; pause = Math.min(pause * 1.2, LONGEST_PAUSE)) sleep(pause);
-    if (fs.existsSync(this.#directory.file(name.file))) sleep(LONGEST_PAUSE); // another process may be about to
+    for (let pause = 5; isGoingOn() && now() < end; pause = Math.min(pause * 1.2, LONGEST_PAUSE)) block(pause);
+    if (fs.existsSync(this.#directory.file(name.file))) block(LONGEST_PAUSE); // another process may be about to
     return true;
   }
 
@@ -278,11 +279,6 @@ function isJournal({ kind, holder, triedIn }: JournalName): boolean {
   if (kind === "left") return triedIn !== thisProcess().view;
   if (kind === "claim") return !(holder.pid === process.pid && holder.start === thisProcess().start);
   return kind === "journal";
-}
-
-/** Blocks for so many milliseconds. */
-function sleep(pause: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
 }
 
 /** Reports whether any process has the owner's pid. */
