@@ -38,7 +38,7 @@ const MOST_ROUNDS = 5;
 const FIRST_LOOK = 5;
 const SELDOMEST_LOOK = 10_000;
 
-const NOBODY: Living = { whoIsIn: () => undefined, directoriesElsewhere: () => new Map() };
+const NOBODY: Living = { whoIsIn: () => undefined, directories: () => new Map() };
 
 const HERE: ReplayContext = {
   isOwner: true,

@@ -12,6 +12,16 @@ export function identityOf({ dev, ino, birthtimeMs }: Stats): FileIdentity {
   return [dev, ino, birthtimeMs];
 }
 
+/** Returns what tells a file from all others that are there now, as `device:inode`. */
+export function inodeOf({ dev, ino }: Pick<Stats, "dev" | "ino">): string {
+  return `${dev}:${ino}`;
+}
+
+/** Returns what tells whether a file has changed since it was looked at. */
+export function lookOf({ ino, size, mtimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs}`;
+}
+
 export function isFileIdentity(value: unknown): value is FileIdentity {
   return Array.isArray(value) && value.length === 3 && value.every((part) => Number.isFinite(part));
 }

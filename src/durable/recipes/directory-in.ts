@@ -1,5 +1,6 @@
 // Looks for certain directories in a tree, whatever their paths are there.
 
+import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 
 const fs = builtin("fs");
@@ -24,8 +25,7 @@ function search(root: Buffer, said: ReadonlyMap<string, string>): string | undef
   const left = [root];
   for (let path = left.pop(); path !== undefined; path = left.pop()) {
     const directory = path;
-    const { dev, ino } = fs.lstatSync(directory);
-    const found = said.get(`${dev}:${ino}`);
+    const found = said.get(inodeOf(fs.lstatSync(directory)));
     if (found !== undefined) return found;
     const entries = fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" });
     const below = entries.filter((entry) => entry.isDirectory());

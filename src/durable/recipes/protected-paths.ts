@@ -3,6 +3,7 @@
 // device and inode, since a path has many spellings.
 
 import { homeDirectory } from "../../platform/home-directory.ts";
+import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { process } from "../../platform/process.ts";
@@ -13,8 +14,8 @@ type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
  * @param isMade whether the program made the directory itself: it may be its working directory, or its home, by now
  * @throws a `RangeError` with the code `ERR_ATEXIT_PROTECTED_PATH`
  */
-export function assertRemovable(path: string, { dev, ino }: Id, isMade = false): void {
-  const what = protectedPaths().get(`${dev}:${ino}`);
+export function assertRemovable(path: string, id: Id, isMade = false): void {
+  const what = protectedPaths().get(inodeOf(id));
   if (what !== undefined && !(isMade && what !== "the root directory"))
     throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
 }
@@ -40,7 +41,7 @@ function addWithAncestors(found: Map<string, string>, path: string, what: string
   for (let at = path; at !== ""; at = dirname(at)) {
     const stats = statOf(at);
     const isRoot = dirname(at) === at;
-    if (stats !== undefined) found.set(`${stats.dev}:${stats.ino}`, isRoot ? "the root directory" : name);
+    if (stats !== undefined) found.set(inodeOf(stats), isRoot ? "the root directory" : name);
     if (isRoot) return;
     name = `a directory that holds ${what}`;
   }

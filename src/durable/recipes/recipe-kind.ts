@@ -34,7 +34,7 @@ export interface Living {
   /** Returns who has something in a directory, as a sentence. */
   whoIsIn(realPath: string): string | undefined;
   /** Returns the directories in which they have something: by `device:inode`, who has it, as a sentence. */
-  directoriesElsewhere(): ReadonlyMap<string, string>;
+  directories(): ReadonlyMap<string, string>;
 }
 
 /**

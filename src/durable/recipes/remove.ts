@@ -156,7 +156,7 @@ function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context
 
 /** @throws an error with the code `ERR_ATEXIT_REPLACED` where somebody who is alive has something in a directory */
 function assertNobodyIsIn(entry: OpenEntry, path: string, living: Living): void {
-  const who = living.whoIsIn(entry.realPath) ?? directoryIn(entry.path, living.directoriesElsewhere());
+  const who = living.whoIsIn(entry.realPath) ?? directoryIn(entry.path, living.directories());
   if (who !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, who);
 }
 

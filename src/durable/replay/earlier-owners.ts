@@ -5,6 +5,7 @@
 import { block } from "../../platform/block.ts";
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
+import { inodeOf, lookOf } from "../../platform/file-identity.ts";
 import { processOf } from "../../platform/process-list.ts";
 import { hasSameView, type Life, thisProcess } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
@@ -192,7 +193,7 @@ export class EarlierOwners {
     const content = this.#contentIn(name, stats);
     return {
       name,
-      look: lookOf(stats),
+      look: stats === undefined ? "" : lookOf(stats),
       content: content ?? NOTHING,
       isUnknown,
       onlyLoses: content !== undefined && !isUnknown,
@@ -232,11 +233,6 @@ export class EarlierOwners {
   }
 }
 
-/** Returns what tells whether a file has changed. */
-function lookOf(stats: Stats | undefined): string {
-  return stats === undefined ? "" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
-}
-
 /** What a recipe of this process is about. */
 interface Subject {
   readonly names: readonly string[];
@@ -254,7 +250,7 @@ function* directoriesAbove(path: string): Generator<string> {
   for (let at = dirname(path); ; at = dirname(at)) {
     yield at;
     const stats = fs.statSync(at, { throwIfNoEntry: false });
-    if (stats !== undefined) yield `${stats.dev}:${stats.ino}`;
+    if (stats !== undefined) yield inodeOf(stats);
     if (at === dirname(at)) return;
   }
 }
@@ -270,7 +266,7 @@ function isAbout({ name, content }: Known, { names, directories }: Subject): boo
 function treeOf({ path, is }: RemoveRecipe, hasSamePaths: boolean): Tree {
   return {
     ...(hasSamePaths ? { path } : {}),
-    ...(typeof is === "number" ? {} : { inode: `${is[0]}:${is[1]}` }),
+    ...(typeof is === "number" ? {} : { inode: inodeOf({ dev: is[0], ino: is[1] }) }),
   };
 }
 

@@ -6,12 +6,12 @@
 // and then reads what the living have written. So one of the two sees the other.
 
 import { builtin, now } from "../../platform/node-builtins.ts";
-import type { FileIdentity } from "../../platform/file-identity.ts";
+import { inodeOf, lookOf } from "../../platform/file-identity.ts";
 import { hasSameView, type Owner } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
-import type { Living as LivingForRecipes } from "../recipes/recipe-kind.ts";
+import type { Living } from "../recipes/recipe-kind.ts";
 import { namesOf, type Recipe } from "../recipes/recipe.ts";
 import { lifeOfHolder } from "./claim.ts";
 
@@ -45,7 +45,7 @@ interface Options {
   readonly changes?: () => number;
 }
 
-export class LivingOwners implements LivingForRecipes {
+export class LivingOwners implements Living {
   readonly #directory: JournalDirectory;
   readonly #carriedOut: () => readonly CarriedOut[];
   readonly #isOther: (name: JournalName) => boolean;
@@ -86,12 +86,12 @@ export class LivingOwners implements LivingForRecipes {
     return found === undefined ? undefined : `${found.who}, which is alive, has ${found.path} in it`;
   }
 
-  directoriesElsewhere(): ReadonlyMap<string, string> {
+  directories(): ReadonlyMap<string, string> {
     this.#read();
-    const directories = [...this.#owned.values()].flatMap(({ owned }) =>
+    const said = [...this.#owned.values()].flatMap(({ owned }) =>
       owned.directories.map((directory) => [directory, `${owned.who}, which is alive, has something in it`] as const),
     );
-    return new Map(directories);
+    return new Map(said);
   }
 
   #read(): void {
@@ -116,7 +116,7 @@ export class LivingOwners implements LivingForRecipes {
       if (name?.kind !== "journal" || !this.#isOther(name)) continue;
       const stats = fs.lstatSync(this.#directory.file(file), { throwIfNoEntry: false });
       if (stats === undefined || lifeOfHolder(this.#directory, name) === "dead") continue;
-      const look = `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+      const look = lookOf(stats);
       const known = before.get(file);
       const owned = known?.look === look ? known.owned : this.#ownedBy(name);
       if (owned !== undefined) this.#owned.set(file, { look, owned });
@@ -139,13 +139,11 @@ export class LivingOwners implements LivingForRecipes {
       // The journal is here, whatever its owner calls it.
       paths: [this.#directory.path, ...(isHere ? located.map(({ path }) => path) : [])],
       // A bind mount shows them by other paths here, too.
-      directories: located.flatMap((recipe) => ("in" in recipe ? [inodeOf(recipe.in)] : [])),
+      directories: located.flatMap((recipe) =>
+        "in" in recipe ? [inodeOf({ dev: recipe.in[0], ino: recipe.in[1] })] : [],
+      ),
     };
   }
-}
-
-function inodeOf([dev, ino]: FileIdentity): string {
-  return `${dev}:${ino}`;
 }
 
 /** Returns the path of an entry with all links of its directory followed. */
