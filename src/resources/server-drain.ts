@@ -48,14 +48,22 @@ const TICK = 50;
 /** How long the end itself may take, in milliseconds. */
 const CUT_WITHIN = 500;
 
+/** The ends of servers that are watched. */
+const leavings = new Map<NetServer, Leaving>();
+
 /** When the shutdown began, once there is a server. */
 let shutdownBegan: number | undefined;
 let isWatching = false;
 
+/** Listens once for all servers: a listener for each would pass for a leak. */
 function watchShutdown(): void {
   if (isWatching) return;
   isWatching = true;
-  exiting.addEventListener("abort", () => (shutdownBegan = now()), { once: true });
+  const begin = () => {
+    shutdownBegan = now();
+    for (const leaving of leavings.values()) leaving.begin();
+  };
+  exiting.addEventListener("abort", begin, { once: true });
 }
 
 export function drainAtExit(callee: Callee, server: NetServer, options: ServerOptions): Closing {
@@ -75,9 +83,6 @@ export function drainAtExit(callee: Callee, server: NetServer, options: ServerOp
   });
   return closingHandle(registration);
 }
-
-/** The ends of servers that are watched. */
-const leavings = new WeakMap<NetServer, Leaving>();
 
 /** What says good-bye when a server is drained: its framework, or who serves its upgraded connections. */
 const goodByes = new WeakMap<NetServer, Set<() => Promise<void>>>();
@@ -111,7 +116,6 @@ export class Leaving {
     this.#traffic = new Traffic(server);
     this.#isHttp = "closeIdleConnections" in server || "updateSettings" in server;
     watchShutdown();
-    exiting.addEventListener("abort", this.begin, { once: true });
   }
 
   /** How long it may take at most when it is closed to new connections, in milliseconds. */
@@ -121,10 +125,10 @@ export class Leaving {
   }
 
   /** From now on, whoever closes the server has it drained. */
-  readonly begin = (): void => {
+  begin(): void {
     this.#restore();
     this.#restore = answerCloseCalls(this.#server, () => this.end());
-  };
+  }
 
   /** Drains the server; a second call waits for the same end. */
   end(): Promise<void> {
@@ -155,7 +159,6 @@ export class Leaving {
 
   forget(): void {
     leavings.delete(this.#server);
-    exiting.removeEventListener("abort", this.begin);
     this.#traffic.forget();
     this.#restore();
   }

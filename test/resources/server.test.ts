@@ -418,6 +418,15 @@ describe("in process", () => {
   });
 });
 
+test("as many servers as a program has are no leak", async () => {
+  const source = `
+    import { createServer } from "node:http";
+    import { server } from "atexit/resources";
+    for (let n = 0; n < 12; n += 1) server(createServer());`;
+  const { stderr, code } = await runProgram(source);
+  assert.deepEqual([stderr, code], ["", 0]);
+});
+
 test("time that nobody else wants is the server's", async () => {
   for (const [others, answered] of [
     ["", "answered\n"],
