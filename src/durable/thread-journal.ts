@@ -135,11 +135,7 @@ export class ThreadJournal {
       try {
         const open = this.#openJournal(mayGoWithout);
         if (open !== undefined) return this.#writeInto(open, describe);
-        return new Pending(
-          this,
-          undefined,
-          describe(() => 0),
-        );
+        return this.#without(describe);
       } catch (error) {
         const open = this.#open;
         if (open === undefined || !isNotWritten(error)) {
@@ -157,14 +153,16 @@ export class ThreadJournal {
         } else {
           if (!mayGoWithout) throw error;
           this.#warn(refusalOf(open.directory, error));
-          return new Pending(
-            this,
-            undefined,
-            describe(() => 0),
-          );
+          return this.#without(describe);
         }
       }
     }
+  }
+
+  /** Goes without a journal. */
+  #without(describe: Describe): Pending {
+    const recipe = describe(() => 0);
+    return new Pending(this, undefined, recipe);
   }
 
   /** Writes a recipe down, when what dead owners have left about the same thing is over. */

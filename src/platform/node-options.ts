@@ -34,7 +34,7 @@ export const OF_THIS_PROCESS = [
   "WATCH_REPORT_DEPENDENCIES",
 ];
 
-/** The variable that marks helpers, and what they start. */
+/** The variable that marks helpers: what they start inherits it, and is none. */
 export const HELPER = "ATEXIT_HELPER";
 
 /** Returns the environment for a command that a helper runs: that one is no helper. */

@@ -9,11 +9,11 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 
 /**
  * Arguments: the journal, the program that carries journals out, where a copy of it
- * is kept (or ""), the owner's pid and start, what names of journals of this boot and pid namespace begin with, the
- * view of the file system, whether this system alone uses the journal's file system
- * ("local" or ""), and the command line that runs JavaScript. Descriptor 3 is the
- * journal as the owner has opened it, so that a lock on it is the owner's as well,
- * and also ends with it.
+ * is kept (or ""), the owner's pid and start, what names of journals of this boot and
+ * pid namespace begin with, the view of the file system, whether this system alone
+ * uses the journal's file system ("local" or ""), and the command line that runs
+ * JavaScript. Descriptor 3 is the journal as the owner has opened it, so that a lock
+ * on it is the owner's as well, and also ends with it.
  */
 export const GUARD_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE VTALRM XCPU

@@ -134,9 +134,8 @@ function removeOthers(directory: JournalDirectory, copy: string): void {
   const isBegun = (path: string) => path.startsWith(`${copy}.`);
   try {
     const { mtimeMs: now } = fs.statSync(copy);
-    for (const name of fs.readdirSync(directory.path)) {
-      const path = directory.file(name);
-      if (path === copy || !/^helper-.*\.(?:mjs|tmp)$/.test(name)) continue;
+    for (const path of copiesIn(directory)) {
+      if (path === copy) continue;
       if (isBegun(path) || now - fs.lstatSync(path).mtimeMs > KEPT_FOR) removeQuietly(path);
     }
   } catch {
@@ -146,9 +145,15 @@ function removeOthers(directory: JournalDirectory, copy: string): void {
 
 /** Removes all copies: nobody is there who would need one. */
 export function removeCopies(directory: JournalDirectory): void {
-  for (const name of fs.readdirSync(directory.path)) {
-    if (/^helper-.*\.(?:mjs|tmp)$/.test(name)) removeQuietly(directory.file(name));
-  }
+  for (const path of copiesIn(directory)) removeQuietly(path);
+}
+
+/** Lists the copies of all builds, complete or not. */
+function copiesIn(directory: JournalDirectory): string[] {
+  return fs
+    .readdirSync(directory.path)
+    .filter((name) => /^helper-.*\.(?:mjs|tmp)$/.test(name))
+    .map((name) => directory.file(name));
 }
 
 function removeQuietly(path: string): void {

@@ -1,11 +1,18 @@
 // The open file of a journal, as its owner has it.
 
+import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 
 type Stats = import("node:fs").Stats;
 
 const fs = builtin("fs");
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
+
+interface OpenDescriptor {
+  readonly fd: number;
+  /** What it must lead to: a program may close all that it knows nothing of, and open its own. */
+  readonly inode: string;
+}
 
 export class JournalFile {
   readonly path: string;
@@ -14,22 +21,19 @@ export class JournalFile {
    * that has dropped its privileges could write root's orders with it.
    */
   readonly #isWritable: boolean;
-  #fd: number;
-  /** What the descriptor must lead to: a program may close all that it knows nothing of, and open its own. */
-  #inode: { readonly dev: number; readonly ino: number };
+  #open: OpenDescriptor;
 
   /** @throws the system's error where it cannot be made */
   constructor(path: string, isWritable: boolean) {
     this.path = path;
     this.#isWritable = isWritable;
-    this.#fd = this.#made();
-    this.#inode = fs.fstatSync(this.#fd);
+    this.#open = opened(this.#made());
   }
 
   /** The descriptor; a guard inherits it for the kernel's lock. */
   get fd(): number {
     this.stats();
-    return this.#fd;
+    return this.#open.fd;
   }
 
   /**
@@ -41,9 +45,9 @@ export class JournalFile {
   stats(): Stats {
     const stats = this.#ownStats();
     if (stats !== undefined) return stats;
-    this.#fd = fs.openSync(this.path, (this.#isWritable ? O_RDWR | O_APPEND : O_RDONLY) | O_NOFOLLOW);
-    this.#inode = fs.fstatSync(this.#fd);
-    return fs.fstatSync(this.#fd);
+    const flags = this.#isWritable ? O_RDWR | O_APPEND : O_RDONLY;
+    this.#open = opened(fs.openSync(this.path, flags | O_NOFOLLOW));
+    return fs.fstatSync(this.#open.fd);
   }
 
   /**
@@ -52,7 +56,7 @@ export class JournalFile {
    * @param isLooked whether stats() was called just before
    */
   write<R>(write: (fd: number) => R, isLooked = false): R {
-    if (this.#isWritable) return write(isLooked ? this.#fd : this.fd);
+    if (this.#isWritable) return write(isLooked ? this.#open.fd : this.fd);
     const fd = fs.openSync(this.path, O_WRONLY | O_APPEND | O_NOFOLLOW);
     try {
       return write(fd);
@@ -63,14 +67,13 @@ export class JournalFile {
 
   /** Makes the file anew. The old descriptor is closed only then: its number would soon be another file's. */
   makeAnew(): void {
-    const before = this.#ownStats() && this.#fd;
-    this.#fd = this.#made();
-    this.#inode = fs.fstatSync(this.#fd);
+    const before = this.#ownStats() && this.#open.fd;
+    this.#open = opened(this.#made());
     if (before !== undefined) fs.closeSync(before);
   }
 
   close(): void {
-    if (this.#ownStats() !== undefined) fs.closeSync(this.#fd);
+    if (this.#ownStats() !== undefined) fs.closeSync(this.#open.fd);
   }
 
   #made(): number {
@@ -78,6 +81,9 @@ export class JournalFile {
     if (this.#isWritable) return fd;
     try {
       return fs.openSync(this.path, O_RDONLY | O_NOFOLLOW);
+    } catch (error) {
+      fs.unlinkSync(this.path); // no descriptor is left, and the empty file would be
+      throw error;
     } finally {
       fs.closeSync(fd);
     }
@@ -85,10 +91,14 @@ export class JournalFile {
 
   #ownStats(): Stats | undefined {
     try {
-      const stats = fs.fstatSync(this.#fd);
-      return stats.ino === this.#inode.ino && stats.dev === this.#inode.dev ? stats : undefined;
+      const stats = fs.fstatSync(this.#open.fd);
+      return inodeOf(stats) === this.#open.inode ? stats : undefined;
     } catch {
       return undefined;
     }
   }
+}
+
+function opened(fd: number): OpenDescriptor {
+  return { fd, inode: inodeOf(fs.fstatSync(fd)) };
 }
