@@ -1,7 +1,8 @@
 // process.exit(), from anywhere, and exit() of this package, which calls it. Nothing is
 // replaced for it: Node emits `exit` before it ends the process, and what that
 // throws ends process.exit() there. So a function of process.exit that was kept
-// from before, or that another library has wrapped, comes by here as well.
+// from before, or that another library has wrapped, comes by here as well. In a
+// runtime that emits `exit` past process.emit (Bun), `reallyExit` is replaced.
 
 import { isInside } from "../execution/cleanup-context.ts";
 import { describeExit, type Exit } from "../registry/exit-reason.ts";
@@ -32,6 +33,10 @@ export class ProcessExit implements ExitHandler {
   #isEnding = false;
   /** Whether exit() of this package asks for the end: it begins a shutdown where nothing is registered, too. */
   #isAsked = false;
+  /** The runtime's own, while it is replaced. */
+  #reallyExit: ((code: number) => never) | undefined;
+  /** Whether the runtime has emitted `exit` before it came to `reallyExit`: it does so once. */
+  #hasEmitted = false;
 
   constructor(context: ExitContext, ipc: IpcDisconnect, signals: Signals | undefined) {
     this.#context = context;
@@ -41,11 +46,9 @@ export class ProcessExit implements ExitHandler {
 
   readonly intercepts = {
     exit: (emit: () => boolean, [given]: readonly unknown[]): boolean => {
-      const { stack, shutdown } = this.#context;
+      const { shutdown } = this.#context;
       const code = Number(given ?? 0);
-      const isLast =
-        this.#isEnding || (stack.size === 0 && !shutdown.isRunning && !this.#isAsked) || !isInProcessExit();
-      if (isLast) return this.#emitLast(emit, code);
+      if (this.#isLast || !isInProcessExit()) return this.#emitLast(emit, code);
       nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
       const plan = this.#plan(code);
       if (plan !== undefined && shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) {
@@ -61,18 +64,13 @@ export class ProcessExit implements ExitHandler {
     },
   };
 
-  #reallyExit: ((code: number) => never) | undefined;
-  /** Whether the runtime has emitted `exit` before it came here: it does so once. */
-  #hasEmitted = false;
-
   /** Takes the place of `process.reallyExit` where that alone ends process.exit() by what it throws. */
   install(): void {
     if (callsEmitProperty() || this.#reallyExit !== undefined) return;
     this.#reallyExit = nodeProcess.reallyExit;
     nodeProcess.reallyExit = (code) => {
-      const { stack, shutdown } = this.#context;
-      const isLast = this.#isEnding || (stack.size === 0 && !shutdown.isRunning && !this.#isAsked);
-      if (isLast) return this.#endNow(code);
+      const { shutdown } = this.#context;
+      if (this.#isLast) return this.#endNow(code);
       this.#hasEmitted = true;
       nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
       const plan = this.#plan(code);
@@ -87,6 +85,12 @@ export class ProcessExit implements ExitHandler {
     nodeProcess.reallyExit = this.#reallyExit;
     this.#reallyExit = undefined;
     if (!this.#context.shutdown.hasFailed) process.off("exit", this.#failed);
+  }
+
+  /** Whether there is nothing to wait for, or no more. */
+  get #isLast(): boolean {
+    const { stack, shutdown } = this.#context;
+    return this.#isEnding || (stack.size === 0 && !shutdown.isRunning && !this.#isAsked);
   }
 
   #endNow(code: number): never {
