@@ -18,11 +18,11 @@ writeFileSync(join(scratch.path, "upload"), "half of it");
 const log = logFile(join(scratch.path, "service.log"));
 log.write("started");
 
-const pool = { end: () => sleep(how === "good" ? 60 : 400) };
+const pool = { end: () => sleep(how === "good" ? 60 : 120) };
 closing({ name: "database pool" }, pool, (pool) => pool.end());
 
 const worker = spawn("sleep", ["60"], { stdio: "ignore" });
-register({ name: "worker process" }, async () => {
+register({ name: "worker process", timeout: 2_000 }, async () => {
   worker.kill(how === "slow" ? "SIGCONT" : "SIGTERM"); // slow: it takes no notice
   if (how === "killed") {
     await sleep(90);
