@@ -1,6 +1,6 @@
 // The format of a journal: one JSON object a line, always appended.
 //
-//   {"atexit":1.1,"owner":{…},…}   the header
+//   {"atexit":1.2,"owner":{…},…}   the header
 //   {"locked":true}                 the guard holds a kernel lock on the file
 //   {"id":7,"do":"remove",…}        a recipe; a second line with its id stands for the first
 //   {"done":7}                      it was carried out, or cancelled
@@ -8,13 +8,14 @@
 //   {"died":…}                      what is known of the time of the owner's death, when the journal was first claimed
 //   {"complete":true}               the last line of a shorter copy
 
+import type { FileIdentity } from "../../platform/file-identity.ts";
 import type { Owner } from "../../platform/process-identity.ts";
 
 /**
  * The version of the format; it rises when an older package could no longer carry a
  * journal out. A journal of another version is left to those who understand it.
  */
-export const VERSION = 1.1;
+export const VERSION = 1.2;
 
 /** The size beyond which a journal is not written, in bytes. */
 export const LONGEST_JOURNAL = 128 * 1024 * 1024;
@@ -29,6 +30,8 @@ export const LONGEST_LINE = 1024 * 1024;
 export interface Header {
   readonly atexit: typeof VERSION;
   readonly owner: Owner;
+  /** The file that it was written into: a copy, or one that was restored, tells of what may be over or cancelled. */
+  readonly file: FileIdentity;
   /** The owner's command line, for people. */
   readonly program: string;
   /** When the journal was begun, in ISO 8601. */

@@ -6,7 +6,8 @@ import { type JournalDirectory, whyNotOwn } from "./directory.ts";
 import type { JournalName } from "./file-name.ts";
 import { COMPLETE, type Header, LONGEST_LINE, LONGEST_READ, VERSION } from "./format.ts";
 import { isLacking } from "../../platform/lacking.ts";
-import { isOwner } from "../../platform/process-identity.ts";
+import { isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
+import { hasSameView, isOwner, thisProcess } from "../../platform/process-identity.ts";
 import { isRecipe, type Recipe } from "../recipes/recipe.ts";
 
 /** A recipe that is still to be carried out. */
@@ -37,6 +38,9 @@ export interface Died {
 /** Why a journal is not read: there is nothing in it; a newer version has written it; or another reason. */
 export type NotRead = "empty" | "newer" | { readonly refused: string };
 
+const COPY =
+  "it is a copy of the journal that its owner has written, or was restored from one: what it tells may be over, or cancelled";
+
 /** How many problems of one journal are reported. */
 const MOST_PROBLEMS = 10;
 
@@ -53,7 +57,15 @@ export function readJournal(directory: JournalDirectory, { file, journal }: Jour
   if (state.refused !== undefined) return { refused: state.refused };
   if (state.header === undefined) return state.isEmpty ? "empty" : { refused: "it has no header" };
   const { header, pending, locked, died, problems } = state;
+  if (!isWrittenInto(directory.file(file), header)) return { refused: COPY };
   return { header, pending: [...pending.values()], locked, died, problems };
+}
+
+/** Reports whether a file is the one that the owner of a journal has written, whatever its name is by now. */
+function isWrittenInto(path: string, { owner, file }: Header): boolean {
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  const sameDevices = owner.boot === thisProcess().boot && hasSameView(owner);
+  return stats !== undefined && isSameFile(stats, path, file, sameDevices);
 }
 
 /** Returns the header alone, of a journal that may be long and in use. */
@@ -178,6 +190,7 @@ function parse(line: string): Readonly<Record<string, unknown>> | undefined {
 
 function isHeader({
   owner,
+  file,
   program,
   since,
   isLocal,
@@ -187,6 +200,7 @@ function isHeader({
 }: Readonly<Record<string, unknown>>): boolean {
   return (
     isOwner(owner) &&
+    isFileIdentity(file) &&
     [program, since].every(isText) &&
     Array.isArray(runtime) &&
     runtime.every(isText) &&

@@ -3,6 +3,7 @@
 // empty, and is removed after a while.
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { identityOf } from "../../platform/file-identity.ts";
 import { credentials } from "../../platform/process-identity.ts";
 import { durableError } from "../../errors/durable.ts";
 import { report } from "../../diagnostics/stderr.ts";
@@ -18,7 +19,7 @@ const fs = builtin("fs");
 
 export class Journal {
   readonly #file: JournalFile;
-  readonly #header: string;
+  readonly #header: Omit<Header, "file">;
   readonly #sync: boolean;
   readonly #uid: number;
   /** The lines as they were written: the smallest form of a recipe. */
@@ -36,9 +37,9 @@ export class Journal {
   #torn = false;
   #hasCopy = false;
 
-  constructor(path: string, header: Header, sync: boolean) {
+  constructor(path: string, header: Omit<Header, "file">, sync: boolean) {
     this.#sync = sync;
-    this.#header = `${JSON.stringify(header)}\n`;
+    this.#header = header;
     this.#uid = header.owner.uid;
     try {
       this.#file = new JournalFile(path, this.#uid !== 0);
@@ -100,7 +101,7 @@ export class Journal {
     if (length > LONGEST_LINE) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, `it takes more than ${LONGEST_LINE} bytes`);
     }
-    if (this.#size + length + this.#header.length + LOCKED.length > LONGEST_JOURNAL) {
+    if (this.#size + length + LONGEST_LINE > LONGEST_JOURNAL) {
       throw durableError("ERR_ATEXIT_JOURNAL", this.path, "it has reached its greatest length");
     }
     try {
@@ -228,7 +229,12 @@ export class Journal {
   }
 
   #beginning(): string {
-    return this.#locked ? this.#header + LOCKED : this.#header;
+    return this.#locked ? this.#headerLine() + LOCKED : this.#headerLine();
+  }
+
+  #headerLine(): string {
+    const header: Header = { ...this.#header, file: identityOf(this.#file.stats()) };
+    return `${JSON.stringify(header)}\n`;
   }
 
   #clear(): void {
@@ -265,7 +271,7 @@ export class Journal {
     const text = [...this.#pending.values()].join("");
     const unfinished = `${this.path}.tmp`;
     try {
-      fs.writeFileSync(unfinished, this.#header + text + COMPLETE, { mode: 0o600, flush: this.#sync });
+      fs.writeFileSync(unfinished, this.#headerLine() + text + COMPLETE, { mode: 0o600, flush: this.#sync });
       fs.renameSync(unfinished, this.#copy);
       this.#hasCopy = true;
       this.#truncate();

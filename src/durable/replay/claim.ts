@@ -1,7 +1,7 @@
 // Makes a dead owner's journal this process's own, by an atomic rename: of all
 // guards and recoveries that try, one succeeds.
 
-import { builtin } from "../../platform/node-builtins.ts";
+import { builtin, now } from "../../platform/node-builtins.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import type { Header } from "../journal/format.ts";
@@ -27,6 +27,8 @@ export interface Claim {
   readonly died: Died;
   /** The time of the claim, by the clock of the journal's file system in milliseconds. */
   readonly claimedAt: number;
+  /** The same by this process's own clock. */
+  readonly seenAt: number;
   /** Appends a line to the journal; a disk that is full stops no recipe. */
   write(line: Readonly<Record<string, unknown>>): void;
   /** Removes the journal, in which nothing is left to do. */
@@ -88,6 +90,7 @@ export function claim(directory: JournalDirectory, name: JournalName): Claim | N
     problems: read.problems,
     died,
     claimedAt: fs.fstatSync(fd).mtimeMs,
+    seenAt: now(),
     write: (line) => write(`${JSON.stringify(line)}\n`),
     remove() {
       for (const file of [`${name.journal}.next`, diedName(name.journal), claimed]) {

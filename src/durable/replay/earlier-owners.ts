@@ -29,6 +29,9 @@ const LONG = 1024 * 1024;
 /** How long after a directory's last change another one shows by its time, in milliseconds: the clock's ticks. */
 const CLOCK_TICK = 20;
 
+/** How often the directory is read in a row, at most, where a journal was renamed meanwhile. */
+const MOST_READS = 5;
+
 /** Of how many live processes the start is compared, since that takes most of the time; the others have the pid. */
 const COMPARED = 200;
 
@@ -160,10 +163,18 @@ export class EarlierOwners {
     this.#readAt = time - mtimeMs > CLOCK_TICK ? mtimeMs : undefined;
   }
 
+  /** Reads the directory until no journal that it names has got another name meanwhile: who claims one renames it. */
   #read(): void {
+    for (let reads = 1; !this.#readOnce() && reads < MOST_READS; reads += 1);
+    this.#left = [...this.#known.values()].filter(({ content }) => content.names.size > 0);
+  }
+
+  /** Reports whether all that the directory named was there when it was looked at. */
+  #readOnce(): boolean {
     const before = this.#known;
     this.#known = new Map();
     let compared = 0;
+    let isWhole = true;
     for (const file of fs.readdirSync(this.#directory.path)) {
       let known = before.get(file);
       if (known?.onlyLoses !== true) {
@@ -176,24 +187,30 @@ export class EarlierOwners {
           if (life === "alive") continue;
         }
         known = this.#know(name, life, known);
+        if (known === undefined) {
+          isWhole = false;
+          continue;
+        }
       }
       this.#known.set(file, known);
     }
-    this.#left = [...this.#known.values()].filter(({ content }) => content.names.size > 0);
+    return isWhole;
   }
 
-  /** @param before what was known of the same file */
-  #know(name: JournalName, life: Life, before: Known | undefined): Known {
+  /**
+   * Returns what a file says; `undefined` where it is gone.
+   *
+   * @param before what was known of the same file
+   */
+  #know(name: JournalName, life: Life, before: Known | undefined): Known | undefined {
     const isUnknown = life === "unknown";
-    if (before?.isUnknown === isUnknown) {
-      this.#refresh(before);
-      return before;
-    }
+    if (before?.isUnknown === isUnknown) return this.#refresh(before) ? before : undefined;
     const stats = this.#statsOf(name);
+    if (stats === undefined) return undefined;
     const content = this.#contentIn(name, stats);
     return {
       name,
-      look: stats === undefined ? "" : lookOf(stats),
+      look: lookOf(stats),
       content: content ?? NOTHING,
       isUnknown,
       onlyLoses: content !== undefined && !isUnknown,

@@ -20,7 +20,7 @@ const BATCH = 16;
 /** How long a refused journal is kept for a person to look at, in milliseconds. */
 const KEPT = 30 * 24 * 3_600_000;
 
-const NEWER = "a newer version of atexit has written it, or one from before 1.1 of its format: it is left to that one";
+const NEWER = "a newer version of atexit has written it, or one from before 1.2 of its format: it is left to that one";
 
 const fs = builtin("fs");
 

@@ -1,6 +1,6 @@
 // Carries out the recipes left in a dead owner's journal, last in, first out.
 
-import { builtin, now, timeOfDay } from "../../platform/node-builtins.ts";
+import { builtin, now, setTimeout, timeOfDay } from "../../platform/node-builtins.ts";
 import { ReplayTrace, type ReplayedBy } from "./replay-trace.ts";
 import type { Claim } from "./claim.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
@@ -19,6 +19,13 @@ import { process } from "../../platform/process.ts";
 
 /** How often a recipe is begun that fails, or that ends the process which carries it out. */
 const TRIES = 3;
+
+/**
+ * How long after a claim it is waited for, in milliseconds, that a live owner who has
+ * registered the same withdraws it: one that finds the claim does, and waits in turn.
+ */
+const WITHDRAWN_WITHIN = 250;
+const LOOK_EVERY = 5;
 
 /** By how much two readings of one clock may differ, in milliseconds. */
 const CLOCK_WAS_SET = 1_000;
@@ -91,7 +98,7 @@ async function attempt(
     return { entry, isElsewhere: false };
   };
   if (tries >= TRIES) return result("given up", `begun ${tries} times, and never ended`);
-  const who = living.whoHas(recipe, claimed.header.owner);
+  const who = await whoHas(living, claimed, recipe);
   if (who !== undefined) return result("left alone", who);
   // What is not here is not begun: it would be given up after some looks.
   const isBegun = context.sameView;
@@ -105,6 +112,15 @@ async function attempt(
     const { code, message } = error as NodeJS.ErrnoException;
     const isElse = code === "ERR_ATEXIT_REPLACED" || code === "ERR_ATEXIT_PROTECTED_PATH";
     return result(isElse ? "left alone" : tries + 1 < TRIES ? "failed" : "given up", message);
+  }
+}
+
+/** Returns who has registered the same and keeps to it, as a sentence. */
+async function whoHas(living: LivingOwners, { header, seenAt }: Claim, recipe: Recipe): Promise<string | undefined> {
+  for (;;) {
+    const who = living.whoHas(recipe, header.owner);
+    if (who === undefined || now() - seenAt > WITHDRAWN_WITHIN) return who;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
   }
 }
 

@@ -2,11 +2,12 @@
 // with what there is, and says once what there is not.
 
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { runWithMounts } from "../../support/mounts.ts";
 import { repository } from "../../support/package-under-test.ts";
+import { writeJournal } from "../../support/journal.ts";
 import { inPlace, type Place } from "../../support/place.ts";
 
 const notRoot = process.getuid?.() !== 0 && "needs root";
@@ -202,6 +203,8 @@ describe("a full disk", { skip: notRoot }, () => {
         process.kill(process.pid, "SIGKILL");`);
       const { signal, stderr } = await runWithMounts(place, `export ATEXIT_GUARD=off; ${MOUNT}`, source);
       assert.equal(signal, "SIGKILL", stderr);
+      for (const journal of readdirSync(copy).filter((name) => name.includes("-")))
+        writeJournal(join(copy, journal), readFileSync(join(copy, journal), "utf8"));
       await place.recover({ env: { ATEXIT_DIR: copy } });
       assert.deepEqual(readdirSync(place.work).sort(), ["program.mjs", "second"]);
     }));

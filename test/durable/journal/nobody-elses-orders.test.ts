@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import {
   chmodSync,
   chownSync,
-  copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -20,6 +19,8 @@ import {
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { VERSION } from "../../../src/durable/journal/format.ts";
+import { writeJournal } from "../../support/journal.ts";
 import { inPlace, type Place } from "../../support/place.ts";
 import { linesOf } from "../../support/run.ts";
 
@@ -104,7 +105,7 @@ const rows: readonly Row[] = [
   { name: "recipes without a header", change: editing(([, ...recipes]) => recipes), why: /begin with a header/ },
   {
     name: "a header without an owner",
-    change: editing(([, ...recipes]) => ['{"atexit":1.1}', ...recipes]),
+    change: editing(([, ...recipes]) => [`{"atexit":${VERSION}}`, ...recipes]),
     why: /header cannot be read/,
   },
   {
@@ -234,8 +235,7 @@ describe("a journal", () => {
     inPlace(async (place) => {
       const bad = await leaveJournal(place);
       const good = bad.replace(/[0-9a-f]{8}\.jsonl$/, "ffffffff.jsonl");
-      copyFileSync(bad, good);
-      chmodSync(good, 0o600);
+      writeJournal(good, readFileSync(bad, "utf8"));
       chmodSync(bad, 0o666);
       const replayed = await place.recover();
       assert.deepEqual(replayed.map(({ outcome }) => outcome).sort(), ["done", "done", "done", "refused"]);

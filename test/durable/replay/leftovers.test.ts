@@ -2,9 +2,10 @@
 // registration again.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { writeJournal } from "../../support/journal.ts";
 import { inPlace, type Place } from "../../support/place.ts";
 
 const NO_GUARD = { ATEXIT_GUARD: "off" };
@@ -24,7 +25,7 @@ async function leave(place: Place, count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) {
     const random = n.toString(16).padStart(8, "0");
     const journal = name.replace(/[0-9a-f]{8}(?=\.jsonl$)/, random);
-    writeFileSync(join(place.journals, journal), text.replaceAll("/left-0.", `/left-${n}`), { mode: 0o600 });
+    writeJournal(join(place.journals, journal), text.replaceAll("/left-0.", `/left-${n}`));
   }
 }
 
