@@ -1,9 +1,9 @@
 // A journal that this thread writes, with what it has to know of others' journals.
 
 import { timeOfDay } from "../platform/node-builtins.ts";
-import { environment, process } from "../platform/process.ts";
+import { environment } from "../platform/process.ts";
 import { programName } from "../platform/program-name.ts";
-import { systemUptime, thisOwner, thisProcess } from "../platform/process-identity.ts";
+import { systemUptime, thisOwner } from "../platform/process-identity.ts";
 import { runtime } from "../platform/runtime.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import type { Guard } from "./guard/start.ts";
@@ -48,7 +48,9 @@ export function beginJournal(
     runtime: runtime(),
     ...tracedTo(environment()),
   } as const;
-  const journal = new Journal(directory.file(newJournalName()), header, fsync);
+  const file = newJournalName();
+  const journal = new Journal(directory.file(file), header, fsync);
+  const isOther = (name: JournalName) => name.journal !== file;
   const sharable = () => journal.recipes().filter(isSharable);
   const own = () => [{ header, pending: sharable().map((recipe) => ({ recipe })) }];
   try {
@@ -68,9 +70,4 @@ function tracedTo({ ATEXIT_TRACE }: NodeJS.ProcessEnv): { trace?: string } {
 /** Reports whether another program may mean the same: what this one makes itself has a name that nobody else knows. */
 export function isSharable(recipe: Recipe): boolean {
   return recipe.do === "remove" && recipe.made !== true;
-}
-
-/** Reports whether a journal is another process's: the threads of one mean the same. */
-function isOther({ holder: { pid, start } }: JournalName): boolean {
-  return pid !== process.pid || start !== thisProcess().start;
 }

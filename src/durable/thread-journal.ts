@@ -2,7 +2,7 @@
 // while recipes are pending. It uses the public API of the package: a recipe is
 // registered as a function that carries it out.
 
-import { builtin, clearTimeout, setImmediate, setTimeout } from "../platform/node-builtins.ts";
+import { builtin, clearTimeout, now, setImmediate, setTimeout } from "../platform/node-builtins.ts";
 import { type Registration, thread } from "../index.ts";
 import type { DurableCleanupOptions } from "../registry/registration.ts";
 import type { AnyFunction } from "../registry/stack.ts";
@@ -20,6 +20,7 @@ import type { Living, ReplayContext, Success } from "./recipes/recipe-kind.ts";
 import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
 import { HeldInodes } from "./recipes/held-inodes.ts";
 import { type Helper, helperIn, isHelper } from "./helper/helper.ts";
+import { OVER_WITHIN } from "./replay/earlier-owners.ts";
 import { hasLeft, recoverIn } from "./replay/recover.ts";
 import type { Replayed } from "./replay/replayed.ts";
 import { startRecovery } from "./replay/start-replay.ts";
@@ -168,14 +169,16 @@ export class ThreadJournal {
   /** Writes a recipe down, when what dead owners have left about the same thing is over. */
   #writeInto(open: OpenJournal, describe: Describe): Pending {
     const { earlier, journal } = open;
+    const end = now() + OVER_WITHIN;
     for (let rounds = 1; ; rounds += 1) {
       const { changes } = earlier;
+      const isLast = rounds === MOST_ROUNDS || now() >= end;
       const recipe = describe(() => journal.clock());
-      if (rounds < MOST_ROUNDS && earlier.hasLeft && this.#isToWait(open, recipe, changes)) continue;
+      if (!isLast && earlier.hasLeft && this.#isToWait(open, recipe, changes, end)) continue;
       const pending = new Pending(this, open, recipe, journal.add(recipe));
       this.#changes += 1;
       // Somebody may have claimed what a dead owner has left before this recipe was there to be seen.
-      if (rounds === MOST_ROUNDS || !this.#isToWait(open, recipe, changes, () => journal.done(pending.id))) {
+      if (isLast || !this.#isToWait(open, recipe, changes, end, () => journal.done(pending.id))) {
         this.#held.hold(pending, recipe);
         if (!isIdentified(recipe)) this.#lookFor(pending);
         if (open.insteadOf !== undefined) this.#tellPlace(open.insteadOf, open.directory);
@@ -189,13 +192,20 @@ export class ThreadJournal {
    * about the same thing was waited for, or may have been carried out meanwhile.
    *
    * @param changes how often what was left had changed when it was described
+   * @param end until when to wait, by now()
    * @param withdraw called before the wait
    */
-  #isToWait({ journal, earlier }: OpenJournal, recipe: Recipe, changes: number, withdraw = () => {}): boolean {
+  #isToWait(
+    { journal, earlier }: OpenJournal,
+    recipe: Recipe,
+    changes: number,
+    end: number,
+    withdraw = () => {},
+  ): boolean {
     const isConcerned = earlier.concern(recipe, journal.writtenAt);
     if (!isConcerned && earlier.changes === changes) return false;
     withdraw();
-    if (isConcerned) earlier.waitFor(recipe);
+    if (isConcerned) earlier.waitFor(recipe, end);
     return true;
   }
 

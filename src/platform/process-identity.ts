@@ -153,6 +153,15 @@ export interface OwnersFile {
 /** By how much the system's clocks may differ, in milliseconds. */
 const CLOCKS_DIFFER = 1_000;
 
+/**
+ * Returns when the system started, in milliseconds, by the kernel's own clock: a
+ * program's can be made to lie. Source: proc_stat(5), btime.
+ */
+function systemStartedAt(): number {
+  const seconds = /^btime (\d+)$/m.exec(contentOf("/proc/stat") ?? "")?.[1];
+  return seconds === undefined ? wallClock() - systemUptime() * 1_000 : Number(seconds) * 1_000;
+}
+
 const { now: wallClock } = Date;
 
 /**
@@ -161,7 +170,7 @@ const { now: wallClock } = Date;
  * given a boot id of its own.
  */
 export function isFromBeforeStart({ isLocal, writtenAt }: OwnersFile): boolean {
-  return isLocal && writtenAt < wallClock() - systemUptime() * 1_000 - CLOCKS_DIFFER;
+  return isLocal && writtenAt < systemStartedAt() - CLOCKS_DIFFER;
 }
 
 /** Reports whether an owner lives, as far as this process can know. */
@@ -259,7 +268,8 @@ export function contentOf(path: string): string | undefined {
   }
 }
 
-function linkOf(path: string): string {
+/** Returns what a link leads to; empty where it cannot be read. */
+export function linkOf(path: string): string {
   try {
     return fs.readlinkSync(path);
   } catch {

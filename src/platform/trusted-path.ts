@@ -3,6 +3,7 @@
 
 import { builtin } from "./node-builtins.ts";
 import { contentOf } from "./process-identity.ts";
+import { SYSTEM_PATH } from "./system-programs.ts";
 import { process } from "./process.ts";
 
 type Stats = import("node:fs").Stats;
@@ -83,9 +84,11 @@ function whyNotTrusted(at: string, stats: Stats, ownLinks: boolean, isWhole: boo
   if (stats.isSymbolicLink()) return stats.uid !== 0 && !ownLinks ? `${at} is a symbolic link` : undefined;
   if (!isWhole && (stats.mode & STICKY) !== 0) return undefined;
   if ((stats.mode & 0o002) !== 0) return `anybody can replace what is in ${at} (mode ${modeOf(stats)})`;
-  if ((stats.mode & 0o020) !== 0 && !isPrivate(stats.gid)) {
+  if ((stats.mode & 0o020) === 0) return undefined;
+  if (!isPrivate(stats.gid)) {
     return `its group (gid ${stats.gid}) can replace what is in ${at} (mode ${modeOf(stats)})`;
   }
+  if (hasAccessList(at)) return `an access list lets others replace what is in ${at}`;
   return undefined;
 }
 
@@ -99,13 +102,21 @@ export function modeOf({ mode }: Pick<Stats, "mode">): string {
 
 /**
  * Reports whether a group has this user alone in it, as many systems give each user
- * one: it has the user's number, and no other members. Root's is trusted as root is.
+ * one: it has the user's number, no other members, and is no other user's first one.
+ * Root's is trusted as root is. Sources: group(5), passwd(5).
  */
 function isPrivate(gid: number): boolean {
   if (gid === 0) return true;
   if (gid !== process.geteuid?.() || gid !== process.getegid?.()) return false;
   const members = new RegExp(`^[^:]*:[^:]*:${gid}:(.*)$`, "m").exec(contentOf("/etc/group") ?? "")?.[1];
-  return members !== undefined && members.split(",").every((name) => name === "" || name === userName());
+  const isOwn = (name: string | undefined) => name === "" || name === userName();
+  return members?.split(",").every(isOwn) === true && usersWith(gid).every(isOwn);
+}
+
+/** Lists the users whose first group this is. */
+function usersWith(gid: number): string[] {
+  const lines = (contentOf("/etc/passwd") ?? "").split("\n").map((line) => line.split(":"));
+  return lines.flatMap(([name = "", , , group]) => (group === String(gid) ? [name] : []));
 }
 
 function userName(): string {
@@ -113,5 +124,23 @@ function userName(): string {
     return builtin("os").userInfo().username;
   } catch {
     return ""; // a user without an account
+  }
+}
+
+/**
+ * Reports whether a file has an access list, with which the mode's bits for the
+ * group stand for all that it names. Node cannot read it; ls shows a plus sign.
+ * Source: acl(5).
+ */
+function hasAccessList(path: string): boolean {
+  try {
+    const { stdout } = builtin("child_process").spawnSync("ls", ["-ld", "--", path], {
+      env: { PATH: SYSTEM_PATH },
+      encoding: "utf8",
+      timeout: 2_000,
+    });
+    return stdout.split(" ", 1)[0]?.endsWith("+") === true;
+  } catch {
+    return false; // Node's permission model
   }
 }

@@ -6,7 +6,10 @@ import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { test } from "node:test";
 import { whyReplaceable } from "../../src/platform/trusted-path.ts";
-import { withDirectory } from "../support/run.ts";
+import { letWrite } from "../support/access-lists.ts";
+import { noteMissing } from "../support/missing.ts";
+import { isFromSources } from "../support/package-under-test.ts";
+import { run, withDirectory } from "../support/run.ts";
 
 const notRoot = process.getuid?.() !== 0 && "needs root";
 
@@ -44,5 +47,52 @@ test("nor is what belongs to another user, a link in a sticky directory included
     assert.match(whyReplaceable(join(directory, "link")) ?? "", /link belongs to another user \(uid 12345\)/);
     chownSync(join(directory, "file"), 12_345, 12_345);
     assert.match(whyReplaceable(join(directory, "file")) ?? "", /file belongs to another user/);
+  }),
+);
+
+const USER = 12_345;
+
+/** What a user of that number is told of a directory, where /etc has these files in it. */
+async function askedBy(directory: string, accounts: string, groups: string): Promise<string> {
+  const files = withDirectory(async (etc) => {
+    writeFileSync(join(etc, "passwd"), accounts);
+    writeFileSync(join(etc, "group"), groups);
+    const module = new URL("../../src/platform/trusted-path.js", import.meta.url).href;
+    const ask = `import { whyReplaceable } from ${JSON.stringify(module)}; console.log(whyReplaceable(process.argv[1]));`;
+    const script = `
+      for name in passwd group; do mount --bind "$0/$name" "/etc/$name"; done
+      exec setpriv --reuid ${USER} --regid ${USER} --clear-groups "$@"`;
+    const node = [process.execPath, "--input-type=module", "-e", ask, directory];
+    return run("unshare", ["--mount", "sh", "-ec", script, etc, ...node]);
+  });
+  const { stdout, stderr } = await files;
+  return stdout + stderr;
+}
+
+test("a user's own group is trusted as long as nobody else is in it", { skip: notRoot || isFromSources }, () =>
+  withDirectory(async (directory) => {
+    chmodSync(directory, 0o755);
+    const shared = join(directory, "shared");
+    mkdirSync(shared);
+    chownSync(shared, USER, USER);
+    chmodSync(shared, 0o775);
+    const alice = `alice:x:${USER}:${USER}::/:/bin/sh\n`;
+    assert.equal(await askedBy(shared, alice, `alice:x:${USER}:\n`), "undefined\n");
+    const byGroup = /^its group \(gid 12345\) can replace/;
+    assert.match(await askedBy(shared, alice, `alice:x:${USER}:mallory\n`), byGroup);
+    const mallory = `mallory:x:666:${USER}::/:/bin/sh\n`;
+    assert.match(await askedBy(shared, alice + mallory, `alice:x:${USER}:\n`), byGroup);
+  }),
+);
+
+test("a directory into which an access list lets others write is not", { skip: notRoot || isFromSources }, (t) =>
+  withDirectory(async (directory) => {
+    const open = join(directory, "open");
+    mkdirSync(open);
+    assert.equal(whyReplaceable(open), undefined);
+    const missing = await letWrite(USER, open);
+    if (missing !== undefined) return t.skip(noteMissing("access lists", missing));
+    assert.match(whyReplaceable(open) ?? "", /^an access list lets others replace what is in/);
+    return undefined;
   }),
 );

@@ -103,12 +103,16 @@ export function lifeOfHolder(lock: string, { record, token, since, isProvable }:
     const named = token === undefined ? undefined : parseToken(token);
     return named === undefined ? "unknown" : lifeOfNamed(named);
   }
-  const life = lifeOf(record.owner, {
+  const { owner } = record;
+  const file = {
     isLocal: record.isLocal === true && isLocal(builtin("path").dirname(lock)),
     writtenAt: since.getTime(),
-  });
+  };
+  // A kernel lock is better evidence than clocks, by which a holder with a boot id of its own may look dead.
+  if (isProvable && file.isLocal && owner.boot !== thisProcess().boot) return isUnlocked(lock) ? "dead" : "unknown";
+  const life = lifeOf(owner, file);
   if (life !== "unknown") return life;
-  return isProvable && record.isLocal === true && isUnlocked(lock) ? "dead" : "unknown";
+  return isProvable && file.isLocal && isUnlocked(lock) ? "dead" : "unknown";
 }
 
 /** Reports whether the kernel's lock is free. Across a network, file systems differ in what they tell. */

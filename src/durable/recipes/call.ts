@@ -7,7 +7,7 @@ import { durableError } from "../../errors/durable.ts";
 import { HELPER, ownNodeArguments, withNodeOptions } from "../../platform/node-options.ts";
 import { preloadedFiles } from "../../platform/preloaded-files.ts";
 import { runCommand } from "./run-command.ts";
-import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
+import { assertStillMeant, type CodeOnDisk, codeOnDisk, directoryOf, isCodeOnDisk, itself } from "./code-on-disk.ts";
 import { DEFAULT_TIMEOUT, isEnvironment, isStrings } from "./exec.ts";
 import { hasOthers, type RegisteredEnvironment, registeredEnvironment } from "./registered-environment.ts";
 import { type JsonValue, refuseBeyondJson } from "../json-value.ts";
@@ -83,6 +83,8 @@ export const callRecipe: RecipeKind<CallRecipe> = {
   names: ({ module, code, export: name, args }) => [
     `call ${JSON.stringify([code.is?.slice(0, 2) ?? module, name, args])}`,
   ],
+
+  directories: ({ code, cwd, preloaded }) => [...[code, ...preloaded].flatMap(directoryOf), ...itself(cwd)],
 
   async carryOut(recipe, context): Promise<Success> {
     const { isOwner, sameView, sameDevices, helper } = context;

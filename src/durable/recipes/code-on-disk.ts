@@ -26,6 +26,16 @@ export function codeOnDisk(path: string): CodeOnDisk {
   return { path, is: identityOf(stats), in: identityOf(directory) };
 }
 
+/** Returns the directory that code stood in, where that is known. */
+export function directoryOf({ in: directory }: CodeOnDisk): FileIdentity[] {
+  return directory === undefined ? [] : [directory];
+}
+
+/** Returns what was there, where that is known. */
+export function itself({ is }: CodeOnDisk): FileIdentity[] {
+  return is === undefined ? [] : [is];
+}
+
 export function isCodeOnDisk(value: unknown): value is CodeOnDisk {
   if (typeof value !== "object" || value === null) return false;
   const { path, is, in: directory } = value as { [K in keyof CodeOnDisk]: unknown };

@@ -1,7 +1,7 @@
 // exec: a command, without a shell.
 
 import { builtin } from "../../platform/node-builtins.ts";
-import { assertStillMeant, type CodeOnDisk, codeOnDisk, isCodeOnDisk } from "./code-on-disk.ts";
+import { assertStillMeant, type CodeOnDisk, codeOnDisk, directoryOf, isCodeOnDisk, itself } from "./code-on-disk.ts";
 import { absolutePath } from "../../platform/absolute-path.ts";
 import { commandEnvironment } from "../../platform/node-options.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
@@ -103,6 +103,8 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
   names: ({ command, args, program, cwd, env, given }) => [
     `command ${JSON.stringify([program?.is?.slice(0, 2) ?? command, args, cwd.is?.slice(0, 2) ?? cwd.path, given, targetsIn(env)])}`,
   ],
+
+  directories: ({ program, cwd }) => [...(program ? directoryOf(program) : []), ...itself(cwd)],
 
   async carryOut(recipe, context): Promise<Success> {
     const { command, args, program, cwd, env, timeout } = recipe;

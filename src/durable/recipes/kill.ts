@@ -127,6 +127,8 @@ export const killRecipe: RecipeKind<KillRecipe> = {
 
   names: ({ pid, start }, { pidns }) => [`process ${pidns} ${pid} ${start}`],
 
+  directories: () => [],
+
   async carryOut(recipe, { sameBoot, samePids }) {
     if (!sameBoot) return "gone";
     // The pid belongs to another namespace, and so do those who can tell what became of it.

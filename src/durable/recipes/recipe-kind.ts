@@ -56,6 +56,8 @@ export interface RecipeKind<R extends { readonly do: string }> {
    * about the same thing. None where nobody else can mean the same.
    */
   names(recipe: R, owner: Pick<Owner, "view" | "pidns">): string[];
+  /** Returns the directories in which it has something, or works. */
+  directories(recipe: R): FileIdentity[];
   /** Reports whether the recipe says which thing it is about, or need not. */
   isIdentified?(recipe: R): boolean;
   /** Returns the recipe with an identity that could not be known at registration; `undefined` where it cannot be known yet. */

@@ -6,6 +6,7 @@ import { execRecipe, type ExecRecipe } from "./exec.ts";
 import { killRecipe } from "./kill.ts";
 import { removeRecipe, type RemoveRecipe } from "./remove.ts";
 import type { KillRecipe, RecipeKind, ReplayContext, Success, UnlockRecipe } from "./recipe-kind.ts";
+import type { FileIdentity } from "../../platform/file-identity.ts";
 import type { Owner } from "../../platform/process-identity.ts";
 import { unlockRecipe } from "./unlock.ts";
 
@@ -36,6 +37,11 @@ export function titleOf(recipe: Recipe): string {
 /** Returns names for what a recipe is about: two recipes with one in common are about the same thing. */
 export function namesOf(recipe: Recipe, owner: Pick<Owner, "view" | "pidns">): string[] {
   return kindOf(recipe).names(recipe, owner);
+}
+
+/** Returns the directories in which a recipe has something, or works. */
+export function directoriesOf(recipe: Recipe): FileIdentity[] {
+  return kindOf(recipe).directories(recipe);
 }
 
 /** Reports whether a recipe says which thing it is about, or need not. */

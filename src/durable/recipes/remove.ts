@@ -1,12 +1,13 @@
 // remove: a file, a link, or a directory with all that is in it, and nothing that
 // has taken its place. It follows no link, and leaves mounted directories.
 
-import { builtin, now, timeOfDay } from "../../platform/node-builtins.ts";
+import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { type FileIdentity, identityOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
 import { absolutePath } from "../../platform/absolute-path.ts";
 import { isLocal, mounts } from "../../platform/file-system.ts";
 import { type OpenEntry, openEntry, type Place, placeOf } from "../../platform/open-directory.ts";
+import { boundTo } from "../../platform/bound-sockets.ts";
 import { assertRemovable } from "./protected-paths.ts";
 import { directoryIn } from "./directory-in.ts";
 import type { Living, RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
@@ -28,8 +29,6 @@ export interface RemoveRecipe extends Place {
 
 /** How far the clock behind a file's time of birth may be late, in milliseconds: one tick. */
 const CLOCK_TICK = 20;
-
-const startedAt = timeOfDay() - now();
 
 const fs = builtin("fs");
 const { dirname, isAbsolute, resolve } = builtin("path");
@@ -96,6 +95,8 @@ export const removeRecipe: RecipeKind<RemoveRecipe> = {
     `path ${view} ${path}`,
     `entry ${parent[0]}:${parent[1]} ${path.split("/").slice(-below).join("/")}`,
   ],
+
+  directories: ({ in: parent }) => [parent],
 
   // What the owner makes itself it identifies itself, as soon as that is made.
   isIdentified: ({ is, made }) => typeof is !== "number" || made === true,
@@ -170,19 +171,10 @@ function removedEmpty(path: string): boolean {
   }
 }
 
-/** By how much the file system's clock may differ from the time at which this process started, in milliseconds. */
-const STARTED_ABOUT = 1_000;
-
 /** Returns why the file that was registered may be in use by another program, or another one by now, or `undefined`. */
 function whyOfAnother(stats: Stats, entry: OpenEntry, is: FileIdentity, context: ReplayContext): string | undefined {
-  // A dead program is bound to nothing.
-  if (!context.isOwner && stats.isSocket() && isBound(entry.realPath)) return "a program that is alive is bound to it";
-  if (context.isOwner) {
-    const wasThere = stats.birthtimeMs > 0 && stats.birthtimeMs < startedAt - STARTED_ABOUT;
-    return wasThere && stats.isSocket() && isBound(entry.realPath)
-      ? "it was there before this program, and a program that is alive is bound to it"
-      : undefined;
-  }
+  const why = whyInUse(stats, entry, context);
+  if (why !== undefined || context.isOwner) return why;
   // Without a time of birth another file may have been given its number.
   if (is[2] > 0) return undefined;
   const { bornUntil } = context;
@@ -201,28 +193,26 @@ function whyNotNew(stats: Stats, registeredAt: number): string | undefined {
   return isNew ? undefined : "it is older than the registration, and was moved here";
 }
 
-/** Returns why a file that was never identified cannot be known to have been its dead owner's, or `undefined`. */
-function whyNotOwners(stats: Stats, entry: OpenEntry, { isOwner, bornUntil }: ReplayContext): string | undefined {
-  if (isOwner) return undefined;
+/** Returns why a file that was never identified cannot be known to have been its owner's, or `undefined`. */
+function whyNotOwners(stats: Stats, entry: OpenEntry, context: ReplayContext): string | undefined {
+  const { isOwner, bornUntil } = context;
+  const why = whyInUse(stats, entry, context);
+  if (why !== undefined || isOwner) return why;
   if (bornUntil === undefined || stats.birthtimeMs <= 0 || !isLocal(dirname(entry.path))) {
     return "it was made after the registration, and nothing tells by whom";
   }
   if (stats.birthtimeMs > bornUntil)
     return "it is younger than the last sign of life of the program that registered it";
-  if (stats.isSocket() && isBound(entry.realPath)) return "a program that is alive is bound to it";
   return undefined;
 }
 
-/** Reports whether a program is bound to a socket, as far as this network namespace shows. Source: proc_net(5). */
-function isBound(path: string): boolean {
-  try {
-    return fs
-      .readFileSync("/proc/net/unix", "utf8")
-      .split("\n")
-      .some((line) => line.endsWith(` ${path}`));
-  } catch {
-    return false;
-  }
+/** Returns that another program is bound to a socket, or `undefined`. A dead owner is bound to nothing. */
+function whyInUse(stats: Stats, entry: OpenEntry, { isOwner }: ReplayContext): string | undefined {
+  if (!stats.isSocket()) return undefined;
+  const who = boundTo(stats, entry.realPath);
+  return who === undefined || (isOwner && who === "this process")
+    ? undefined
+    : "a program that is alive is bound to it, or may be";
 }
 
 /**

@@ -21,5 +21,7 @@ export const unlockRecipe: RecipeKind<UnlockRecipe> = {
   // Who takes a lock waits until its dead holder's recipes are over: the lock itself sees to that.
   names: () => [],
 
+  directories: ({ in: parent }) => [parent],
+
   carryOut: releaseLock,
 };

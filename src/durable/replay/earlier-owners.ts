@@ -17,8 +17,8 @@ import type { RemoveRecipe } from "../recipes/remove.ts";
 import { startReplay } from "./start-replay.ts";
 import { process } from "../../platform/process.ts";
 
-/** How long the end of what a dead owner has left is waited for, in milliseconds. */
-const WITHIN = 10_000;
+/** How long a registration waits at most for the end of what dead owners have left, in milliseconds. */
+export const OVER_WITHIN = 10_000;
 
 /** The pause between two looks, in milliseconds. */
 const LONGEST_PAUSE = 50;
@@ -109,9 +109,12 @@ export class EarlierOwners {
     return about.some((known) => this.#isLeft(known));
   }
 
-  /** Waits until what was left about the same thing is over, or for a bounded time. Blocks. */
-  waitFor(recipe: Recipe): void {
-    const end = now() + WITHIN;
+  /**
+   * Waits until what was left about the same thing is over. Blocks.
+   *
+   * @param end until when, by now()
+   */
+  waitFor(recipe: Recipe, end: number): void {
     for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       this.#read();
       const first = this.#about(subjectOf(recipe)).find((known) => this.#isLeft(known));
@@ -119,7 +122,7 @@ export class EarlierOwners {
       const remaining = end - now();
       if (remaining <= 0) {
         report(
-          `what a process that has ended (${first.name.holder.pid}) has left for the same thing as "${titleOf(recipe)}" is not over after ${WITHIN} ms. "atexit ps" and "atexit log" show it.`,
+          `what a process that has ended (${first.name.holder.pid}) has left for the same thing as "${titleOf(recipe)}" is not over after ${OVER_WITHIN} ms. "atexit ps" and "atexit log" show it.`,
         );
         return;
       }

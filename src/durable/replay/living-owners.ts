@@ -12,7 +12,7 @@ import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
 import type { Living } from "../recipes/recipe-kind.ts";
-import { namesOf, type Recipe } from "../recipes/recipe.ts";
+import { directoriesOf, namesOf, type Recipe } from "../recipes/recipe.ts";
 import { lifeOfHolder } from "./claim.ts";
 
 /** How long what was read counts, in milliseconds, and how many times as long as the reading took. */
@@ -32,9 +32,12 @@ interface Owned {
   readonly who: string;
   /** Those of the carried out recipes' names that it names, too. */
   readonly names: ReadonlySet<string>;
-  /** Where it has something, as it has written it; none where its paths mean something else here. */
+  /**
+   * Where it has something, as it has written it; none where its paths mean something
+   * else here. They are compared, and not looked at: the file system that one is on may hang.
+   */
   readonly paths: readonly string[];
-  /** Directories in which it has something, by device and inode, whatever their paths are here. */
+  /** Directories in which it has something, or works, by device and inode, whatever their paths are here. */
   readonly directories: readonly string[];
 }
 
@@ -47,13 +50,13 @@ interface Options {
 
 export class LivingOwners implements Living {
   readonly #directory: JournalDirectory;
+  /** Of that directory, as `device:inode`. */
+  readonly #inode: string;
   readonly #carriedOut: () => readonly CarriedOut[];
   readonly #isOther: (name: JournalName) => boolean;
   readonly #changes: () => number;
   /** By the file of its journal, and what that looked like when it was read. */
   #owned = new Map<string, { readonly look: string; readonly owned: Owned }>();
-  /** All paths, with the links of their directories followed. */
-  #places: { path: string; who: string }[] | undefined;
   #freshUntil = Number.NEGATIVE_INFINITY;
   #changesThen: number | undefined;
   #concern: ReadonlySet<string> = new Set();
@@ -62,6 +65,7 @@ export class LivingOwners implements Living {
   constructor(directory: JournalDirectory, carriedOut: () => readonly CarriedOut[], options: Options = {}) {
     const { isOther = () => true, changes = () => 0 } = options;
     this.#directory = directory;
+    this.#inode = inodeOf(fs.statSync(directory.path));
     this.#carriedOut = carriedOut;
     this.#isOther = isOther;
     this.#changes = changes;
@@ -79,11 +83,11 @@ export class LivingOwners implements Living {
 
   whoIsIn(directory: string): string | undefined {
     this.#read();
-    this.#places ??= [...this.#owned.values()].flatMap(({ owned: { paths, who } }) =>
-      paths.map((path) => ({ path: realPathOf(path), who })),
-    );
-    const found = this.#places.find(({ path }) => path === directory || path.startsWith(`${directory}/`));
-    return found === undefined ? undefined : `${found.who}, which is alive, has ${found.path} in it`;
+    for (const { owned } of this.#owned.values()) {
+      const found = owned.paths.find((path) => path === directory || path.startsWith(`${directory}/`));
+      if (found !== undefined) return `${owned.who}, which is alive, has ${found} in it`;
+    }
+    return undefined;
   }
 
   directories(): ReadonlyMap<string, string> {
@@ -108,7 +112,6 @@ export class LivingOwners implements Living {
       return;
     }
     this.#changesThen = changes;
-    this.#places = undefined;
     const before = this.#owned;
     this.#owned = new Map();
     for (const file of fs.readdirSync(this.#directory.path)) {
@@ -131,27 +134,15 @@ export class LivingOwners implements Living {
     const { owner } = read.header;
     const recipes = read.pending.map(({ recipe }) => recipe);
     const names = recipes.flatMap((recipe) => namesOf(recipe, owner)).filter((each) => this.#concern.has(each));
-    const located = recipes.filter((recipe) => "path" in recipe);
-    const isHere = hasSameView(owner);
+    const paths = hasSameView(owner) ? recipes.flatMap((recipe) => ("path" in recipe ? [recipe.path] : [])) : [];
+    const directories = recipes.flatMap(directoriesOf).map(([dev, ino]) => inodeOf({ dev, ino }));
     return {
       who: `process ${owner.pid}`,
       names: new Set(names),
       // The journal is here, whatever its owner calls it.
-      paths: [this.#directory.path, ...(isHere ? located.map(({ path }) => path) : [])],
-      // A bind mount shows them by other paths here, too.
-      directories: located.flatMap((recipe) =>
-        "in" in recipe ? [inodeOf({ dev: recipe.in[0], ino: recipe.in[1] })] : [],
-      ),
+      paths: [this.#directory.path, ...paths],
+      // A bind mount or a link shows them by other paths, too.
+      directories: [this.#inode, ...directories],
     };
-  }
-}
-
-/** Returns the path of an entry with all links of its directory followed. */
-function realPathOf(path: string): string {
-  const { basename, dirname, join } = builtin("path");
-  try {
-    return join(fs.realpathSync.native(dirname(path)), basename(path));
-  } catch {
-    return path;
   }
 }

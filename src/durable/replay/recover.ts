@@ -1,6 +1,6 @@
 // Carries out, at a later start, the journals whose guards died too.
 
-import { builtin, setImmediate, timeOfDay } from "../../platform/node-builtins.ts";
+import { builtin, clearTimeout, setImmediate, setTimeout, timeOfDay } from "../../platform/node-builtins.ts";
 import { type Claim, claim, lifeOfHolder } from "./claim.ts";
 import { appendToLog } from "./replay-log.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
@@ -16,6 +16,9 @@ import { process } from "../../platform/process.ts";
 
 /** How many journals are claimed, and then carried out, together: what the living name is read once for them. */
 const BATCH = 16;
+
+/** How long the others of a batch wait for one, in milliseconds: then they are free again for who waits for them. */
+const PATIENCE = 500;
 
 /** How long a refused journal is kept for a person to look at, in milliseconds. */
 const KEPT = 30 * 24 * 3_600_000;
@@ -46,7 +49,7 @@ export async function recoverIn(directory: JournalDirectory, options: RecoveryOp
     await new Promise((resolve) => setImmediate(resolve));
     const batch = left.splice(0, BATCH).filter((name) => lifeOfHolder(directory, name) === "dead");
     if (dryRun) replayed.push(...batch.flatMap((name) => wouldReplay(directory, name)));
-    else replayed.push(...(await carryOutBatch(directory, batch, changes)));
+    else replayed.push(...(await carryOutBatch(directory, batch, changes, (name) => left.unshift(name))));
   }
   if (!dryRun) sweep(directory);
   return replayed;
@@ -78,10 +81,12 @@ function isJournal({ kind, triedIn }: JournalName, all: boolean): boolean {
   return kind === "journal" || kind === "claim" || (kind === "left" && (all || triedIn !== thisProcess().view));
 }
 
+/** @param giveBack called with what was claimed, and is free again since another one took long */
 async function carryOutBatch(
   directory: JournalDirectory,
   batch: readonly JournalName[],
   changes: () => number,
+  giveBack: (name: JournalName) => void,
 ): Promise<Replayed[]> {
   const replayed: Replayed[] = [];
   const claims: Claim[] = [];
@@ -98,13 +103,22 @@ async function carryOutBatch(
     }
   }
   const living = new LivingOwners(directory, () => claims, { changes });
-  for (const claimed of claims) {
+  const waiting = [...claims];
+  for (let claimed = waiting.shift(); claimed !== undefined; claimed = waiting.shift()) {
+    const impatient = setTimeout(() => {
+      for (const { release, name } of waiting.splice(0)) {
+        release();
+        giveBack(parseName(name.journal) ?? name);
+      }
+    }, PATIENCE);
     try {
       replayed.push(...(await replay(directory, claimed, living, "next start")));
     } catch (error) {
       // One journal's failure stops no other.
       replayed.push(refusal(directory, claimed.name, (error as Error).message));
       claimed.release();
+    } finally {
+      clearTimeout(impatient);
     }
   }
   return replayed;

@@ -214,6 +214,134 @@ describe("what a live process has registered as well", () => {
       }
     }));
 
+  for (const [how, listen] of [
+    ["through a link", 'symlinkSync(work, work + ".link"); bound = work + ".link/app.sock"'],
+    ["by a relative path", 'process.chdir(work); bound = "app.sock"'],
+  ] as const) {
+    const holder = `
+      import { rmSync, symlinkSync } from "node:fs";
+      import net from "node:net";
+      const work = process.env.WORK;
+      let bound;
+      ${listen};
+      net.createServer().listen(bound, () => process.stdout.write("up\\n"));
+      process.on("SIGTERM", () => {
+        rmSync(work + ".link", { force: true });
+        process.exit();
+      });`;
+
+    test(`a socket that a program is bound to ${how} stays when a dead one's recipes are carried out`, () =>
+      inPlace(async (place) => {
+        await place.run(holder, {
+          async act(child) {
+            await printed(child, "up\n");
+            await place.run(`import { remove } from "atexit/durable"; remove(process.env.WORK + "/app.sock"); ${DEAD}`);
+            await until(() => place.log().length > 0);
+            assert.ok(existsSync(join(place.work, "app.sock")));
+            assert.match(place.log()[0]?.why ?? "", /a program that is alive is bound to it/);
+            child.kill("SIGTERM");
+          },
+        });
+      }));
+  }
+
+  test("a socket that another one is bound to stays when this one ends, however soon it was started after it", () =>
+    inPlace(async (place) => {
+      const source = `
+        import { once } from "node:events";
+        import fs from "node:fs";
+        import { spawn } from "node:child_process";
+        import { remove } from "atexit/durable";
+        const socket = process.env.WORK + "/app.sock";
+        const other = spawn(process.execPath, ["-e", 'require("net").createServer().listen(process.argv[1], () => console.log("up"))', socket]);
+        await once(other.stdout, "data");
+        remove(socket);
+        process.on("exit", () => other.kill());
+        process.exitCode = 0;
+        other.stdout.destroy();
+        other.unref();
+        other.stderr.destroy();
+        other.stdin.destroy();`;
+      const { stderr, code } = await place.run(source);
+      assert.ok(existsSync(join(place.work, "app.sock")), stderr);
+      assert.match(stderr, /a program that is alive is bound to it/);
+      assert.equal(code, 1, "a cleanup that could not be carried out has failed");
+    }));
+
+  test("a socket of one's own is removed, however it was bound", () =>
+    inPlace(async (place) => {
+      const source = `
+        import net from "node:net";
+        import { once } from "node:events";
+        import { remove } from "atexit/durable";
+        process.chdir(process.env.WORK);
+        const servers = ["before", "after"].map((name) => net.createServer().listen(name));
+        await once(servers[1], "listening");
+        for (const name of ["before", "after"]) remove(name);
+        process.exit();`;
+      const { stderr } = await place.run(source);
+      assert.equal(stderr, "");
+      assert.deepEqual(readdirSync(place.work), []);
+    }));
+
+  test("a directory in which it would run a command stays", () =>
+    inPlace(async (place) => {
+      const tree = join(place.work, "tree");
+      mkdirSync(join(tree, "below"), { recursive: true });
+      const live = `import { exec } from "atexit/durable";
+        exec("true", [], { cwd: process.env.WORK + "/tree/below" });
+        process.stdout.write("up\\n"); setInterval(() => {}, 1_000);`;
+      await place.run(live, {
+        async act(child) {
+          await printed(child, "up\n");
+          await place.run(`import { remove } from "atexit/durable"; remove(process.env.WORK + "/tree"); ${DEAD}`);
+          await until(() => place.log().length > 0);
+          assert.ok(existsSync(join(tree, "below")));
+          assert.match(place.log()[0]?.why ?? "", /which is alive, has something in it/);
+          child.kill("SIGTERM");
+        },
+      });
+    }));
+
+  test("a worker thread that ends takes nothing away that the main thread has registered, too", () =>
+    inPlace(async (place) => {
+      writeFileSync(join(place.work, "shared"), "");
+      const source = `
+        import { once } from "node:events";
+        import fs from "node:fs";
+        import { Worker } from "node:worker_threads";
+        import { remove } from "atexit/durable";
+        remove(process.env.WORK + "/shared");
+        const worker = new Worker(\`import(${JSON.stringify(urlOf("atexit/durable"))}).then(({ remove }) => remove(process.env.WORK + "/shared"))\`, { eval: true });
+        await once(worker, "exit");
+        console.log(fs.existsSync(process.env.WORK + "/shared"));`;
+      const { stdout } = await place.run(source);
+      assert.equal(stdout, "true\n");
+      await place.quiet();
+      assert.deepEqual(readdirSync(place.work), []);
+    }));
+
+  test("one that takes long keeps nobody waiting for another one that was claimed with it", () =>
+    inPlace(async (place) => {
+      const register = (body: string) => `import { exec } from "atexit/durable"; const at = process.env.WORK; ${body}`;
+      const slow = 'exec("sleep", ["8"]);';
+      const quick = 'exec("touch", [at + "/quick"]);';
+      // The names of journals differ in their pids: which is carried out first cannot be chosen.
+      for (const body of [slow, quick, slow]) await place.run(register(`${body} ${DEAD}`), { env: NO_GUARD });
+      const source = register(`
+        import { existsSync } from "node:fs";
+        import { recover } from "atexit/durable";
+        const recovery = recover();
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        const startedAt = performance.now();
+        ${quick}
+        console.log(existsSync(at + "/quick"), performance.now() - startedAt < 5_000);
+        process.exit();`);
+      const { stdout, stderr } = await place.run(source, { env: NO_GUARD });
+      assert.equal(stdout, "true true\n", stderr);
+      await place.quiet();
+    }));
+
   test("a command that a dead one has left is over before the registration returns", () =>
     inPlace(async (place) => {
       const register = `import { exec } from "atexit/durable"; import fs from "node:fs";
