@@ -57,11 +57,15 @@ export class OpenEntry {
   }
 }
 
-/** Returns where a path is now, as a place that can be found again. */
+/**
+ * Returns where a path is now, as a place that can be found again.
+ *
+ * @throws the system's error where not even its root is there: a drive of Windows
+ */
 export function placeOf(path: string): Place {
   const { dirname } = builtin("path");
   for (let at = dirname(path), below = 1; ; at = dirname(at), below += 1) {
-    const stats = fs.statSync(at, { throwIfNoEntry: false });
+    const stats = fs.statSync(at, { throwIfNoEntry: at === dirname(at) });
     if (stats !== undefined) return { path, in: identityOf(stats), ...(below === 1 ? {} : { below }) };
   }
 }

@@ -2,6 +2,7 @@
 
 import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
+import { process } from "../../platform/process.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -60,6 +61,25 @@ export class JournalFile {
     const fd = fs.openSync(this.path, O_WRONLY | O_APPEND | O_NOFOLLOW);
     try {
       return write(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /**
+   * Empties the file. On Windows a descriptor that appends may not: the file is
+   * opened once more for that.
+   *
+   * @throws the system's error
+   */
+  truncate(): void {
+    if (process.platform !== "win32") {
+      this.write((fd) => fs.ftruncateSync(fd, 0));
+      return;
+    }
+    const fd = fs.openSync(this.path, O_RDWR);
+    try {
+      fs.ftruncateSync(fd, 0);
     } finally {
       fs.closeSync(fd);
     }

@@ -4,6 +4,7 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { identityOf } from "../../platform/file-identity.ts";
+import { process } from "../../platform/process.ts";
 import { credentials } from "../../platform/process-identity.ts";
 import { durableError } from "../../errors/durable.ts";
 import { report } from "../../diagnostics/stderr.ts";
@@ -136,7 +137,7 @@ export class Journal {
     if (nlink === 0) {
       JournalDirectory.made(builtin("path").dirname(this.path));
       this.#file.makeAnew();
-    } else this.#file.write((fd) => fs.ftruncateSync(fd, 0));
+    } else this.#file.truncate();
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
@@ -251,7 +252,7 @@ export class Journal {
   /** Empties the file, but does not forget the guard's line. */
   #truncate(): void {
     this.#locked ||= this.#file.stats().size > this.#size && this.#holdsLockedLine();
-    this.#file.write((fd) => fs.ftruncateSync(fd, 0));
+    this.#file.truncate();
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
@@ -354,7 +355,9 @@ function discard(path: string): void {
   }
 }
 
+/** Writes the entries of a directory through to the disk. Windows does that by itself, and lets nobody ask for it. */
 function syncDirectory(path: string): void {
+  if (process.platform === "win32") return;
   const fd = fs.openSync(path, "r");
   try {
     fs.fsyncSync(fd);

@@ -15,7 +15,9 @@ type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
  * @throws a `RangeError` with the code `ERR_ATEXIT_PROTECTED_PATH`
  */
 export function assertRemovable(path: string, id: Id, isMade = false): void {
-  const what = protectedPaths().get(inodeOf(id));
+  const { dirname } = builtin("path");
+  // On Windows each drive has a root of its own.
+  const what = dirname(path) === path ? "the root directory" : protectedPaths().get(inodeOf(id));
   if (what !== undefined && !(isMade && what !== "the root directory"))
     throw durableError("ERR_ATEXIT_PROTECTED_PATH", path, what);
 }

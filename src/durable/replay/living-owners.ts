@@ -20,6 +20,7 @@ const FRESH = 20;
 const FRESH_TIMES = 10;
 
 const fs = builtin("fs");
+const { sep } = builtin("path");
 
 /** The part of a journal that is carried out that counts here. */
 export type CarriedOut = {
@@ -84,7 +85,7 @@ export class LivingOwners implements Living {
   whoIsIn(directory: string): string | undefined {
     this.#read();
     for (const { owned } of this.#owned.values()) {
-      const found = owned.paths.find((path) => path === directory || path.startsWith(`${directory}/`));
+      const found = owned.paths.find((path) => path === directory || path.startsWith(directory + sep));
       if (found !== undefined) return `${owned.who}, which is alive, has ${found} in it`;
     }
     return undefined;

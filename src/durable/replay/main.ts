@@ -3,7 +3,7 @@
 //   atexit-helper.js JOURNAL          when its owner is dead, carries it out
 //   atexit-helper.js --guard JOURNAL [ID ...]  the same, started by its owner's guard, in its owner's
 //                                     namespaces; recipes with these ids are over
-//   atexit-helper.js --wait JOURNAL   the same, at the end of standard input (Windows)
+//   atexit-helper.js --wait JOURNAL   the same, at the end of standard input (Windows); until then it recovers
 //   atexit-helper.js --recover DIR    carries out the journals of dead owners
 //   atexit-helper.js --call           calls the function that standard input names
 
@@ -22,15 +22,28 @@ import { process } from "../../platform/process.ts";
 /** How long a dying owner may take to end, in milliseconds: its descriptors are closed first. */
 const DYING = 2_000;
 
+/** How often a guard on Windows looks again whether its owner is dead, in milliseconds. */
+const LOOK_AGAIN = 2_000;
+
 const [first = "", second = "", ...over] = process.argv.slice(2);
 if (first === "--call") {
   await callAndExit();
 } else if (first === "--recover") {
   await recoverIn(JournalDirectory.at(second), { all: false });
 } else {
-  if (first === "--wait") for await (const _ of process.stdin);
   const isGuard = first === "--wait" || first === "--guard";
-  process.exitCode = await replayOne(isGuard ? second : first, isGuard, new Set(over.map(Number)));
+  const path = isGuard ? second : first;
+  if (first === "--wait") {
+    const others = recoverIn(JournalDirectory.at(dirname(path)), { all: false });
+    for await (const _ of process.stdin);
+    await others;
+  }
+  process.exitCode = await replayOne(path, isGuard, new Set(over.map(Number)));
+  // A worker thread may have ended before its process, which is what can be looked at here.
+  while (first === "--wait" && process.exitCode === OWNER_IS_ALIVE) {
+    await sleep(LOOK_AGAIN);
+    process.exitCode = await replayOne(path, isGuard, new Set());
+  }
 }
 
 /** @param over the ids of recipes that their owner could not write down to be over */
