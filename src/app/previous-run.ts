@@ -4,7 +4,7 @@
 import { timeOfDay } from "../platform/node-builtins.ts";
 import { closeSync, constants, readSync, rmSync, writeSync } from "node:fs";
 import { openRegularFile } from "../platform/regular-file.ts";
-import { thisProcess } from "../platform/process-identity.ts";
+import { isSameBoot, thisProcess } from "../platform/process-identity.ts";
 import { process } from "../platform/process.ts";
 
 /** A run whose end was not seen: it was killed, or lost its power. */
@@ -53,7 +53,7 @@ function read(path: string): LostRun | undefined {
     return {
       pid: Number.isSafeInteger(pid) ? (pid as number) : undefined,
       since: typeof since === "string" && !Number.isNaN(Date.parse(since)) ? new Date(since) : undefined,
-      rebooted: boot !== thisProcess().boot,
+      rebooted: typeof boot !== "string" || !isSameBoot(boot, thisProcess().boot),
     };
   } catch {
     return { pid: undefined, since: undefined, rebooted: true }; // torn by a power cut

@@ -25,7 +25,7 @@ export interface Owner {
   readonly root: readonly [dev: number, ino: number];
   readonly uid: number;
   readonly gid: number;
-  /** In a worker thread: the thread's own id and start, as the kernel counts them. */
+  /** In a worker thread: the thread's own id and start, as the kernel counts them; 0 where it does not tell. */
   readonly thread?: { readonly tid: number; readonly start: string };
 }
 
@@ -47,7 +47,7 @@ export function isOwner(value: unknown): value is Owner {
     typeof part === "object" &&
     part !== null &&
     "tid" in part &&
-    isPid(part.tid) &&
+    (part.tid === 0 || isPid(part.tid)) &&
     "start" in part &&
     typeof part.start === "string";
   return (
@@ -71,7 +71,7 @@ export function thisOwner(): Owner {
   if (isMainThread) return process_;
   const tid = Number(/\/task\/(\d+)$/.exec(linkOf("/proc/thread-self"))?.[1]);
   const start = Number.isNaN(tid) ? undefined : startOf(`/proc/${process.pid}/task/${tid}/stat`);
-  return start === undefined ? process_ : { ...process_, thread: { tid, start } };
+  return { ...process_, thread: start === undefined ? { tid: 0, start: "0" } : { tid, start } };
 }
 
 /** Returns in whose name this process acts now: a privilege can be dropped at any time. */
@@ -132,7 +132,7 @@ const FIRST_MOUNT_NAMESPACES = new Set(["4026531832", "4026531840", "4026531841"
 export function hasSameView(owner: Owner, me: Owner = thisProcess()): boolean {
   const isFirst = owner.mntns === me.mntns && FIRST_MOUNT_NAMESPACES.has(me.mntns);
   // Devices are numbered anew with each start of the system.
-  if (owner.boot !== me.boot) return owner.root[1] === me.root[1] && (isFirst || owner.view === me.view);
+  if (!isSameBoot(owner.boot, me.boot)) return owner.root[1] === me.root[1] && (isFirst || owner.view === me.view);
   const sameRoot = owner.root[0] === me.root[0] && owner.root[1] === me.root[1];
   return sameRoot && owner.userns === me.userns && (owner.view === me.view || isFirst);
 }
@@ -165,21 +165,41 @@ function systemStartedAt(): number {
 const { now: wallClock } = Date;
 
 /**
- * Reports whether a file was written before the system started. That alone makes an
- * owner with another boot id one of an earlier boot: a container may have been
- * given a boot id of its own.
+ * By how many minutes two readings of one start may differ where the system gives no
+ * boot ids: on macOS the start moves with each step of the clock, on Windows the
+ * time since then does not follow the clock at all.
  */
-export function isFromBeforeStart({ isLocal, writtenAt }: OwnersFile): boolean {
-  return isLocal && writtenAt < systemStartedAt() - CLOCKS_DIFFER;
+const START_MOVES = 2;
+
+/** A boot id that is the time of the system's start, in minutes. */
+const MINUTES = /^\d{1,9}$/;
+
+/** Reports whether two boot ids, or beginnings of them, are of one start of the system. */
+export function isSameBoot(one: string, other: string): boolean {
+  if (one === other) return true;
+  return [one, other].every((boot) => MINUTES.test(boot)) && Math.abs(Number(one) - Number(other)) <= START_MOVES;
+}
+
+/**
+ * Reports whether an owner with another boot id is one of an earlier boot: a container
+ * may have been given a boot id of its own. Its file was written before the system
+ * started; and where a clock that was set makes that look so, nobody has its pid.
+ */
+export function isOfEarlierBoot(
+  { pid, boot }: Pick<Owner, "pid" | "boot">,
+  { isLocal, writtenAt }: OwnersFile,
+): boolean {
+  const isBefore = isLocal && writtenAt < systemStartedAt() - CLOCKS_DIFFER;
+  return isBefore && !(MINUTES.test(boot) && isAnybodys(pid));
 }
 
 /** Reports whether an owner lives, as far as this process can know. */
 export function lifeOf(owner: Owner, file: OwnersFile, me: Owner = thisProcess()): Life {
-  if (owner.boot !== me.boot) return isFromBeforeStart(file) ? "dead" : "unknown";
+  if (!isSameBoot(owner.boot, me.boot)) return isOfEarlierBoot(owner, file) ? "dead" : "unknown";
   if (owner.pidns !== me.pidns) return "unknown";
   const life = lifeOfProcess(owner.pid, owner.start);
-  if (life === "dead" || owner.thread === undefined || !isProcOwn()) return life;
-  const { tid, start } = owner.thread;
+  const { tid, start } = owner.thread ?? { tid: 0 };
+  if (life === "dead" || tid === 0 || !isProcOwn()) return life;
   return startOf(`/proc/${owner.pid}/task/${tid}/stat`) === start ? "alive" : "dead";
 }
 
@@ -190,12 +210,17 @@ export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
     if (stat.start !== start || stat.state === "X") return "dead";
     return stat.state === "Z" && !hasOtherThreads(pid) ? "dead" : "alive";
   }
+  return isAnybodys(pid) ? "alive" : "dead";
+}
+
+/** Reports whether any process has a pid. */
+export function isAnybodys(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return "alive";
+    return true;
   } catch (error) {
     // Where /proc is hidden, another user's process still refuses the signal.
-    return (error as NodeJS.ErrnoException).code === "ESRCH" ? "dead" : "alive";
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }
 

@@ -82,6 +82,7 @@ died() { [ ! -s "$journal" ] || true >"$journal.died"; }
 died 2>/dev/null
 
 alive() {
+  [ -e /proc/self/stat ] || { kill -0 "$pid" 2>/dev/null; return; }
   read -r stat 2>/dev/null <"/proc/$pid/stat" || return 1
   set -- \${stat##*) }
   [ "\${20}" = "$start" ]

@@ -10,7 +10,7 @@
 //   <owner>-<random>.jsonl.died                 made by the guard when its owner died: its time is that time
 
 import { builtin } from "../../platform/node-builtins.ts";
-import { type Life, lifeOfProcess, type Owner, thisProcess } from "../../platform/process-identity.ts";
+import { isSameBoot, type Life, lifeOfProcess, type Owner, thisProcess } from "../../platform/process-identity.ts";
 
 /** The part of an owner that a name tells. */
 export interface NamedOwner {
@@ -118,11 +118,11 @@ function bootPart(owner: Owner = thisProcess()): string {
 
 /** Reports whether a name's owner is alive; `unknown` for a name of another boot or pid namespace. */
 export function lifeOfNamed(holder: NamedOwner): Life {
-  if (holder.boot !== bootPart() || holder.pidns !== thisProcess().pidns) return "unknown";
+  if (!isSameBoot(holder.boot, bootPart()) || holder.pidns !== thisProcess().pidns) return "unknown";
   return lifeOfProcess(holder.pid, holder.start);
 }
 
 /** Reports whether a name was given before this start of the system, or on another system. */
 export function isOfAnotherBoot(holder: NamedOwner): boolean {
-  return holder.boot !== bootPart();
+  return !isSameBoot(holder.boot, bootPart());
 }

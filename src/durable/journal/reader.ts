@@ -7,7 +7,7 @@ import type { JournalName } from "./file-name.ts";
 import { COMPLETE, type Header, LONGEST_LINE, LONGEST_READ, VERSION } from "./format.ts";
 import { isLacking } from "../../platform/lacking.ts";
 import { isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
-import { hasSameView, isOwner, thisProcess } from "../../platform/process-identity.ts";
+import { hasSameView, isSameBoot, isOwner, thisProcess } from "../../platform/process-identity.ts";
 import { isRecipe, type Recipe } from "../recipes/recipe.ts";
 
 /** A recipe that is still to be carried out. */
@@ -64,7 +64,7 @@ export function readJournal(directory: JournalDirectory, { file, journal }: Jour
 /** Reports whether a file is the one that the owner of a journal has written, whatever its name is by now. */
 function isWrittenInto(path: string, { owner, file }: Header): boolean {
   const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-  const sameDevices = owner.boot === thisProcess().boot && hasSameView(owner);
+  const sameDevices = isSameBoot(owner.boot, thisProcess().boot) && hasSameView(owner);
   return stats !== undefined && isSameFile(stats, path, file, sameDevices);
 }
 

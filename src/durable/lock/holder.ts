@@ -2,7 +2,7 @@
 
 import { isLocal } from "../../platform/file-system.ts";
 import { builtin } from "../../platform/node-builtins.ts";
-import { type Life, lifeOf, thisProcess } from "../../platform/process-identity.ts";
+import { isSameBoot, type Life, lifeOf, thisProcess } from "../../platform/process-identity.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 import { JournalDirectory } from "../journal/directory.ts";
 import { lifeOfNamed, parseToken } from "../journal/file-name.ts";
@@ -109,7 +109,8 @@ export function lifeOfHolder(lock: string, { record, token, since, isProvable }:
     writtenAt: since.getTime(),
   };
   // A kernel lock is better evidence than clocks, by which a holder with a boot id of its own may look dead.
-  if (isProvable && file.isLocal && owner.boot !== thisProcess().boot) return isUnlocked(lock) ? "dead" : "unknown";
+  if (isProvable && file.isLocal && !isSameBoot(owner.boot, thisProcess().boot))
+    return isUnlocked(lock) ? "dead" : "unknown";
   const life = lifeOf(owner, file);
   if (life !== "unknown") return life;
   return isProvable && file.isLocal && isUnlocked(lock) ? "dead" : "unknown";
@@ -148,7 +149,7 @@ export function journalsOf({ journals, journalsAre, owner }: LockRecord): Journa
     const directory = JournalDirectory.at(journals);
     const stats = statOf(journals);
     // Devices get their numbers anew with each start of the system.
-    const isThat = stats?.ino === ino && (stats.dev === dev || owner.boot !== thisProcess().boot);
+    const isThat = stats?.ino === ino && (stats.dev === dev || !isSameBoot(owner.boot, thisProcess().boot));
     return isThat ? directory : undefined;
   } catch {
     return undefined; // it is not trusted, or nobody else may look there

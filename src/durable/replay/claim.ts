@@ -13,7 +13,7 @@ import {
   newClaimName,
   newLeftName,
 } from "../journal/file-name.ts";
-import { isFromBeforeStart, type Life, lifeOf } from "../../platform/process-identity.ts";
+import { isOfEarlierBoot, type Life, lifeOf } from "../../platform/process-identity.ts";
 import { type Died, type NotRead, type Pending, readHeader, readJournal, tellsOfLock } from "../journal/reader.ts";
 
 /** A journal that this process, and no other, carries out. */
@@ -156,7 +156,7 @@ export function lifeOfHolder(directory: JournalDirectory, name: JournalName): Li
   // Across a network, file systems differ in what they tell.
   if (!file.isLocal) return "unknown";
   if (tellsOfLock(directory, name)) return isUnlocked(directory, name) ? "dead" : "unknown";
-  return isOfAnotherBoot(name.holder) && isFromBeforeStart(file) ? "dead" : "unknown";
+  return isOfAnotherBoot(name.holder) && isOfEarlierBoot(name.holder, file) ? "dead" : "unknown";
 }
 
 function writtenAt(directory: JournalDirectory, { file }: JournalName): number {

@@ -7,7 +7,7 @@ import { builtin, now } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { inodeOf, lookOf } from "../../platform/file-identity.ts";
 import { processOf } from "../../platform/process-list.ts";
-import { hasSameView, type Life, thisProcess } from "../../platform/process-identity.ts";
+import { hasSameView, isAnybodys, type Life, thisProcess } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -185,7 +185,7 @@ export class EarlierOwners {
         if (name === undefined || !isJournal(name)) continue;
         let life: Life = "dead";
         if (name.kind === "journal") {
-          life = compared < COMPARED || !hasPid(name) ? lifeOfNamed(name.holder) : "alive";
+          life = compared < COMPARED || !isAnybodys(name.holder.pid) ? lifeOfNamed(name.holder) : "alive";
           compared += 1;
           if (life === "alive") continue;
         }
@@ -295,14 +295,4 @@ function isJournal({ kind, holder, triedIn }: JournalName): boolean {
   if (kind === "left") return triedIn !== thisProcess().view;
   if (kind === "claim") return !(holder.pid === process.pid && holder.start === thisProcess().start);
   return kind === "journal";
-}
-
-/** Reports whether any process has the owner's pid. */
-function hasPid({ holder: { pid } }: JournalName): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
 }

@@ -14,6 +14,7 @@ import { claim, lifeOfHolder } from "./claim.ts";
 import { JournalDirectory } from "../journal/directory.ts";
 import { OWNER_IS_ALIVE } from "./exit-status.ts";
 import { parseName } from "../journal/file-name.ts";
+import { readHeader } from "../journal/reader.ts";
 import { LivingOwners } from "./living-owners.ts";
 import { recoverIn } from "./recover.ts";
 import { replay } from "./replay.ts";
@@ -51,7 +52,9 @@ async function replayOne(path: string, isGuard: boolean, over: ReadonlySet<numbe
   const directory = JournalDirectory.at(dirname(path));
   const name = parseName(basename(path));
   if (name === undefined) return 0;
-  const isDead = await until(() => lifeOfHolder(directory, name) === "dead", DYING);
+  // A guard's pipe has ended, which nobody held but the thread that began the journal.
+  const isThreads = isGuard && readHeader(directory, name)?.owner.thread?.tid === 0;
+  const isDead = isThreads || (await until(() => lifeOfHolder(directory, name) === "dead", DYING));
   if (!isDead) return OWNER_IS_ALIVE;
   const claimed = claim(directory, name);
   if (typeof claimed === "object" && "header" in claimed) {

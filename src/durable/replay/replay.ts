@@ -8,7 +8,7 @@ import type { LivingOwners } from "./living-owners.ts";
 import { type Helper, helperIn } from "../helper/helper.ts";
 import { appendToLog } from "./replay-log.ts";
 import { whyReplaceable } from "../../platform/trusted-path.ts";
-import { hasSameView, systemUptime, thisProcess } from "../../platform/process-identity.ts";
+import { hasSameView, isSameBoot, systemUptime, thisProcess } from "../../platform/process-identity.ts";
 import { durableId } from "../journal/file-name.ts";
 import type { Pending } from "../journal/reader.ts";
 import type { ReplayContext } from "../recipes/recipe-kind.ts";
@@ -141,7 +141,7 @@ function helperLike(runtime: readonly string[], helper: Helper | undefined): Hel
 function contextFor(directory: JournalDirectory, claimed: Claim, living: LivingOwners, by: ReplayedBy): ReplayContext {
   const { owner, runtime } = claimed.header;
   const me = thisProcess();
-  const sameBoot = owner.boot === me.boot;
+  const sameBoot = isSameBoot(owner.boot, me.boot);
   // A guard is its owner's child, and shares its namespaces, whatever has been mounted since.
   const sameView = by === "guard" || hasSameView(owner);
   return {
