@@ -13,7 +13,8 @@ import { inPlace, type Place } from "../support/place.ts";
 import { until } from "../support/run.ts";
 
 const PROCESSES = 16;
-const SECONDS = isLong ? 60 : 5;
+/** How many are killed; the lock is taken at least as often. */
+const ENOUGH = isLong ? 300 : 25;
 const contender = fileURLToPath(new URL(`./lock-contender${extname(import.meta.url)}`, import.meta.url));
 
 /** A process that is asked for the lock again and again, in whatever way the arguments say. */
@@ -28,17 +29,17 @@ function contend(place: Place, prefix: readonly string[]): ChildProcess {
 const turns = (place: Place): number =>
   existsSync(join(place.work, "turns")) ? readFileSync(join(place.work, "turns")).length : 0;
 
-async function stress(place: Place, prefix: readonly string[], seconds: number): Promise<{ kills: number }> {
+async function stress(place: Place, prefix: readonly string[]): Promise<void> {
   mkdirSync(join(place.work, "locks"));
   const random = (below: number) => Math.floor(Math.random() * below);
   const running = Array.from({ length: PROCESSES }, () => contend(place, prefix));
   const stopped = new Set<ChildProcess>();
   const goOn = (child: ChildProcess) => stopped.delete(child) && child.kill("SIGCONT");
   let kills = 0;
+  let turnsAtKill = 0;
   let turnsBefore = 0;
-  const end = performance.now() + seconds * 1_000;
   let checked = performance.now();
-  while (performance.now() < end) {
+  while (kills < ENOUGH) {
     await sleep(random(80));
     const at = random(PROCESSES);
     const child = running[at] as ChildProcess;
@@ -46,15 +47,17 @@ async function stress(place: Place, prefix: readonly string[], seconds: number):
       child.kill("SIGSTOP");
       stopped.add(child);
       setTimeout(goOn, random(400), child);
-    } else {
+    } else if (turns(place) > turnsAtKill) {
+      // On a busy machine a process may take longer to start than others take to be killed.
+      turnsAtKill = turns(place);
       kills += 1;
       child.kill("SIGKILL");
       stopped.delete(child);
       running[at] = contend(place, prefix);
     }
-    if (performance.now() - checked > 10_000) {
+    if (performance.now() - checked > 30_000) {
       checked = performance.now();
-      assert.ok(turns(place) > turnsBefore, "somebody got the lock in the last ten seconds");
+      assert.ok(turns(place) > turnsBefore, "somebody got the lock in the last thirty seconds");
       turnsBefore = turns(place);
     }
   }
@@ -63,18 +66,15 @@ async function stress(place: Place, prefix: readonly string[], seconds: number):
   await Promise.all(
     running.map((child) => child.exitCode ?? child.signalCode ?? new Promise((ended) => child.once("exit", ended))),
   );
-  return { kills };
 }
 
-test(`sixteen processes, killed and stopped at random for ${SECONDS} s, hold a lock one at a time`, () =>
+test("sixteen processes, killed and stopped at random, hold a lock one at a time", () =>
   inPlace(async (place) => {
-    const { kills } = await stress(place, [], SECONDS);
+    await stress(place, []);
     await place.quiet();
     await place.recover();
     const violations = join(place.work, "violations");
     assert.equal(existsSync(violations) ? readFileSync(violations, "utf8") : "", "");
-    assert.ok(kills > SECONDS * 5, `${kills} were killed`);
-    assert.ok(turns(place) > SECONDS * 5, `the lock was taken ${turns(place)} times`);
     assert.deepEqual(readdirSync(join(place.work, "locks")), []);
     assert.deepEqual(place.left(), []);
   }));
