@@ -39,7 +39,7 @@ const MOST_ROUNDS = 5;
 const FIRST_LOOK = 5;
 const SELDOMEST_LOOK = 10_000;
 
-const NOBODY: Living = { whoIsIn: () => undefined, directories: () => new Map() };
+const NOBODY: Living = { whoIsIn: () => undefined, hasProcess: () => false, directories: () => new Map() };
 
 const HERE: ReplayContext = {
   isOwner: true,
@@ -454,8 +454,12 @@ function carryOutHere(pending: Pending): void | Promise<void> {
       open !== undefined && isSharable(recipe) && existsSync(open.directory.path) ? open.living : undefined;
     const who = living?.whoHas(recipe, thisProcess());
     if (who !== undefined) {
-      report(`"${titleOf(recipe)}" is left alone: ${who}.`);
-      return done();
+      done();
+      // Others that end at the same time may have looked before this was written down: the last of them finds nobody.
+      if (living?.whoHasNow(recipe, thisProcess()) !== undefined) {
+        report(`"${titleOf(recipe)}" is left alone: ${who}.`);
+        return undefined;
+      }
     }
     result = carryOut(recipe, contextFor(pending, recipe, living));
   } catch (error) {

@@ -4,6 +4,7 @@
 // Source: proc_net(5).
 
 import { inodeOf } from "./file-identity.ts";
+import { type Mount, mounts } from "./file-system.ts";
 import { builtin } from "./node-builtins.ts";
 import { contentOf, linkOf } from "./process-identity.ts";
 
@@ -43,8 +44,8 @@ function isOrMayBe(bound: string, stats: Stats, path: string): boolean {
   const { basename, isAbsolute } = builtin("path");
   if (bound === path) return true;
   if (basename(bound) !== basename(path)) return false;
-  // Only what may be this one is looked at: other paths lead to other people's file systems.
-  const found = isAbsolute(bound) ? statOf(bound) : undefined;
+  if (!isAbsolute(bound)) return true;
+  const found = statWithoutHanging(bound);
   return found === undefined || inodeOf(found) === inodeOf(stats);
 }
 
@@ -65,10 +66,47 @@ function namesIn(path: string): string[] {
   }
 }
 
-function statOf(path: string): Stats | undefined {
+/** The system follows no more links than that. Source: path_resolution(7). */
+const MOST_LINKS = 40;
+
+/**
+ * Returns what is at a path, as far as it leads through local file systems alone:
+ * another one may not answer. `undefined` where that cannot be known, or nothing is there.
+ */
+function statWithoutHanging(path: string): Stats | undefined {
+  const { dirname, resolve } = builtin("path");
+  let links = 0;
+  let at = "/";
+  let names = path.split("/").filter(Boolean);
   try {
-    return fs.lstatSync(path, { throwIfNoEntry: false });
+    for (let name = names.shift(); name !== undefined; name = names.shift()) {
+      const next = resolve(at, name);
+      if (!isOnLocal(next)) return undefined;
+      const stats = fs.lstatSync(next);
+      if (!stats.isSymbolicLink() || names.length === 0) {
+        if (names.length === 0) return stats;
+        at = next;
+        continue;
+      }
+      if (++links > MOST_LINKS) return undefined;
+      names = [...fs.readlinkSync(next).split("/").filter(Boolean), ...names];
+      at = fs.readlinkSync(next).startsWith("/") ? "/" : dirname(next);
+    }
   } catch {
-    return undefined;
+    // It is gone, or nobody else may look there.
   }
+  return undefined;
 }
+
+/** Reports whether a path without links in it is on a local file system, by the table of mounts alone. */
+function isOnLocal(path: string): boolean {
+  const above = (mounts() ?? []).filter(({ point }) => point === "/" || path === point || path.startsWith(`${point}/`));
+  const nearest = above.reduceRight<Mount | undefined>(
+    (found, each) => (found === undefined || each.point.length > found.point.length ? each : found),
+    undefined,
+  );
+  return nearest !== undefined && LOCAL_TYPES.has(nearest.type);
+}
+
+/** As the table of mounts names them. */
+const LOCAL_TYPES = new Set(["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "f2fs", "zfs", "ramfs"]);

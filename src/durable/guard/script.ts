@@ -31,6 +31,15 @@ export PATH
   sleep $pause
 done
 
+# Is the process alive that has this pid, and started then?
+is_alive() {
+  [ -e /proc/self/stat ] || { kill -0 "$1" 2>/dev/null; return; }
+  read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+  since=$2
+  set -- \${stat##*) }
+  [ "\${20}" = "$since" ]
+}
+
 # Are there journals of dead processes, whose guards died too?
 directory=\${journal%/*}
 # The kernel lock of an owner tells that it lives only where its journal says that there is one.
@@ -51,11 +60,12 @@ for file in "$directory"/*-*-*-*-*-*.jsonl "$directory"/*-*.claim "$directory"/*
     *.left-"$view") continue ;; # no more could be done here
   esac
   case $name in
-    "$here"*) owner=\${name#"$here"} owner=\${owner#*-} owner=\${owner%%-*} ;;
+    "$here"*) owner=\${name#"$here"} owner=\${owner#*-} since=\${owner#*-} since=\${since%%-*} owner=\${owner%%-*} ;;
     *) owner= ;;
   esac
   if [ -n "$owner" ]; then
-    kill -0 "$owner" 2>/dev/null && continue
+    # A container that was started again has the first pid once more.
+    is_alive "$owner" "$since" && continue
   else
     # Of another boot or pid namespace: where its lock is held, somebody lives there.
     [ "$reach" = local ] || continue
@@ -63,7 +73,7 @@ for file in "$directory"/*-*-*-*-*-*.jsonl "$directory"/*-*.claim "$directory"/*
       "$boot"*) locked <"$file" 2>/dev/null || continue ;;
     esac
     # Each look takes a process: more of them would be too late for the owner's death.
-    looks=$((looks + 1)); [ $looks -le 16 ] || break
+    looks=$((looks + 1)); [ $looks -le 16 ] || continue
     flock -n "$file" true 2>/dev/null || ! command -v flock >/dev/null || continue
   fi
   "$@" "$replay" --recover "$directory" </dev/null 3>&- &
@@ -81,12 +91,6 @@ done
 died() { [ ! -s "$journal" ] || true >"$journal.died"; }
 died 2>/dev/null
 
-alive() {
-  [ -e /proc/self/stat ] || { kill -0 "$pid" 2>/dev/null; return; }
-  read -r stat 2>/dev/null <"/proc/$pid/stat" || return 1
-  set -- \${stat##*) }
-  [ "\${20}" = "$start" ]
-}
 # The package may have been removed or upgraded while its owner ran.
 [ -n "$copy" ] && [ -f "$copy" ] && replay=$copy
 tries=0
@@ -94,7 +98,7 @@ while [ -s "$journal" ] || [ -e "$journal.next" ]; do
   "$@" "$replay" --guard "$journal" $over </dev/null
   case $? in
     0) rm -f "$journal.died"; exit ;;
-    ${OWNER_IS_ALIVE}) while sleep 2; do alive || break; done; died ;;
+    ${OWNER_IS_ALIVE}) while sleep 2; do is_alive "$pid" "$start" || break; done; died ;;
     *) tries=$((tries + 1)); [ $tries -lt 3 ] || exit; sleep 1 ;;
   esac
 done

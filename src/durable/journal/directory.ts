@@ -51,6 +51,8 @@ export class JournalDirectory {
    */
   static made(path: string): JournalDirectory {
     try {
+      if (path.startsWith("/proc/"))
+        throw durableError("ERR_ATEXIT_DIRECTORY", path, "it is another one for each process");
       const isNew = !fs.existsSync(path);
       if (isNew) make(path);
       const { path: trusted } = JournalDirectory.at(path);
@@ -103,6 +105,8 @@ export function journalDirectory(wanted: string | undefined): JournalDirectory {
  * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where there is none at all
  */
 export function* journalDirectories(wanted: string | undefined): Generator<JournalDirectory, void> {
+  const half = whyHalfDropped();
+  if (half !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", wanted ?? "the user's directory", half);
   const places = wanted === undefined ? defaultPlaces() : [builtin("path").resolve(wanted)];
   let refusal: unknown;
   let isNone = true;
@@ -118,6 +122,17 @@ export function* journalDirectories(wanted: string | undefined): Generator<Journ
     yield directory;
   }
   if (isNone) throw refusal;
+}
+
+/**
+ * Returns why a process can have no journal that acts in another user's name than its
+ * own for now, as with seteuid(): its guard would be started as the one and trust the
+ * other's files.
+ */
+function whyHalfDropped(): string | undefined {
+  const [real, effective] = [process.getuid?.(), process.geteuid?.()];
+  if (real === effective) return undefined;
+  return `this process acts as uid ${effective}, and can be uid ${real} again: drop that first, for good, with process.setuid()`;
 }
 
 /**

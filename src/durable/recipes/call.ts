@@ -80,8 +80,9 @@ export const callRecipe: RecipeKind<CallRecipe> = {
 
   title: ({ module, export: name }) => `call ${name} of ${module}`,
 
-  names: ({ module, code, export: name, args }) => [
+  names: ({ module, code, export: name, args }, { view }) => [
     `call ${JSON.stringify([code.is?.slice(0, 2) ?? module, name, args])}`,
+    `call at ${JSON.stringify([view, module, name, args])}`,
   ],
 
   directories: ({ code, cwd, preloaded }) => [...[code, ...preloaded].flatMap(directoryOf), ...itself(cwd)],

@@ -100,9 +100,15 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
 
   title: ({ command, args }) => `exec ${[command, ...args].join(" ")}`,
 
-  names: ({ command, args, program, cwd, env, given }) => [
-    `command ${JSON.stringify([program?.is?.slice(0, 2) ?? command, args, cwd.is?.slice(0, 2) ?? cwd.path, given, targetsIn(env)])}`,
-  ],
+  // A program that was installed anew, and a directory that was made anew, are still the ones that are meant.
+  names: ({ command, args, program, cwd, env, given }, { view }) => {
+    const about = [args, given, targetsIn(env)];
+    const [byInode, where] = [program?.is?.slice(0, 2) ?? command, cwd.is?.slice(0, 2) ?? cwd.path];
+    return [
+      `command ${JSON.stringify([byInode, where, about])}`,
+      `command at ${JSON.stringify([view, program?.path ?? command, cwd.path, about])}`,
+    ];
+  },
 
   directories: ({ program, cwd }) => [...(program ? directoryOf(program) : []), ...itself(cwd)],
 

@@ -11,7 +11,7 @@ import {
   thisMoment,
 } from "../../platform/process-list.ts";
 import { type Tree, treeOf } from "../../platform/process-tree.ts";
-import type { KillRecipe, Success } from "./recipe-kind.ts";
+import type { KillRecipe, Living, Success } from "./recipe-kind.ts";
 import { process } from "../../platform/process.ts";
 
 /** How long a killed process may take to be gone, in milliseconds; a process that waits for a disk takes longer. */
@@ -22,8 +22,9 @@ const KILLED_WITHIN = 2_000;
  *   process of the tree could not be ended, or `ERR_ATEXIT_REPLACED` where there are
  *   processes of which it is not known whether they are of the tree
  */
-export async function killTree(recipe: KillRecipe): Promise<Success> {
-  const look = looksAt(recipe);
+export async function killTree(recipe: KillRecipe, living: Living): Promise<Success> {
+  const spared = new Set<number>();
+  const look = looksAt(recipe, living, spared);
   let tree = look();
   const isGone = tree.members.length === 0;
   const refused = new Set<number>();
@@ -47,7 +48,7 @@ export async function killTree(recipe: KillRecipe): Promise<Success> {
       return isOver();
     }, KILLED_WITHIN);
   }
-  throwIfLeft(recipe, tree, refused);
+  throwIfLeft(recipe, tree, refused, spared);
   return isGone ? "gone" : "done";
 }
 
@@ -63,7 +64,7 @@ export function noteMembers(recipe: KillRecipe): KillRecipe & Required<Pick<Kill
 }
 
 /** Returns a function that looks for the tree, and knows what was there when it looked before. */
-function looksAt(recipe: KillRecipe): () => Tree {
+function looksAt(recipe: KillRecipe, living: Living, spared: Set<number>): () => Tree {
   let tree: Tree | undefined;
   let moment = thisMoment();
   return () => {
@@ -75,12 +76,29 @@ function looksAt(recipe: KillRecipe): () => Tree {
       // Between two looks all members can end, and leave children that nobody has seen.
       isUngiven: () => heldGroup && isUngivenSince(recipe.pid, last),
     });
+    tree = withoutThoseOf(living, tree, spared);
     return tree;
   };
 }
 
+/** Returns a tree without the processes that somebody has registered who is alive and not of the tree, and notes them. */
+function withoutThoseOf(living: Living, tree: Tree, spared: Set<number>): Tree {
+  const pids = new Set(tree.members.map(({ pid }) => pid));
+  const members = tree.members.filter((member) => {
+    const isTheirs = living.hasProcess(member, pids);
+    if (isTheirs) spared.add(member.pid);
+    return !isTheirs;
+  });
+  return { ...tree, members };
+}
+
 /** @throws where something is left: of the tree, or that may be of it */
-function throwIfLeft({ pid }: KillRecipe, { members, own, strangers }: Tree, refused: ReadonlySet<number>): void {
+function throwIfLeft(
+  { pid }: KillRecipe,
+  { members, own, strangers }: Tree,
+  refused: ReadonlySet<number>,
+  spared: ReadonlySet<number>,
+): void {
   const list = (processes: readonly Process[]) => processes.map((process_) => process_.pid).join(", ");
   const parts = [
     [members.filter((member) => !refused.has(member.pid)), "did not end when killed"],
@@ -89,6 +107,10 @@ function throwIfLeft({ pid }: KillRecipe, { members, own, strangers }: Tree, ref
   ] as const;
   const why = parts.filter(([left]) => left.length > 0).map(([left, what]) => `${list(left)} ${what}`);
   if (why.length > 0) throw durableError("ERR_ATEXIT_STILL_THERE", `process ${pid}`, why.join("; "));
+  if (spared.size > 0) {
+    const why = `${[...spared].join(", ")} is what a process that is alive has registered, too`;
+    throw durableError("ERR_ATEXIT_REPLACED", `a part of the tree of process ${pid}`, why);
+  }
   if (strangers.length === 0) return;
   throw durableError(
     "ERR_ATEXIT_REPLACED",

@@ -129,7 +129,7 @@ export const killRecipe: RecipeKind<KillRecipe> = {
 
   directories: () => [],
 
-  async carryOut(recipe, { sameBoot, samePids }) {
+  async carryOut(recipe, { sameBoot, samePids, living }) {
     if (!sameBoot) return "gone";
     // The pid belongs to another namespace, and so do those who can tell what became of it.
     if (!samePids) return "elsewhere";
@@ -140,6 +140,6 @@ export const killRecipe: RecipeKind<KillRecipe> = {
         "/proc shows the pids of another namespace",
       );
     }
-    return killTree(recipe);
+    return killTree(recipe, living);
   },
 };

@@ -33,6 +33,8 @@ export interface ReplayContext {
 export interface Living {
   /** Returns who has something in a directory, as a sentence. */
   whoIsIn(realPath: string): string | undefined;
+  /** Reports whether a process is one that somebody has registered who is not among these pids. */
+  hasProcess(process: { readonly pid: number; readonly start: string }, except: ReadonlySet<number>): boolean;
   /** Returns the directories in which they have something: by `device:inode`, who has it, as a sentence. */
   directories(): ReadonlyMap<string, string>;
 }

@@ -3,14 +3,14 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
-import { type FileIdentity, identityOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
+import { type FileIdentity, identityOf, inodeOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
 import { absolutePath } from "../../platform/absolute-path.ts";
 import { isLocal, mounts } from "../../platform/file-system.ts";
 import { type OpenEntry, openEntry, type Place, placeOf } from "../../platform/open-directory.ts";
 import { boundTo } from "../../platform/bound-sockets.ts";
 import { assertRemovable } from "./protected-paths.ts";
 import { directoryIn } from "./directory-in.ts";
-import type { Living, RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
+import type { RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
 import { process } from "../../platform/process.ts";
 
@@ -146,18 +146,19 @@ function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context
     return "done";
   }
   assertRemovable(path, stats, made === true);
-  assertNobodyIsIn(entry, path, context.living);
+  const theirs = context.living.directories();
+  assertNobodyIsIn(path, context.living.whoIsIn(entry.realPath) ?? theirs.get(inodeOf(stats)));
   if (removedEmpty(entry.path)) return "done"; // the system removes no mount point
   // What this process has made itself, with a name that nobody knew, has nothing of another's mounted in it
   // that would have this directory's own device; what has another one stays in any case.
   assertNoMount(entry.realPath, made === true && context.isOwner);
+  assertNobodyIsIn(path, directoryIn(entry.path, theirs));
   removeTree(entry.path, path, stats);
   return "done";
 }
 
 /** @throws an error with the code `ERR_ATEXIT_REPLACED` where somebody who is alive has something in a directory */
-function assertNobodyIsIn(entry: OpenEntry, path: string, living: Living): void {
-  const who = living.whoIsIn(entry.realPath) ?? directoryIn(entry.path, living.directories());
+function assertNobodyIsIn(path: string, who: string | undefined): void {
   if (who !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, who);
 }
 

@@ -14,6 +14,7 @@ import { readJournal } from "../journal/reader.ts";
 import { namesOf, type Recipe, titleOf } from "../recipes/recipe.ts";
 import { lifeOfHolder } from "./claim.ts";
 import type { RemoveRecipe } from "../recipes/remove.ts";
+import { directoriesAbove, presentNamesOf } from "./present-names.ts";
 import { startReplay } from "./start-replay.ts";
 import { process } from "../../platform/process.ts";
 
@@ -23,7 +24,7 @@ export const OVER_WITHIN = 10_000;
 /** The pause between two looks, in milliseconds. */
 const LONGEST_PAUSE = 50;
 
-/** A longer journal is not read here, in bytes: who carries it out looks at what this process has written. */
+/** A longer journal is not read here before it is claimed, in bytes: who claims it looks at what this process has written. */
 const LONG = 1024 * 1024;
 
 /** How long after a directory's last change another one shows by its time, in milliseconds: the clock's ticks. */
@@ -160,10 +161,15 @@ export class EarlierOwners {
   }
 
   #update(time: number): void {
-    if (this.#readAt !== undefined && fs.statSync(this.#directory.path).mtimeMs === this.#readAt) return;
+    if (this.#readAt !== undefined && this.#changedAt() === this.#readAt) return;
     this.#read();
-    const { mtimeMs } = fs.statSync(this.#directory.path);
-    this.#readAt = time - mtimeMs > CLOCK_TICK ? mtimeMs : undefined;
+    const changedAt = this.#changedAt();
+    this.#readAt = changedAt !== undefined && time - changedAt > CLOCK_TICK ? changedAt : undefined;
+  }
+
+  /** Returns when the directory has changed, in milliseconds; `undefined` where somebody has removed it. */
+  #changedAt(): number | undefined {
+    return fs.statSync(this.#directory.path, { throwIfNoEntry: false })?.mtimeMs;
   }
 
   /** Reads the directory until no journal that it names has got another name meanwhile: who claims one renames it. */
@@ -178,7 +184,7 @@ export class EarlierOwners {
     this.#known = new Map();
     let compared = 0;
     let isWhole = true;
-    for (const file of fs.readdirSync(this.#directory.path)) {
+    for (const file of this.#files()) {
       let known = before.get(file);
       if (known?.onlyLoses !== true) {
         const name = known?.name ?? parseName(file);
@@ -198,6 +204,16 @@ export class EarlierOwners {
       this.#known.set(file, known);
     }
     return isWhole;
+  }
+
+  /** Lists the files of the directory; none where somebody has removed it, with all that was left. */
+  #files(): string[] {
+    try {
+      return fs.readdirSync(this.#directory.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
   }
 
   /**
@@ -241,12 +257,13 @@ export class EarlierOwners {
   /** Returns what a journal names; `undefined` where it cannot be read, or not now. */
   #contentIn(name: JournalName, stats: Stats | undefined): Content | undefined {
     if (stats === undefined) return undefined;
-    if (stats.size > LONG) return NOTHING;
+    if (stats.size > LONG && name.kind !== "claim") return NOTHING;
     const read = readJournal(this.#directory, name);
     if (typeof read === "string" || "refused" in read) return undefined;
     const recipes = read.pending.map(({ recipe }) => recipe);
     const hasSamePaths = hasSameView(read.header.owner);
     return {
+      // Their paths are not looked at: the file system that one is on may hang.
       names: new Set(recipes.flatMap((recipe) => namesOf(recipe, read.header.owner))),
       trees: recipes.flatMap((recipe) => (recipe.do === "remove" ? [treeOf(recipe, hasSamePaths)] : [])),
     };
@@ -261,18 +278,9 @@ interface Subject {
 }
 
 function subjectOf(recipe: Recipe): Subject {
-  const names = namesOf(recipe, thisProcess());
-  return { names, directories: new Set("path" in recipe ? directoriesAbove(recipe.path) : []) };
-}
-
-function* directoriesAbove(path: string): Generator<string> {
-  const { dirname } = builtin("path");
-  for (let at = dirname(path); ; at = dirname(at)) {
-    yield at;
-    const stats = fs.statSync(at, { throwIfNoEntry: false });
-    if (stats !== undefined) yield inodeOf(stats);
-    if (at === dirname(at)) return;
-  }
+  const above = "path" in recipe ? [...directoriesAbove(recipe.path)] : [];
+  const directories = new Set(above.flatMap(({ path, inode = path }) => [path, inode]));
+  return { names: presentNamesOf(recipe, thisProcess()), directories };
 }
 
 function isAbout({ name, content }: Known, { names, directories }: Subject): boolean {

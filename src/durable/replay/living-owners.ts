@@ -7,13 +7,14 @@
 
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { inodeOf, lookOf } from "../../platform/file-identity.ts";
-import { hasSameView, type Owner } from "../../platform/process-identity.ts";
+import { hasSameView, type Owner, thisProcess } from "../../platform/process-identity.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
-import type { Living } from "../recipes/recipe-kind.ts";
+import type { KillRecipe, Living } from "../recipes/recipe-kind.ts";
 import { directoriesOf, namesOf, type Recipe } from "../recipes/recipe.ts";
 import { lifeOfHolder } from "./claim.ts";
+import { presentNamesOf } from "./present-names.ts";
 
 /** How long what was read counts, in milliseconds, and how many times as long as the reading took. */
 const FRESH = 20;
@@ -38,6 +39,9 @@ interface Owned {
    * else here. They are compared, and not looked at: the file system that one is on may hang.
    */
   readonly paths: readonly string[];
+  /** The processes that it has registered, by pid and start; none where pids mean something else here. */
+  readonly processes: ReadonlyMap<number, string>;
+  readonly pid: number;
   /** Directories in which it has something, or works, by device and inode, whatever their paths are here. */
   readonly directories: readonly string[];
 }
@@ -60,7 +64,8 @@ export class LivingOwners implements Living {
   #owned = new Map<string, { readonly look: string; readonly owned: Owned }>();
   #freshUntil = Number.NEGATIVE_INFINITY;
   #changesThen: number | undefined;
-  #concern: ReadonlySet<string> = new Set();
+  /** What the recipes that are carried out are about; known when somebody else is there. */
+  #concern: ReadonlySet<string> | undefined;
 
   /** @param carriedOut returns the journals that this process has claimed, or its own that it carries out */
   constructor(directory: JournalDirectory, carriedOut: () => readonly CarriedOut[], options: Options = {}) {
@@ -75,11 +80,18 @@ export class LivingOwners implements Living {
   /** Returns who has registered the same thing and is alive, as a sentence. */
   whoHas(recipe: Recipe, owner: Owner): string | undefined {
     this.#read();
-    const names = namesOf(recipe, owner);
+    if (this.#owned.size === 0) return undefined;
+    const names = presentNamesOf(recipe, owner);
     for (const { owned } of this.#owned.values()) {
       if (names.some((name) => owned.names.has(name))) return `${owned.who}, which is alive, has registered the same`;
     }
     return undefined;
+  }
+
+  /** Returns the same, by what is written down at this very moment. */
+  whoHasNow(recipe: Recipe, owner: Owner): string | undefined {
+    this.#freshUntil = Number.NEGATIVE_INFINITY;
+    return this.whoHas(recipe, owner);
   }
 
   whoIsIn(directory: string): string | undefined {
@@ -89,6 +101,11 @@ export class LivingOwners implements Living {
       if (found !== undefined) return `${owned.who}, which is alive, has ${found} in it`;
     }
     return undefined;
+  }
+
+  hasProcess({ pid, start }: Pick<Owner, "pid" | "start">, except: ReadonlySet<number>): boolean {
+    this.#read();
+    return [...this.#owned.values()].some(({ owned }) => owned.processes.get(pid) === start && !except.has(owned.pid));
   }
 
   directories(): ReadonlyMap<string, string> {
@@ -104,11 +121,7 @@ export class LivingOwners implements Living {
     const changes = this.#changes();
     if (changes !== this.#changesThen) {
       this.#owned.clear();
-      this.#concern = new Set(
-        this.#carriedOut().flatMap(({ header, pending }) =>
-          pending.flatMap(({ recipe }) => namesOf(recipe, header.owner)),
-        ),
-      );
+      this.#concern = undefined;
     } else if (startedAt < this.#freshUntil) {
       return;
     }
@@ -134,10 +147,19 @@ export class LivingOwners implements Living {
     if (typeof read === "string" || !("header" in read)) return undefined;
     const { owner } = read.header;
     const recipes = read.pending.map(({ recipe }) => recipe);
-    const names = recipes.flatMap((recipe) => namesOf(recipe, owner)).filter((each) => this.#concern.has(each));
+    this.#concern ??= new Set(
+      this.#carriedOut().flatMap((each) =>
+        each.pending.flatMap(({ recipe }) => presentNamesOf(recipe, each.header.owner)),
+      ),
+    );
+    const concern = this.#concern;
+    const names = recipes.flatMap((recipe) => namesOf(recipe, owner)).filter((each) => concern.has(each));
     const paths = hasSameView(owner) ? recipes.flatMap((recipe) => ("path" in recipe ? [recipe.path] : [])) : [];
     const directories = recipes.flatMap(directoriesOf).map(([dev, ino]) => inodeOf({ dev, ino }));
+    const processes = owner.pidns === thisProcess().pidns ? recipes.filter(({ do: kind }) => kind === "kill") : [];
     return {
+      pid: owner.pid,
+      processes: new Map((processes as KillRecipe[]).map(({ pid, start }) => [pid, start])),
       who: `process ${owner.pid}`,
       names: new Set(names),
       // The journal is here, whatever its owner calls it.
