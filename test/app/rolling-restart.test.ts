@@ -66,15 +66,16 @@ async function startInstance(place: Place): Promise<Instance> {
       },
       stdio: ["pipe", "pipe", "pipe"],
       act: async (child) => {
-        const said = printed(child, "port ");
-        said.catch(() => {}); // how it ended says more
+        const said = printed(child, "port ").then(
+          () => true,
+          () => false, // how it ended says more
+        );
         let stdout = "";
         child.stdout?.on("data", (chunk) => (stdout += chunk));
         await answers(child, probes, "200 503 503");
         child.stdin?.end("warm"); // only now: a kubelet that the machine keeps waiting would miss the state before
         await answers(child, probes, "200 200 200");
-        await said;
-        resolve({ port: Number(/port (\d+)/.exec(stdout)?.[1]), probes, child, ended });
+        if (await said) resolve({ port: Number(/port (\d+)/.exec(stdout)?.[1]), probes, child, ended });
       },
     });
     ended.then((how) => reject(new Error(`The instance ended with ${statusOf(how)}: ${how.stderr}`)), reject);

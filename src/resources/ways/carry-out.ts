@@ -1,0 +1,121 @@
+// Closes a resource by its way: what it does is waited for, then the method is called,
+// and its end is waited for, however it tells that.
+
+import type { EventEmitter } from "node:events";
+import { clearTimeout, setImmediate, setTimeout } from "../../platform/node-builtins.ts";
+import { isClosedAlready } from "./closed-already.ts";
+import { placeOfCallback, usualMethods } from "./usual-methods.ts";
+import { has, type Resource, type WayToClose } from "./way-to-close.ts";
+
+/** The pause between two looks, in milliseconds. */
+const LOOK_EVERY = 10;
+
+/**
+ * How long an emitter of which nothing is known, and whose method returns nothing, may
+ * take to say that it is closed, in milliseconds: many never say it.
+ */
+const SAYS_WITHIN = 500;
+
+/** What emitters say at their end. */
+const ENDS = ["close", "end", "finish", "exit", "disconnect"] as const;
+
+type Method = (...args: unknown[]) => unknown;
+
+/** @throws (rejects with) what the resource's method fails with, but not where it is closed already */
+export async function closeBy(way: WayToClose, resource: Resource): Promise<void> {
+  if (way.isClosed?.(resource) === true) return;
+  if (way.isClosing?.(resource) === true) return until(() => way.isClosed?.(resource) === true);
+  if (way.isBusy !== undefined) {
+    // What was asked for just now may begin with the next turn of the loop.
+    await new Promise((resolve) => setImmediate(() => resolve(undefined)));
+    await until(() => way.isBusy?.(resource) !== true);
+  }
+  const isUsual = usualMethods.includes(way);
+  try {
+    if (way.first !== undefined) await callWhole(resource, way.first).catch(() => {});
+    if (way.event !== undefined) await callUntil(way.event, way, resource);
+    else if (way.callback === true) await callBack(resource, way.call, way.with ?? [], way.meanwhile);
+    else if (isUsual) await callWhole(resource, way.call);
+    else await method(resource, way.call).apply(resource, [...(way.with ?? [])]);
+    if (way.andThen !== undefined) await callWhole(resource, way.andThen);
+  } catch (error) {
+    if (!isClosedAlready(error, !isUsual)) throw error;
+  }
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+}
+
+function method(resource: Resource, name: string | symbol): Method {
+  return resource[name] as Method;
+}
+
+function callUntil(event: string, way: WayToClose, resource: Resource): Promise<void> {
+  return new Promise((resolve) => {
+    listen(resource, event, resolve);
+    method(resource, way.call).apply(resource, [...(way.with ?? [])]);
+  });
+}
+
+/** Calls a method with a callback at its end; where it returns a promise, that tells its end as well. */
+function callBack(
+  resource: Resource,
+  name: string | symbol,
+  args: readonly unknown[],
+  meanwhile?: WayToClose["meanwhile"],
+) {
+  return new Promise<void>((resolve, reject) => {
+    const done = (error?: unknown) => (error instanceof Error ? reject(error) : resolve());
+    const result = method(resource, name).apply(resource, [...args, done]);
+    meanwhile?.(resource);
+    if (isThenable(result)) result.then(() => resolve(), reject);
+  });
+}
+
+/** Calls a method of which nothing is known, and waits for its end: a promise, a callback, or an event. */
+async function callWhole(resource: Resource, name: string | symbol): Promise<void> {
+  const place = placeOfCallback(resource, name);
+  if (place !== undefined) return callBack(resource, name, Array.from({ length: place }));
+  let hasSaid = false;
+  let said = () => {};
+  const forget = ENDS.map((event) =>
+    listen(resource, event, () => {
+      hasSaid = true;
+      said();
+    }),
+  );
+  const result = method(resource, name).call(resource);
+  if (isThenable(result)) await result;
+  else if (!hasSaid && isEmitter(resource)) await within(SAYS_WITHIN, (resolve) => (said = resolve));
+  for (const each of forget) each();
+}
+
+function within(limit: number, body: (resolve: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, limit);
+    body(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
+}
+
+const isEmitter = has("on", "removeListener");
+
+/** Listens once, and returns what ends that. */
+function listen(resource: Resource, event: string, listener: () => void): () => void {
+  if (isEmitter(resource)) {
+    const emitter = resource as unknown as EventEmitter;
+    emitter.on(event, listener);
+    return () => emitter.removeListener(event, listener);
+  }
+  if (!has("addEventListener", "removeEventListener")(resource)) return () => {};
+  const target = resource as unknown as EventTarget;
+  target.addEventListener(event, listener);
+  return () => target.removeEventListener(event, listener);
+}

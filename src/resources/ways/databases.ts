@@ -1,0 +1,117 @@
+// Clients of databases: each query that was sent is answered before its connection ends.
+
+import { has, lengthOf, type Resource, type WayToClose } from "./way-to-close.ts";
+
+/** mysql2's pool: it refuses queries that wait for a connection, and ends connections within a transaction. */
+function isPoolBusy(pool: unknown): boolean {
+  const all = lengthOf(pool, "_allConnections");
+  return lengthOf(pool, "_connectionQueue") > 0 || all > lengthOf(pool, "_freeConnections");
+}
+
+const countOf = (resource: Resource, name: string) => Number((resource[name] as () => unknown).call(resource));
+
+const isObject = (value: unknown) => value !== null && (typeof value === "object" || typeof value === "function");
+
+export const databases: readonly WayToClose[] = [
+  { of: "Prisma", call: "$disconnect", matches: has("$disconnect") },
+  {
+    of: "Drizzle: its client, in the way of that",
+    call: "$client",
+    client: ({ $client }) => $client as object,
+    matches: ({ $client }) => isObject($client),
+  },
+  {
+    of: "pg: Pool (waits for queries under way)",
+    call: "end",
+    isClosing: ({ ending }) => ending === true,
+    isClosed: ({ ended }) => ended === true,
+    matches: (r) => has("end", "connect", "query")(r) && "totalCount" in r,
+  },
+  {
+    of: "pg: Client, after its queries",
+    call: "end",
+    // end() cuts the query that is under way.
+    isBusy: ({ readyForQuery, _connected, _connecting, _queryable }) =>
+      _queryable !== false && ((_connected === true && readyForQuery !== true) || _connecting === true),
+    matches: has("end", "query", "escapeLiteral"),
+  },
+  {
+    of: "mysql2: PoolCluster",
+    call: "end",
+    callback: true,
+    isBusy: (r) => {
+      const nodes = (((r["poolCluster"] ?? r) as Resource)["_nodes"] ?? {}) as object;
+      return Object.values(nodes).some((node: { pool?: unknown }) => isPoolBusy(node.pool));
+    },
+    matches: has("end", "of", "getConnection"),
+  },
+  {
+    of: "mariadb: Pool (waits for queries under way)",
+    call: "end",
+    callback: true,
+    isBusy: (r) => countOf(r, "activeConnections") + countOf(r, "taskQueueSize") > 0,
+    matches: has("end", "activeConnections", "taskQueueSize"),
+  },
+  {
+    of: "mysql2: Pool (waits for queries under way)",
+    call: "end",
+    callback: true,
+    isBusy: (r) => isPoolBusy(r["pool"] ?? r),
+    isClosed: (r) => ((r["pool"] ?? r) as Resource)["_closed"] === true,
+    matches: has("end", "execute", "getConnection", "escape"),
+  },
+  {
+    of: "mariadb: Connection, after its queries",
+    // end() cuts the query that is under way.
+    first: "ping",
+    call: "end",
+    callback: true,
+    matches: has("end", "ping", "importFile", "isValid"),
+  },
+  {
+    of: "mysql2, mysql: Connection, after its queries",
+    call: "end",
+    callback: true,
+    matches: has("end", "query", "destroy", "ping"),
+  },
+  {
+    of: "Knex (waits for queries under way)",
+    call: "destroy",
+    isBusy: ({ client }) => {
+      const { pool } = (client ?? {}) as { pool?: { numPendingAcquires?(): number } };
+      return (pool?.numPendingAcquires?.() ?? 0) > 0;
+    },
+    matches: has("destroy", "raw", "transaction"),
+  },
+  {
+    of: "postgres.js (waits for queries under way)",
+    call: "end",
+    isBusy: () => false,
+    matches: has("end", "unsafe", "begin"),
+  },
+  {
+    of: "TypeORM: DataSource, after its queries",
+    call: "destroy",
+    // It releases the connections of PostgreSQL whatever they do.
+    isBusy: ({ driver }) => lengthOf(driver, "connectedQueryRunners") > 0,
+    isClosed: ({ isInitialized }) => isInitialized === false,
+    matches: has("destroy", "initialize", "getRepository"),
+  },
+  {
+    of: "Sequelize (waits for queries under way)",
+    call: "close",
+    isBusy: ({ connectionManager }) => {
+      const { pool } = (connectionManager ?? {}) as { pool?: { waiting?: number; using?: number } };
+      return (pool?.waiting ?? 0) + (pool?.using ?? 0) > 0;
+    },
+    matches: has("close", "authenticate", "define"),
+  },
+  { of: "MongoDB", call: "close", matches: has("close", "db", "startSession") },
+  { of: "Mongoose", call: "disconnect", matches: has("disconnect", "createConnection", "model") },
+  {
+    of: "node:sqlite and better-sqlite3",
+    call: "close",
+    isClosed: ({ open, isOpen }) => open === false || isOpen === false,
+    matches: has("close", "exec", "prepare"),
+  },
+];

@@ -1,0 +1,22 @@
+// Streams and loggers: what was written has been taken.
+
+import { has, type WayToClose } from "./way-to-close.ts";
+
+export const logs: readonly WayToClose[] = [
+  {
+    of: "stream: Writable (waits until all is written)",
+    call: "end",
+    callback: true,
+    isClosed: ({ destroyed }) => destroyed === true,
+    matches: has("end", "write", "cork", "uncork"),
+  },
+  { of: "pino: flushed", call: "flush", callback: true, matches: has("flush", "child", "bindings", "isLevelEnabled") },
+  { of: "sonic-boom: flushed, and closed", call: "end", matches: has("flushSync", "reopen", "end") },
+  {
+    of: "thread-stream: pino's transport, when its thread has ended",
+    call: "end",
+    event: "close",
+    isClosed: ({ destroyed }) => destroyed === true,
+    matches: has("end", "write", "flushSync", "unref"),
+  },
+];
