@@ -24,6 +24,16 @@ function bodyOf(error: unknown, kind: "uncaughtException" | "unhandledRejection"
   return `${value}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
 }
 
+/** Returns one line that says what an error is: its own first one. */
+export function firstLineOf(error: unknown): string {
+  try {
+    const [line = ""] = (error instanceof Error ? `${error.name}: ${error.message}` : inspect(error, { depth: 0 })).split("\n");
+    return line;
+  } catch {
+    return "it cannot be shown"; // a revoked proxy, or a getter that throws
+  }
+}
+
 function stackOf(error: unknown): string | undefined {
   try {
     const stack = (error as Error | null | undefined)?.stack;
