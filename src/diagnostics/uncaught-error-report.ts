@@ -27,7 +27,9 @@ function bodyOf(error: unknown, kind: "uncaughtException" | "unhandledRejection"
 /** Returns one line that says what an error is: its own first one. */
 export function firstLineOf(error: unknown): string {
   try {
-    const [line = ""] = (error instanceof Error ? `${error.name}: ${error.message}` : inspect(error, { depth: 0 })).split("\n");
+    const [line = ""] = (
+      error instanceof Error ? `${error.name}: ${error.message}` : inspect(error, { depth: 0 })
+    ).split("\n");
     return line;
   } catch {
     return "it cannot be shown"; // a revoked proxy, or a getter that throws

@@ -229,6 +229,11 @@ export function childEnvironment(env: NodeJS.ProcessEnv = environment()): NodeJS
  * input ends, where that is a pipe and the program reads it; when the IPC
  * channel is closed; or when the parent's process has ended.
  *
+ * Call it first: a parent that has ended before cannot be told from the process
+ * that takes over orphans. What shows ends this process at once: an IPC channel that
+ * is closed, a standard input that has ended, another parent than when this package
+ * was loaded.
+ *
  * The exit's `kind` is `"parent"`. A blocked event loop notices nothing.
  *
  * @param options whether the end of standard input counts, and how often to look, in milliseconds

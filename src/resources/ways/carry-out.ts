@@ -28,7 +28,9 @@ export async function closeBy(way: WayToClose, resource: Resource): Promise<void
   if (way.isBusy !== undefined) {
     // What was asked for just now may begin with the next turn of the loop.
     await new Promise((resolve) => setImmediate(() => resolve(undefined)));
-    await until(() => way.isBusy?.(resource) !== true);
+    const isClosed = () => way.isClosed?.(resource) === true;
+    await until(() => isClosed() || way.isBusy?.(resource) !== true);
+    if (isClosed()) return;
   }
   const isUsual = usualMethods.includes(way);
   try {

@@ -30,9 +30,11 @@ export const databases: readonly WayToClose[] = [
   {
     of: "pg: Client, after its queries",
     call: "end",
-    // end() cuts the query that is under way.
-    isBusy: ({ readyForQuery, _connected, _connecting, _queryable }) =>
-      _queryable !== false && ((_connected === true && readyForQuery !== true) || _connecting === true),
+    // end() cuts the query that is under way, and tells nothing where the connection has failed.
+    isBusy: ({ readyForQuery, _connected, _connecting }) =>
+      _connecting === true || (_connected === true && readyForQuery !== true),
+    isClosed: ({ _connectionError, _ended, _queryable }) =>
+      _connectionError === true || _ended === true || _queryable === false,
     matches: has("end", "query", "escapeLiteral"),
   },
   {
