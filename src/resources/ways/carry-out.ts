@@ -38,7 +38,7 @@ export async function closeBy(way: WayToClose, resource: Resource): Promise<void
     if (way.event !== undefined) await callUntil(way.event, way, resource);
     else if (way.callback === true) await callBack(resource, way.call, way.with ?? [], way.meanwhile);
     else if (isUsual) await callWhole(resource, way.call);
-    else await method(resource, way.call).apply(resource, [...(way.with ?? [])]);
+    else await callPlainly(way, resource);
     if (way.andThen !== undefined) await callWhole(resource, way.andThen);
   } catch (error) {
     if (!isClosedAlready(error, !isUsual)) throw error;
@@ -51,6 +51,12 @@ async function until(isSo: () => boolean): Promise<void> {
 
 function method(resource: Resource, name: string | symbol): Method {
   return resource[name] as Method;
+}
+
+async function callPlainly({ call, with: args = [], meanwhile }: WayToClose, resource: Resource): Promise<void> {
+  const result = method(resource, call).apply(resource, [...args]);
+  meanwhile?.(resource);
+  await result;
 }
 
 function callUntil(event: string, way: WayToClose, resource: Resource): Promise<void> {

@@ -10,6 +10,12 @@ function isPoolBusy(pool: unknown): boolean {
 
 const countOf = (resource: Resource, name: string) => Number((resource[name] as () => unknown).call(resource));
 
+/** Mongoose waits for a connection that it has begun, also where there is no server: nothing is lost where nothing waits for it. */
+function giveUpConnecting({ readyState, _queue, client }: Resource): void {
+  const isConnecting = readyState === 2 && lengthOf({ _queue }, "_queue") === 0;
+  if (isConnecting && has("close")((client ?? {}) as Resource)) void (client as { close(): Promise<void> }).close();
+}
+
 const isObject = (value: unknown) => value !== null && (typeof value === "object" || typeof value === "function");
 
 export const databases: readonly WayToClose[] = [
@@ -109,7 +115,20 @@ export const databases: readonly WayToClose[] = [
     matches: has("close", "authenticate", "define"),
   },
   { of: "MongoDB", call: "close", matches: has("close", "db", "startSession") },
-  { of: "Mongoose", call: "disconnect", matches: has("disconnect", "createConnection", "model") },
+  {
+    of: "Mongoose",
+    call: "disconnect",
+    meanwhile: ({ connections }) => {
+      for (const connection of Array.isArray(connections) ? connections : []) giveUpConnecting(connection as Resource);
+    },
+    matches: has("disconnect", "createConnection", "model"),
+  },
+  {
+    of: "Mongoose: Connection",
+    call: "close",
+    meanwhile: giveUpConnecting,
+    matches: (r) => has("close", "model", "getClient")(r) && "readyState" in r,
+  },
   {
     of: "node:sqlite and better-sqlite3",
     call: "close",
