@@ -3,7 +3,7 @@
 
 import type { EventEmitter } from "node:events";
 import { clearTimeout, setImmediate, setTimeout } from "../../platform/node-builtins.ts";
-import { isClosedAlready } from "./closed-already.ts";
+import { isClosedAlready, isOfNobody } from "./closed-already.ts";
 import { placeOfCallback, usualMethods } from "./usual-methods.ts";
 import { has, type Resource, type WayToClose } from "./way-to-close.ts";
 
@@ -15,6 +15,9 @@ const LOOK_EVERY = 10;
  * take to say that it is closed, in milliseconds: many never say it.
  */
 const SAYS_WITHIN = 500;
+
+/** How long a client that has nobody at the other end may take to find somebody, in milliseconds. */
+const LOST_AFTER = 1_000;
 
 /** What emitters say at their end. */
 const ENDS = ["close", "end", "finish", "exit", "disconnect"] as const;
@@ -35,13 +38,38 @@ export async function closeBy(way: WayToClose, resource: Resource): Promise<void
   const isUsual = usualMethods.includes(way);
   try {
     if (way.first !== undefined) await callWhole(resource, way.first).catch(() => {});
-    if (way.event !== undefined) await callUntil(way.event, way, resource);
-    else if (way.callback === true) await callBack(resource, way.call, way.with ?? [], way.meanwhile);
-    else if (isUsual) await callWhole(resource, way.call);
-    else await callPlainly(way, resource);
+    await unlessLost(way, resource, callMethod(way, resource, isUsual));
     if (way.andThen !== undefined) await callWhole(resource, way.andThen);
   } catch (error) {
     if (!isClosedAlready(error, !isUsual)) throw error;
+  }
+}
+
+function callMethod(way: WayToClose, resource: Resource, isUsual: boolean): Promise<void> {
+  if (way.event !== undefined) return callUntil(way.event, way, resource);
+  if (way.callback === true) return callBack(resource, way.call, way.with ?? [], way.meanwhile);
+  return isUsual ? callWhole(resource, way.call) : callPlainly(way, resource);
+}
+
+/** Waits for the end, or gives up a connection that a client would try to make for ever. */
+async function unlessLost({ giveUp }: WayToClose, resource: Resource, closing: Promise<void>): Promise<void> {
+  if (giveUp === undefined) return closing;
+  let timer: NodeJS.Timeout | undefined;
+  let forget = () => {};
+  const lost = new Promise<void>((resolve) => {
+    forget = listen(resource, "error", (error) => {
+      if (!isOfNobody(error)) return;
+      timer ??= setTimeout(() => {
+        callWhole(resource, giveUp).catch(() => {});
+        resolve();
+      }, LOST_AFTER);
+    });
+  });
+  try {
+    await Promise.race([closing, lost]);
+  } finally {
+    clearTimeout(timer);
+    forget();
   }
 }
 
@@ -61,7 +89,7 @@ async function callPlainly({ call, with: args = [], meanwhile }: WayToClose, res
 
 function callUntil(event: string, way: WayToClose, resource: Resource): Promise<void> {
   return new Promise((resolve) => {
-    listen(resource, event, resolve);
+    listen(resource, event, () => resolve());
     method(resource, way.call).apply(resource, [...(way.with ?? [])]);
   });
 }
@@ -116,7 +144,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 const isEmitter = has("on", "removeListener");
 
 /** Listens once, and returns what ends that. */
-function listen(resource: Resource, event: string, listener: () => void): () => void {
+function listen(resource: Resource, event: string, listener: (event?: unknown) => void): () => void {
   if (isEmitter(resource)) {
     const emitter = resource as unknown as EventEmitter;
     emitter.on(event, listener);

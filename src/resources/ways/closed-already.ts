@@ -37,6 +37,7 @@ const MESSAGES: readonly RegExp[] = [
   /^Can't add new command when connection is in closed state$/, // mysql2
   /^Pool is closed\.$/,
   /^Called end on pool more than once$/, // pg
+  /^Runner is already stopped$/, // graphile-worker
   /^Connection is closed\.$/, // ioredis
 ];
 
@@ -51,10 +52,15 @@ const GONE: ReadonlySet<unknown> = new Set([
   "ETIMEDOUT",
 ]);
 
+/** Reports whether an error says that nobody is at the other end. */
+export function isOfNobody(error: unknown): boolean {
+  return GONE.has((error as { code?: unknown } | null | undefined)?.code);
+}
+
 /** @param isClient whether it is a client that is known, and not one that may report the loss of data so */
 export function isClosedAlready(error: unknown, isClient: boolean): boolean {
   const { code, name, message } = (error ?? {}) as { code?: unknown; name?: unknown; message?: unknown };
   if (CODES.has(code) || NAMES.has(name)) return true;
-  if (isClient && GONE.has(code)) return true;
+  if (isClient && isOfNobody(error)) return true;
   return typeof message === "string" && MESSAGES.some((pattern) => pattern.test(message));
 }

@@ -114,6 +114,13 @@ export const databases: readonly WayToClose[] = [
     },
     matches: has("close", "authenticate", "define"),
   },
+  {
+    of: "mssql: ConnectionPool",
+    call: "close",
+    callback: true,
+    isBusy: ({ connecting }) => connecting === true, // it refuses to be closed then
+    matches: (r) => has("close", "request", "batch")(r) && "connecting" in r,
+  },
   { of: "MongoDB", call: "close", matches: has("close", "db", "startSession") },
   {
     of: "Mongoose",

@@ -13,6 +13,7 @@ export const queues: readonly WayToClose[] = [
   {
     of: "ioredis: QUIT, after what was sent",
     call: "quit",
+    giveUp: "disconnect",
     isClosed: ({ status }) => status === "end" || status === "wait", // or has never been used
     matches: has("quit", "disconnect", "defineCommand", "duplicate"),
   },
@@ -27,6 +28,7 @@ export const queues: readonly WayToClose[] = [
   {
     of: "redis: close, after what was sent",
     call: "close",
+    giveUp: "destroy",
     isClosed: ({ isOpen }) => isOpen === false,
     matches: has("close", "destroy", "sendCommand", "connect"),
   },
@@ -61,6 +63,7 @@ export const queues: readonly WayToClose[] = [
   {
     of: "BullMQ: Worker, Queue and others (waits for jobs under way)",
     call: "close",
+    giveUp: "disconnect",
     matches: has("close", "waitUntilReady"),
   },
   { of: "Agenda (waits for jobs under way)", call: "drain", matches: has("drain", "define", "every", "now") },
@@ -73,7 +76,11 @@ export const queues: readonly WayToClose[] = [
   {
     of: "socket.io-client, after what was sent",
     call: "disconnect",
-    isBusy: ({ io }) => lengthOf((io as Resource | undefined)?.["engine"], "writeBuffer") > 0,
+    isBusy: ({ io }) => {
+      const engine = (io as Resource | undefined)?.["engine"] as Resource | undefined;
+      const { ws } = (engine?.["transport"] ?? {}) as { ws?: { bufferedAmount?: number } };
+      return lengthOf(engine, "writeBuffer") > 0 || (ws?.bufferedAmount ?? 0) > 0;
+    },
     matches: (r) => has("disconnect", "emit", "compress")(r) && "io" in r,
   },
 ];

@@ -6,6 +6,12 @@ import { has, type Resource, type WayToClose } from "./way-to-close.ts";
 
 const isServer = has("close", "listen", "address", "getConnections");
 
+/** The phase of Apollo Server's life, or "" where it shows none. */
+function phaseOf(internals: unknown): string {
+  const { state } = (internals ?? {}) as { state?: { phase?: unknown } };
+  return typeof state?.phase === "string" ? state.phase : "";
+}
+
 export const servers: readonly WayToClose[] = [
   {
     of: "undici: Dispatcher (waits for requests under way)",
@@ -65,7 +71,24 @@ export const servers: readonly WayToClose[] = [
     call: "stop",
     server: ({ listener }) => listener as Server,
     after: () => "asking", // it ends connections that seem to be idle
+    isClosed: ({ _core }) => (_core as Resource | undefined)?.["phase"] === "stopped",
+    isClosing: ({ _core }) => (_core as Resource | undefined)?.["phase"] === "stopping",
     matches: (r) => has("stop", "start", "inject", "route")(r) && isServer((r["listener"] ?? {}) as Resource),
+  },
+  {
+    of: "Apollo Server",
+    call: "stop",
+    isClosed: (r) => !["started", "draining", "stopping"].includes(phaseOf(r["internals"])),
+    isClosing: (r) => phaseOf(r["internals"]) !== "started", // who stops it a second time waits for ever
+    matches: (r) => has("stop", "start", "executeOperation")(r) && phaseOf(r["internals"]) !== "",
+  },
+  {
+    of: "HTTP/2: session (waits for its streams)",
+    call: "close",
+    callback: true,
+    isClosed: ({ destroyed }) => destroyed === true,
+    isClosing: ({ closed }) => closed === true,
+    matches: has("close", "goaway", "settings", "ping"),
   },
   {
     of: "gRPC: Server (answers what it has accepted)",

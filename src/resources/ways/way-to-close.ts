@@ -21,6 +21,8 @@ export interface WayToClose {
   readonly callback?: boolean;
   /** The event that tells its end, where the method does not. */
   readonly event?: string;
+  /** The method that is called where meanwhile an `error` tells that nobody is at the other end. */
+  readonly giveUp?: string;
   /** The method that is called when that is over, and waited for. */
   readonly andThen?: string;
   /** Returns what is closed in its place. */
