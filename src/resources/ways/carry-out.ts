@@ -28,21 +28,26 @@ type Method = (...args: unknown[]) => unknown;
 export async function closeBy(way: WayToClose, resource: Resource): Promise<void> {
   if (way.isClosed?.(resource) === true) return;
   if (way.isClosing?.(resource) === true) return until(() => way.isClosed?.(resource) === true);
+  const isUsual = usualMethods.includes(way);
+  try {
+    await unlessLost(way, resource, carryOut(way, resource, isUsual));
+    if (!isUsual) await nextTurn(); // who waits for an answer hears it
+  } catch (error) {
+    if (!isClosedAlready(error, !isUsual)) throw error;
+  }
+}
+
+async function carryOut(way: WayToClose, resource: Resource, isUsual: boolean): Promise<void> {
   if (way.isBusy !== undefined) {
     // What was asked for just now may begin with the next turn of the loop.
-    await new Promise((resolve) => setImmediate(() => resolve(undefined)));
+    await nextTurn();
     const isClosed = () => way.isClosed?.(resource) === true;
     await until(() => isClosed() || way.isBusy?.(resource) !== true);
     if (isClosed()) return;
   }
-  const isUsual = usualMethods.includes(way);
-  try {
-    if (way.first !== undefined) await callWhole(resource, way.first).catch(() => {});
-    await unlessLost(way, resource, callMethod(way, resource, isUsual));
-    if (way.andThen !== undefined) await callWhole(resource, way.andThen);
-  } catch (error) {
-    if (!isClosedAlready(error, !isUsual)) throw error;
-  }
+  if (way.first !== undefined) await callWhole(resource, way.first).catch(() => {});
+  await callMethod(way, resource, isUsual);
+  if (way.andThen !== undefined) await callWhole(resource, way.andThen);
 }
 
 function callMethod(way: WayToClose, resource: Resource, isUsual: boolean): Promise<void> {
@@ -61,7 +66,8 @@ async function unlessLost({ giveUp }: WayToClose, resource: Resource, closing: P
       if (!isOfNobody(error)) return;
       timer ??= setTimeout(() => {
         callWhole(resource, giveUp).catch(() => {});
-        resolve();
+        // What waited for the connection is told now, and the end comes after it.
+        timer = setTimeout(resolve, SAYS_WITHIN);
       }, LOST_AFTER);
     });
   });
@@ -71,6 +77,10 @@ async function unlessLost({ giveUp }: WayToClose, resource: Resource, closing: P
     clearTimeout(timer);
     forget();
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => resolve()));
 }
 
 async function until(isSo: () => boolean): Promise<void> {

@@ -29,6 +29,8 @@ export const queues: readonly WayToClose[] = [
     of: "redis: close, after what was sent",
     call: "close",
     giveUp: "destroy",
+    // Without a connection close() connects no more, and waits for answers all the same.
+    isBusy: ({ isReady, isOpen }) => isOpen === true && isReady === false,
     isClosed: ({ isOpen }) => isOpen === false,
     matches: has("close", "destroy", "sendCommand", "connect"),
   },
