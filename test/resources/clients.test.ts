@@ -109,6 +109,22 @@ describe("mysql2, and a server that answers after a while", { concurrency: 2 }, 
       end: "$client.end();",
     },
   };
+  check(
+    [
+      {
+        name: "Pool: a connection that the program never gives back holds nobody up for long",
+        source: `
+          import mysql from "mysql2/promise";
+          const db = mysql.createPool({ host: "127.0.0.1", port: Number(process.env.PORT) });
+          closing(db);
+          await (await db.getConnection()).query("SELECT 1");
+          leave();`,
+        lines: ["below in time"],
+      },
+    ],
+    () => ({ PORT: String(port) }),
+  );
+
   const head = (from = "Number(process.env.PORT)") => `
     import mysql from "mysql2";
     import promises from "mysql2/promise";

@@ -2,7 +2,7 @@
 // and its end is waited for, however it tells that.
 
 import type { EventEmitter } from "node:events";
-import { clearTimeout, setImmediate, setTimeout } from "../../platform/node-builtins.ts";
+import { clearTimeout, now, setImmediate, setTimeout } from "../../platform/node-builtins.ts";
 import { isClosedAlready, isOfNobody } from "./closed-already.ts";
 import { placeOfCallback, usualMethods } from "./usual-methods.ts";
 import { has, type Resource, type WayToClose } from "./way-to-close.ts";
@@ -41,8 +41,9 @@ async function carryOut(way: WayToClose, resource: Resource, isUsual: boolean): 
   if (way.isBusy !== undefined) {
     // What was asked for just now may begin with the next turn of the loop.
     await nextTurn();
+    const beganAt = now();
     const isClosed = () => way.isClosed?.(resource) === true;
-    await until(() => isClosed() || way.isBusy?.(resource) !== true);
+    await until(() => isClosed() || way.isBusy?.(resource, now() - beganAt) !== true);
     if (isClosed()) return;
   }
   if (way.first !== undefined) await callWhole(resource, way.first).catch(() => {});

@@ -2,10 +2,20 @@
 
 import { has, lengthOf, type Resource, type WayToClose } from "./way-to-close.ts";
 
-/** mysql2's pool: it refuses queries that wait for a connection, and ends connections within a transaction. */
-function isPoolBusy(pool: unknown): boolean {
-  const all = lengthOf(pool, "_allConnections");
-  return lengthOf(pool, "_connectionQueue") > 0 || all > lengthOf(pool, "_freeConnections");
+/** How long a connection that is lent out and does nothing may be within a transaction, in milliseconds. */
+const LENT = 1_000;
+
+/**
+ * mysql2's pool: it refuses queries that wait for a connection, and ends those that are
+ * lent out. A program may never give one back.
+ */
+function isPoolBusy(pool: unknown, waited: number): boolean {
+  const all = (pool as Resource | undefined)?.["_allConnections"] as { get(at: number): Resource } | undefined;
+  const count = lengthOf(pool, "_allConnections");
+  const isLent = count > lengthOf(pool, "_freeConnections");
+  const isAtWork = (at: number) => Boolean(all?.get(at)["_command"]) || lengthOf(all?.get(at), "_commands") > 0;
+  if (lengthOf(pool, "_connectionQueue") > 0) return true;
+  return isLent && (waited < LENT || Array.from({ length: count }, (_, at) => at).some(isAtWork));
 }
 
 const countOf = (resource: Resource, name: string) => Number((resource[name] as () => unknown).call(resource));
@@ -47,9 +57,10 @@ export const databases: readonly WayToClose[] = [
     of: "mysql2: PoolCluster",
     call: "end",
     callback: true,
-    isBusy: (r) => {
-      const nodes = (((r["poolCluster"] ?? r) as Resource)["_nodes"] ?? {}) as object;
-      return Object.values(nodes).some((node: { pool?: unknown }) => isPoolBusy(node.pool));
+    isBusy: (r, waited) => {
+      const cluster = (r["poolCluster"] ?? r) as Resource; // that of mysql2/promise stands around one
+      const nodes: readonly { pool?: unknown }[] = Object.values(cluster["_nodes"] ?? {});
+      return nodes.some(({ pool }) => isPoolBusy(pool, waited));
     },
     matches: has("end", "of", "getConnection"),
   },
@@ -64,7 +75,7 @@ export const databases: readonly WayToClose[] = [
     of: "mysql2: Pool (waits for queries under way)",
     call: "end",
     callback: true,
-    isBusy: (r) => isPoolBusy(r["pool"] ?? r),
+    isBusy: (r, waited) => isPoolBusy(r["pool"] ?? r, waited),
     isClosed: (r) => ((r["pool"] ?? r) as Resource)["_closed"] === true,
     matches: has("end", "execute", "getConnection", "escape"),
   },

@@ -39,8 +39,11 @@ export interface WayToClose {
   after?(resource: Resource): "asking" | "answering" | undefined;
   /** Called after the method, while its end is waited for. */
   meanwhile?(resource: Resource): void;
-  /** Reports whether it does what the method would cut off: that is waited for before. */
-  isBusy?(resource: Resource): boolean;
+  /**
+   * Reports whether it does what the method would cut off: that is waited for before.
+   * It is told for how long that has been waited for, in milliseconds.
+   */
+  isBusy?(resource: Resource, waited: number): boolean;
   /** Reports whether the resource is closed already, where that shows. */
   isClosed?(resource: Resource): boolean;
   /** Reports whether somebody has begun to close it, and it shows when that is over. */
