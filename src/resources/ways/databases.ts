@@ -47,8 +47,12 @@ export const databases: readonly WayToClose[] = [
     of: "pg: Client, after its queries",
     call: "end",
     // end() cuts the query that is under way, and tells nothing where the connection has failed.
-    isBusy: ({ readyForQuery, _connected, _connecting }) =>
-      _connecting === true || (_connected === true && readyForQuery !== true),
+    isBusy: (r) => {
+      const { readyForQuery, _connected, _connecting } = r;
+      // Of the queue's older name a newer pg warns.
+      if (_connecting === true) return lengthOf(r, "_queryQueue" in r ? "_queryQueue" : "queryQueue") > 0;
+      return _connected === true && readyForQuery !== true;
+    },
     isClosed: ({ _connectionError, _ended, _queryable }) =>
       _connectionError === true || _ended === true || _queryable === false,
     matches: has("end", "query", "escapeLiteral"),
