@@ -24,16 +24,19 @@ function bodyOf(error: unknown, kind: "uncaughtException" | "unhandledRejection"
   return `${value}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
 }
 
-/** Returns one line that says what an error is: its own first one. */
+/** Returns one line that says what an error is: the first of its own that says anything. */
 export function firstLineOf(error: unknown): string {
   try {
-    const [line = ""] = (
-      error instanceof Error ? `${error.name}: ${error.message}` : inspect(error, { depth: 0 })
-    ).split("\n");
-    return line;
+    if (!(error instanceof Error)) return firstOf(inspect(error, { depth: 0 }));
+    return `${error.name}: ${firstOf(error.message)}`;
   } catch {
     return "it cannot be shown"; // a revoked proxy, or a getter that throws
   }
+}
+
+function firstOf(text: string): string {
+  const line = text.split("\n").find((each) => each.trim() !== "");
+  return line?.trim() ?? "";
 }
 
 function stackOf(error: unknown): string | undefined {

@@ -350,6 +350,67 @@ describe("servers and loggers", { concurrency: 2 }, () => {
   ]);
 });
 
+describe("clients that are too large to be had here, by what they show", () => {
+  /** The methods of each that matter, what else it shows, and which of them are called. */
+  const shapes: Readonly<Record<string, readonly [methods: string, calls: string, shown?: object]>> = {
+    "nats: drains, and does not close": [
+      "close drain flush publish subscribe isClosed isDraining",
+      "isClosed isDraining drain",
+    ],
+    "BullMQ: closes, and never drains, which deletes jobs": ["close disconnect drain waitUntilReady add", "close"],
+    "Agenda: drains, and does not stop, which leaves jobs": ["drain stop define every now", "drain"],
+    "generic-pool: drains, and clears": ["drain clear destroy acquire release", "drain clear", { borrowed: 0 }],
+    "amqplib: a connection": ["close createChannel createConfirmChannel", "close", { connection: { channels: [] } }],
+    "mariadb: a pool": [
+      "end query execute getConnection activeConnections taskQueueSize",
+      "activeConnections taskQueueSize end",
+    ],
+    "mariadb: a connection is asked before it ends": ["close destroy end query ping importFile isValid", "ping end"],
+    "TypeORM: a DataSource": ["destroy initialize getRepository query", "destroy", { isInitialized: true, driver: {} }],
+    "TypeORM: one that was never initialized": ["destroy initialize getRepository query", "", { isInitialized: false }],
+    Sequelize: ["close authenticate define query", "close"],
+    MongoDB: ["close connect db startSession", "close"],
+    Mongoose: ["disconnect connect createConnection model", "disconnect", { connections: [] }],
+    "a connection of Mongoose that finds no server": [
+      "close destroy model getClient",
+      "close client.close",
+      { readyState: 2, _queue: [] },
+    ],
+    "gRPC: a server that answers what it has accepted": ["tryShutdown forceShutdown bindAsync drain", "tryShutdown"],
+    "Apollo Server": ["stop start executeOperation", "stop", { internals: { state: { phase: "started" } } }],
+    "Apollo Server that was never started": [
+      "stop start executeOperation",
+      "",
+      { internals: { state: { phase: "initialized" } } },
+    ],
+    "an extended Prisma": ["$connect $disconnect $extends", "$disconnect"],
+  };
+  /** Those that tell their end by a callback. */
+  const CALLED_BACK = new Set(["tryShutdown"]);
+
+  for (const [name, [methods, calls, shown = {}]] of Object.entries(shapes)) {
+    test(name, async () => {
+      const called: string[] = [];
+      const make =
+        (method: string, prefix = "") =>
+        (done: unknown) => {
+          called.push(`${prefix}${method}`);
+          if (CALLED_BACK.has(method) && typeof done === "function") setImmediate(done as () => void);
+          if (method.startsWith("is")) return false;
+          return method.endsWith("s") || method.endsWith("Size") ? 0 : Promise.resolve();
+        };
+      const client = { close: make("close", "client.") };
+      const resource = {
+        client,
+        ...shown,
+        ...Object.fromEntries(methods.split(" ").map((each) => [each, make(each)])),
+      };
+      await closing(resource).close();
+      assert.equal(called.join(" "), calls);
+    });
+  }
+});
+
 describe("what nothing is known of, but that it has a usual method", () => {
   const later = () => sleep(20);
   const rows: Readonly<Record<string, (over: () => void) => object>> = {
