@@ -1,5 +1,6 @@
 // Clients of databases: each query that was sent is answered before its connection ends.
 
+import { mongodb } from "./mongodb.ts";
 import { has, lengthOf, type Resource, type WayToClose } from "./way-to-close.ts";
 
 /** How long a connection that is lent out and does nothing may be within a transaction, in milliseconds. */
@@ -19,12 +20,6 @@ function isPoolBusy(pool: unknown, waited: number): boolean {
 }
 
 const countOf = (resource: Resource, name: string) => Number((resource[name] as () => unknown).call(resource));
-
-/** Mongoose waits for a connection that it has begun, also where there is no server: nothing is lost where nothing waits for it. */
-function giveUpConnecting({ readyState, _queue, client }: Resource): void {
-  const isConnecting = readyState === 2 && lengthOf({ _queue }, "_queue") === 0;
-  if (isConnecting && has("close")((client ?? {}) as Resource)) void (client as { close(): Promise<void> }).close();
-}
 
 const isObject = (value: unknown) => value !== null && (typeof value === "object" || typeof value === "function");
 
@@ -136,21 +131,7 @@ export const databases: readonly WayToClose[] = [
     isBusy: ({ connecting }) => connecting === true, // it refuses to be closed then
     matches: (r) => has("close", "request", "batch")(r) && "connecting" in r,
   },
-  { of: "MongoDB", call: "close", matches: has("close", "db", "startSession") },
-  {
-    of: "Mongoose",
-    call: "disconnect",
-    meanwhile: ({ connections }) => {
-      for (const connection of Array.isArray(connections) ? connections : []) giveUpConnecting(connection as Resource);
-    },
-    matches: has("disconnect", "createConnection", "model"),
-  },
-  {
-    of: "Mongoose: Connection",
-    call: "close",
-    meanwhile: giveUpConnecting,
-    matches: (r) => has("close", "model", "getClient")(r) && "readyState" in r,
-  },
+  ...mongodb,
   {
     of: "node:sqlite and better-sqlite3",
     call: "close",
