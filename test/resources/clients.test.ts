@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { closing } from "../../src/resources/index.ts";
 import mysql from "mysql2";
+import { startMongo } from "../support/mongo-server.ts";
 import { inPlace } from "../support/place.ts";
 import { provideRedis, type RealServer, startRedis } from "../support/servers.ts";
 
@@ -158,6 +159,53 @@ describe("mysql2, and a server that answers after a while", { concurrency: 2 }, 
       () => ({ PORT: String(port) }),
     );
   }
+});
+
+describe("MongoDB's client, and a server that answers after a while", { concurrency: 2 }, () => {
+  let server: Awaited<ReturnType<typeof startMongo>>;
+  before(async () => (server = await startMongo()));
+  after(() => server.stop());
+
+  const OPEN = `
+    import { MongoClient } from "mongodb";
+    const client = new MongoClient("mongodb://127.0.0.1:" + process.env.PORT + "/?directConnection=true");
+    closing(client);
+    const things = client.db("test").collection("things");
+    const insert = () => say(things.insertOne({ a: 1 }));`;
+  check(
+    [
+      {
+        name: "an operation under way is answered",
+        source: `${OPEN} await client.connect(); insert(); setTimeout(leave, 100);`,
+        lines: ["answered", "below in time"],
+      },
+      {
+        name: "an operation of this very moment is answered",
+        source: `${OPEN} insert(); leave();`,
+        lines: ["answered", "below in time"],
+      },
+      {
+        name: "who listens for changes is not waited for, and what is under way beside it is",
+        source: `${OPEN}
+          await client.connect();
+          things.watch().on("change", () => {}).on("error", () => {});
+          setTimeout(() => { insert(); leave(); }, 100);`,
+        lines: ["answered", "below in time"],
+      },
+      {
+        name: "that the program is closing, or that nobody is there, is no error",
+        source: `${OPEN}
+          await client.connect();
+          client.close();
+          const none = new MongoClient("mongodb://${NOBODY}");
+          closing(none);
+          none.connect().catch(() => {});
+          leave();`,
+        lines: ["below in time"],
+      },
+    ],
+    () => ({ PORT: String(server.port) }),
+  );
 });
 
 describe("with nobody at the other end", { concurrency: 2 }, () => {

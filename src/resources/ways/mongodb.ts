@@ -3,7 +3,7 @@
 
 import { has, lengthOf, type Resource, type WayToClose } from "./way-to-close.ts";
 
-/** How long a transaction between two of its operations, and a connection that is being made, are waited for, in milliseconds. */
+/** How long what has no connection is waited for, in milliseconds: it may be between two operations of a transaction, or never get one. */
 const PATIENCE = 1_000;
 
 interface Topology {
@@ -18,7 +18,7 @@ interface Pool {
 
 interface Internals {
   readonly activeCursors?: ReadonlySet<{ readonly cursorOptions?: { readonly tailable?: boolean } }>;
-  readonly activeSessions?: ReadonlySet<{ inTransaction?(): boolean }>;
+  readonly activeSessions?: ReadonlySet<{ readonly explicit?: boolean; inTransaction?(): boolean }>;
 }
 
 /** Reports whether a `MongoClient` waits for answers. */
@@ -32,8 +32,9 @@ function isClientBusy(client: unknown, waited: number): boolean {
   if (sum(({ currentCheckedOutCount }) => currentCheckedOutCount) > listening.length) return true;
   if (sum(({ waitQueueSize }) => waitQueueSize) > 0) return true;
   if (waited >= PATIENCE) return false;
-  const isInTransaction = [...(s?.activeSessions ?? [])].some((session) => session.inTransaction?.() === true);
-  return isInTransaction || lengthOf(topology, "waitQueue") > 0;
+  // An operation, or a cursor, that was given no session has one of its own from its first moment.
+  const sessions = [...(s?.activeSessions ?? [])].filter((each) => each.explicit === false || each.inTransaction?.());
+  return sessions.length > listening.length || lengthOf(topology, "waitQueue") > 0;
 }
 
 /** Mongoose waits for a connection that it has begun, also where there is no server: nothing is lost where nothing waits for it. */
