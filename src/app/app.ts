@@ -127,10 +127,22 @@ export async function startApp(name: unknown, options: StartOptions): Promise<Ap
   } catch (error) {
     if (!(error instanceof LockHeldError) || options.ifRunning === "throw") throw error;
     const { pid, life, state, message } = error;
-    process.stderr.write(`App already running (PID ${pid ?? "unknown"})\n${life === "alive" ? state : message}\n`);
+    const advice = isOfPm2Cluster() ? PM2_ADVICE : "";
+    process.stderr.write(
+      `App already running (PID ${pid ?? "unknown"})\n${life === "alive" ? state : message}\n${advice}`,
+    );
     exit(1);
   }
   return app;
+}
+
+/** PM2's cluster mode has several instances, and its reload starts the next one before the last one ends. */
+const PM2_ADVICE = `PM2 would start it again and again. In its cluster mode several instances run at a time: start(name, { lock: false }).\n`;
+
+/** Whether PM2 has started this process in its cluster mode. Source: https://pm2.keymetrics.io/docs/usage/environment/ */
+function isOfPm2Cluster(): boolean {
+  const { pm_id: id, exec_mode: mode } = environment();
+  return id !== undefined && mode === "cluster_mode";
 }
 
 /** Fits the grace period into a supervisor's patience; the operator's ATEXIT_GRACE overrides it. */

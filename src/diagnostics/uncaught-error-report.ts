@@ -24,6 +24,21 @@ function bodyOf(error: unknown, kind: "uncaughtException" | "unhandledRejection"
   return `${value}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
 }
 
+/** Returns one line that says what an error is: the first of its own that says anything. */
+export function firstLineOf(error: unknown): string {
+  try {
+    if (!(error instanceof Error)) return firstOf(inspect(error, { depth: 0 }));
+    return `${error.name}: ${firstOf(error.message)}`;
+  } catch {
+    return "it cannot be shown"; // a revoked proxy, or a getter that throws
+  }
+}
+
+function firstOf(text: string): string {
+  const line = text.split("\n").find((each) => each.trim() !== "");
+  return line?.trim() ?? "";
+}
+
 function stackOf(error: unknown): string | undefined {
   try {
     const stack = (error as Error | null | undefined)?.stack;

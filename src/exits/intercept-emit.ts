@@ -7,6 +7,21 @@ import { type EmitInterceptor, INTERCEPTED_EVENTS, type InterceptedEvent } from 
 
 const PROBE = Symbol("atexit.probe");
 
+/** Where a function of this kind keeps the one that it passes on to. */
+const BELOW = Symbol.for("atexit.emit-below.1");
+
+/** Returns what an earlier function of ours, which a library puts back, stood in front of: or else each would make the chain longer. */
+function withoutOurs(emit: Emit): Emit {
+  let at = emit;
+  while (typeof at === "function" && BELOW in at) at = (at as unknown as { [BELOW]: Emit })[BELOW];
+  return at;
+}
+
+/** Whether it is a test's: of Jest, Vitest, node:test or Sinon. The test looks for it where it has put it. */
+function isSpy(emit: Emit): boolean {
+  return typeof emit === "function" && ("mock" in emit || "isSinonProxy" in emit);
+}
+
 const EVENTS: ReadonlySet<string | symbol> = new Set(INTERCEPTED_EVENTS);
 
 export class EmitInterception implements Interception {
@@ -32,7 +47,8 @@ export class EmitInterception implements Interception {
   }
 
   standInFrontOf(emit: Emit): Emit {
-    return this.#leadsToOurs(emit) ? emit : this.#inFrontOf(emit);
+    // Whoever stands in front may end the process before its cleanups, as source-map-support does; a spy only looks.
+    return isSpy(emit) && this.#leadsToOurs(emit) ? emit : this.#inFrontOf(withoutOurs(emit));
   }
 
   withdrawFrom(emit: Emit): Emit {
@@ -64,6 +80,7 @@ export class EmitInterception implements Interception {
       }
       return EVENTS.has(event) ? interception.#interceptor(event as InterceptedEvent)(pass, args) : pass();
     };
+    Object.defineProperty(ours, BELOW, { value: below });
     this.#below = below;
     this.#ours = ours;
     return ours;

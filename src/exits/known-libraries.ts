@@ -67,8 +67,8 @@ export function decidesOnShutdownMessage(listener: AnyListener): boolean {
   return sourceOf(listener).includes("shutdown") || isAsyncExitHook(listener);
 }
 
-/** Libraries whose last act is process.exit(), in a `try` whose `catch` reports whatever comes. */
-const REPORTERS = /[\\/]node_modules[\\/]close-with-grace[\\/]/;
+/** Libraries whose last act is process.exit(), in a `try` whose `catch` reports whatever comes: close-with-grace, oclif. */
+const REPORTERS = /[\\/]node_modules[\\/](?:close-with-grace|@oclif[\\/]core[\\/]lib[\\/]errors)[\\/]/;
 
 /** Whether the caller of the process.exit() that is going on would report a SystemExit as an error. */
 export function isCalledByReporter(): boolean {

@@ -12,6 +12,13 @@ interface NodeProcess {
 
 export const nodeProcess = process as unknown as NodeProcess;
 
+/** Has Node warn of too many listeners once more, when the next one is added. */
+export function forgetLeakWarning(event: string): void {
+  const { _events } = process as { _events?: Record<string, unknown> };
+  const listeners = _events?.[event];
+  if (Array.isArray(listeners)) (listeners as { warned?: boolean }).warned = false;
+}
+
 /** Returns the exit code as it stands; listeners of `exit` may have changed it. */
 export function currentExitCode(): number {
   return Number(process.exitCode ?? 0);

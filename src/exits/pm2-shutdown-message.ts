@@ -7,6 +7,7 @@
 import { describeExit } from "../registry/exit-reason.ts";
 import { decidesOnShutdownMessage } from "./known-libraries.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { markListener } from "./stacks-of-process.ts";
 import { process } from "../platform/process.ts";
 
 /** What Node has on `process.channel` beyond its documentation; without it, nothing is listened to. */
@@ -22,7 +23,7 @@ export function pm2ShutdownMessage({ stack, shutdown, endProcess }: ExitContext)
   let channel: Channel | undefined;
   let pending: symbol | undefined;
 
-  const onMessage: Listener = (message, handle) => {
+  const onMessage = markListener<Listener>((message, handle) => {
     const others = process.listeners("message").filter((listener) => listener !== onMessage);
     if (message === "shutdown" && stack.size > 0 && !others.some(decidesOnShutdownMessage)) {
       const end = () => endProcess(shutdown.requestedCode ?? 0);
@@ -30,7 +31,7 @@ export function pm2ShutdownMessage({ stack, shutdown, endProcess }: ExitContext)
     }
     // Node hands over what waits there when the program's first listener comes.
     if (others.length === 0 && pending !== undefined) channel?.[pending]?.push(["message", message, handle]);
-  };
+  });
 
   return {
     install() {

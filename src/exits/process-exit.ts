@@ -11,6 +11,7 @@ import { endBySignal } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { isCalledByReporter } from "./known-libraries.ts";
+import { isLastActOfThen } from "./last-act.ts";
 import { currentExitCode, isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
 import type { Signals } from "./signals.ts";
 import { hasStacksBehind, markListener } from "./stacks-of-process.ts";
@@ -58,7 +59,7 @@ export class ProcessExit implements ExitHandler {
         return this.#emitLast(emit, code);
       }
       // The caller is left, and the process goes on until its cleanups have ended.
-      if (!isCalledByReporter()) throw new SystemExit(code);
+      if (!isCalledByReporter() && !isLastActOfThen()) throw new SystemExit(code);
       returnFromProcessExit();
       return true;
     },

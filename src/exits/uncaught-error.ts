@@ -1,8 +1,9 @@
 // An uncaught error: its report first, as Python does it, then the
 // cleanups, then Node's own status.
 
-import { writeError } from "../diagnostics/stderr.ts";
-import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
+import { report, writeError } from "../diagnostics/stderr.ts";
+import { firstLineOf, uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
+import { isInside } from "../execution/cleanup-context.ts";
 import { isMainThread } from "../platform/node-builtins.ts";
 import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../registry/exit-reason.ts";
 import { handBack, othersListenTo, reportsInItsOwnWay } from "./error-listeners.ts";
@@ -71,6 +72,12 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
         if (!shutdown.isRunning) {
           if (!isMainThread || reportsInItsOwnWay) return leaveToRuntime(emit, error, kind);
           leave(error, kind, 1);
+          return true;
+        }
+        // Work in flight, such as that of a child which a cleanup ends: without cleanups nobody would have seen it.
+        if (kind === "unhandledRejection" && !isInside()) {
+          if (!isAbortedBy(shutdown.exit, error))
+            report(`a promise was rejected while cleanups ran, which changes nothing: ${firstLineOf(error)}`);
           return true;
         }
         // A second error while cleanups run: reported, and they go on.

@@ -13,16 +13,22 @@ const MOST_LINKS = 40;
 
 const WRITABLE_BY_ALL = 0o002;
 
+/** What text is appended to. */
+export interface AppendedFile extends OpenFile {
+  /** Whether the descriptor is the process's own output, which nobody else opens or closes. */
+  readonly isOutput?: boolean;
+}
+
 /**
  * Opens a file to append to it, and makes it where there is none: a regular file,
- * a device, or a pipe that is read. A link is followed where this user, root or the
+ * a device, a pipe that is read, or what this process's own output is. A link is followed where this user, root or the
  * owner of its directory has made it.
  *
  * @param mode the mode of a file that is made
  * @returns the file, or why it is not opened
  * @throws the system's error
  */
-export function openToAppend(path: string, mode: number): OpenFile | { readonly why: string } {
+export function openToAppend(path: string, mode: number): AppendedFile | { readonly why: string } {
   const fs = builtin("fs");
   const { O_APPEND, O_CREAT, O_NOCTTY = 0, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = fs.constants;
   const target = followed(path);
@@ -34,7 +40,10 @@ export function openToAppend(path: string, mode: number): OpenFile | { readonly 
     const fd = fs.openSync(target, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | follow, mode);
     return { fd, stats: fs.fstatSync(fd) };
   } catch (error) {
-    const why = WHY_NOT_OPENED[(error as NodeJS.ErrnoException).code ?? ""];
+    const { code = "" } = error as NodeJS.ErrnoException;
+    const output = UNOPENED_OUTPUT.has(code) ? outputAt(target) : undefined;
+    if (output !== undefined) return output;
+    const why = WHY_NOT_OPENED[code];
     if (why === undefined) throw error;
     return { why };
   }
@@ -46,6 +55,36 @@ const WHY_NOT_OPENED: Readonly<Record<string, string>> = {
   ELOOP: "a link has been put there at this moment",
   ENXIO: "it is a socket, or a named pipe that nobody reads",
 };
+
+/**
+ * The errors of open(2) for /dev/stdout where the output is a socket, as under a
+ * process manager, or a pipe that another user has made, as in a container that has
+ * dropped its privileges.
+ */
+const UNOPENED_OUTPUT: ReadonlySet<string> = new Set(["ENXIO", "EACCES"]);
+
+/** Returns this process's own output, where it is at a path: one that cannot be opened once more can be written to. */
+function outputAt(path: string): AppendedFile | undefined {
+  const fs = builtin("fs");
+  const stats = fs.statSync(path, { throwIfNoEntry: false });
+  if (stats?.isSocket() !== true && stats?.isFIFO() !== true) return undefined;
+  const fd = [1, 2].find((each) => isSameFile(each, stats));
+  return fd === undefined ? undefined : { fd, stats, isOutput: true };
+}
+
+function isSameFile(fd: number, { dev, ino }: Stats): boolean {
+  try {
+    const stats = builtin("fs").fstatSync(fd);
+    return stats.dev === dev && stats.ino === ino;
+  } catch {
+    return false; // it is closed
+  }
+}
+
+/** Reports whether something is this process's own output, as a container's /dev/stdout is. */
+export function isOwnOutput(stats: Stats): boolean {
+  return [1, 2].some((fd) => isSameFile(fd, stats));
+}
 
 /** Returns where the links at a path's end lead, if nobody else has made them. */
 function followed(path: string): string | { readonly why: string } {

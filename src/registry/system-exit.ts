@@ -20,6 +20,11 @@ export class SystemExit extends Error {
     // Nothing has gone wrong anywhere. A program that logs whatever it catches gets one line.
     this.stack = `SystemExit: ${this.message}`;
   }
+
+  /** What `console.error()` prints of it. Source: https://nodejs.org/api/util.html#custom-inspection-functions-on-objects */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return String(this.stack);
+  }
 }
 
 recogniseInAllCopies(SystemExit);

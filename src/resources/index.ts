@@ -10,7 +10,9 @@ import type { Worker } from "node:worker_threads";
 import type { KillOptions } from "../durable/index.ts";
 import { blameCaller } from "../errors/define-errors.ts";
 import { type Child, type ChildOptions, childEnvironment as markedEnvironment, killAtExit } from "./child-process.ts";
-import { closeAtExit, isKnownToClose, type WayToClose, waysToClose as ways } from "./close-methods.ts";
+import { closeAtExit, isKnownToClose } from "./close-at-exit.ts";
+import type { WayToClose } from "./ways/way-to-close.ts";
+import { waysToClose as ways } from "./ways/ways-to-close.ts";
 import { acquire, acquireSync, type LockFile, type LockOptions } from "./lock-file.ts";
 import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
 import { type ParentOptions, watchParent } from "./parent-watch.ts";
@@ -226,6 +228,11 @@ export function childEnvironment(env: NodeJS.ProcessEnv = environment()): NodeJS
  * Ends this process, with its cleanups, when its parent is gone: when standard
  * input ends, where that is a pipe and the program reads it; when the IPC
  * channel is closed; or when the parent's process has ended.
+ *
+ * Call it first: a parent that has ended before cannot be told from the process
+ * that takes over orphans. What shows ends this process at once: an IPC channel that
+ * is closed, a standard input that has ended, another parent than when this package
+ * was loaded.
  *
  * The exit's `kind` is `"parent"`. A blocked event loop notices nothing.
  *

@@ -1,13 +1,13 @@
 // A log file: whole lines, in their order; no line that was written is lost.
 
 import { block } from "../platform/block.ts";
-import { openToAppend, whyPlanted } from "../platform/appended-file.ts";
+import { type AppendedFile, isOwnOutput, openToAppend, whyPlanted } from "../platform/appended-file.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { canListen } from "../platform/signal-list.ts";
+import { report } from "../diagnostics/stderr.ts";
 import { coreError } from "../errors/core.ts";
 import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
-import type { OpenFile } from "../platform/regular-file.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
 
@@ -20,7 +20,8 @@ export interface LogFileOptions {
   /**
    * A signal at which the file is opened anew, for programs that rotate logs by
    * renaming them: `"SIGHUP"`. This program then listens to that signal, and it
-   * ends the process no more. By default none.
+   * ends the process no more. Where that fails, lines go on to where they went, and
+   * stderr says so once. By default none.
    */
   reopenOn?: NodeJS.Signals;
 }
@@ -36,7 +37,12 @@ export interface LogFile extends Disposable, AsyncDisposable {
    * @throws an error with the code `ERR_ATEXIT_CLOSED`, or the system's
    */
   write(line: string): void;
-  /** Opens the path anew, where it has been renamed or removed. */
+  /**
+   * Opens the path anew, where it has been renamed or removed.
+   *
+   * @throws an error with the code `ERR_ATEXIT_CLOSED` or `ERR_ATEXIT_LOG`, or the
+   *   system's; lines go on to where they went
+   */
   reopen(): void;
   /** Writes the last line, and closes the file; a second call does nothing. */
   close(): void;
@@ -55,10 +61,12 @@ export class OpenLog implements LogFile {
   readonly #last: LogFileOptions["last"];
   readonly #reopenOn: NodeJS.Signals | undefined;
   readonly #registration: Registration<void>;
-  #fd: number;
+  #file: AppendedFile;
   #isOpen = true;
   /** Whether the file ends within a line: a full disk takes a part first. */
   #isTorn = false;
+  /** Whether it could not be opened anew the last time, and that has been said. */
+  #hasFailed = false;
 
   constructor(callee: Callee, path: unknown, options: LogFileOptions) {
     const { last, mode = 0o600, reopenOn } = options;
@@ -72,7 +80,7 @@ export class OpenLog implements LogFile {
     this.path = builtin("path").resolve(path);
     this.#mode = mode;
     this.#last = last;
-    this.#fd = this.#open();
+    this.#file = this.#open();
     this.#reopenOn = reopenOn;
     this.#registration = registerForCaller(callee, { name: `close ${this.path}` }, () => this.#close());
     if (reopenOn !== undefined) process.on(reopenOn, this.#reopened);
@@ -95,7 +103,7 @@ export class OpenLog implements LogFile {
   #writeSome(bytes: Buffer, from: number): number {
     for (let waited = 0; ; waited += 1) {
       try {
-        return fs.writeSync(this.#fd, bytes, from);
+        return fs.writeSync(this.#file.fd, bytes, from);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || waited >= FULL_PIPE) throw error;
         block(1);
@@ -105,10 +113,11 @@ export class OpenLog implements LogFile {
 
   reopen(): void {
     if (!this.#isOpen) throw resourceError("ERR_ATEXIT_CLOSED", `The log file ${this.path}`);
-    const before = this.#fd;
-    this.#fd = this.#open();
+    const before = this.#file;
+    this.#file = this.#open();
     this.#isTorn = false;
-    fs.closeSync(before);
+    this.#hasFailed = false;
+    close(before);
   }
 
   close(): void {
@@ -123,14 +132,25 @@ export class OpenLog implements LogFile {
     this.close();
   }
 
-  readonly #reopened = (): void => this.reopen();
+  /** A program goes on without what its administrator has asked for, and goes on logging. */
+  readonly #reopened = (): void => {
+    try {
+      this.reopen();
+    } catch (error) {
+      if (!this.#hasFailed) {
+        const why = (error as Error).message;
+        report(`the log could not be opened anew on ${this.#reopenOn}, and goes on where it was: ${why}`);
+      }
+      this.#hasFailed = true;
+    }
+  };
 
-  #open(): number {
+  #open(): AppendedFile {
     fs.mkdirSync(builtin("path").dirname(this.path), { recursive: true });
     const found = openToAppend(this.path, this.#mode);
     const why = "why" in found ? found.why : whyNoLog(this.path, found.stats);
-    if (why === undefined) return (found as OpenFile).fd;
-    if ("fd" in found) fs.closeSync(found.fd);
+    if (why === undefined) return found as AppendedFile;
+    if ("fd" in found) close(found);
     throw resourceError("ERR_ATEXIT_LOG", this.path, why);
   }
 
@@ -141,7 +161,7 @@ export class OpenLog implements LogFile {
     } finally {
       this.#isOpen = false;
       if (this.#reopenOn !== undefined) process.off(this.#reopenOn, this.#reopened);
-      fs.closeSync(this.#fd);
+      close(this.#file);
     }
   }
 }
@@ -150,19 +170,10 @@ export class OpenLog implements LogFile {
 function whyNoLog(path: string, stats: Stats): string | undefined {
   if (stats.isFile()) return whyPlanted(path, stats);
   if (stats.isCharacterDevice()) return undefined; // a terminal, /dev/null
-  if (stats.isFIFO())
-    return isOutput(stats) ? undefined : "it is a named pipe, whose reader could hold this program up";
-  return "it is no file";
+  if (isOwnOutput(stats)) return undefined;
+  return stats.isFIFO() ? "it is a named pipe, whose reader could hold this program up" : "it is no file";
 }
 
-/** Reports whether a pipe is this process's own output, as a container's /dev/stdout is. */
-function isOutput({ dev, ino }: Stats): boolean {
-  return [1, 2].some((fd) => {
-    try {
-      const output = fs.fstatSync(fd);
-      return output.dev === dev && output.ino === ino;
-    } catch {
-      return false; // it is closed
-    }
-  });
+function close({ fd, isOutput = false }: AppendedFile): void {
+  if (!isOutput) fs.closeSync(fd);
 }

@@ -18,6 +18,9 @@ export interface ParentOptions {
 
 const DEFAULT_INTERVAL = 500;
 
+/** The parent when this was loaded, which may be long before it is to be watched. */
+const parentAtFirst = process.ppid;
+
 export function watchParent(options: ParentOptions): Disposable & { stop(): void } {
   const { interval = DEFAULT_INTERVAL, stdin = isPiped(0) } = options;
   checkTime("interval", interval);
@@ -42,8 +45,19 @@ export function watchParent(options: ParentOptions): Disposable & { stop(): void
   // The program that reads standard input sees its end; nothing is read here.
   if (stdin) for (const event of ["end", "close"]) process.stdin.once(event, gone);
   if (process.connected) process.once("disconnect", gone);
-  timer = setTimeout(look, interval).unref();
+  // What was over before this call tells of itself no more.
+  if (parent !== parentAtFirst || hasLostChannel() || (stdin && hasEnded(process.stdin))) timer = setTimeout(gone, 0);
+  else timer = setTimeout(look, interval).unref();
   return { stop, [Symbol.dispose]: stop };
+}
+
+/** In a program that was not forked it is undefined. */
+function hasLostChannel(): boolean {
+  return (process as { connected?: boolean }).connected === false;
+}
+
+function hasEnded({ readableEnded, destroyed }: NodeJS.ReadStream): boolean {
+  return readableEnded || destroyed;
 }
 
 function isPiped(fd: number): boolean {

@@ -11,7 +11,8 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inPlace, type Place } from "../support/place.ts";
-import { type Ended, printed } from "../support/run.ts";
+import { type Ended, printed, statusOf } from "../support/run.ts";
+import { freePort } from "../support/servers.ts";
 
 /** How long the load balancer goes on sending to one that is not ready any more, in milliseconds. */
 const NOTICED_AFTER = 1_000;
@@ -31,7 +32,7 @@ const INSTANCE = `
     setTimeout(() => response.end("x".repeat(2_000)), 5 + Math.random() * 30);
   });
   const { port } = await app.serve(http, { host: "127.0.0.1" });
-  await new Promise((resolve) => setTimeout(resolve, 300)); // it warms up
+  for await (const _ of process.stdin); // it warms up
   await app.ready();
   console.log("port " + port);`;
 
@@ -52,10 +53,9 @@ async function probe(port: number, path: string): Promise<number> {
 
 const LOAD_BALANCER = fileURLToPath(new URL(`load-balancer${extname(import.meta.url)}`, import.meta.url));
 
-let lastPort = 20_000 + (process.pid % 10_000);
-
+/** Starts an instance, and asks its probes as the kubelet does until it wants requests. */
 async function startInstance(place: Place): Promise<Instance> {
-  const probes = (lastPort += 1);
+  const probes = await freePort();
   return new Promise((resolve, reject) => {
     const ended = place.run(INSTANCE, {
       env: {
@@ -64,66 +64,55 @@ async function startInstance(place: Place): Promise<Instance> {
         KUBERNETES_SERVICE_HOST: "10.0.0.1",
         TERMINATION_GRACE_PERIOD_SECONDS: "30",
       },
+      stdio: ["pipe", "pipe", "pipe"],
       act: async (child) => {
-        const said = printed(child, "port ");
+        const said = printed(child, "port ").then(
+          () => true,
+          () => false, // how it ended says more
+        );
         let stdout = "";
         child.stdout?.on("data", (chunk) => (stdout += chunk));
-        const seen = new Set<string>();
-        // The kubelet asks again and again, from before it answers.
-        for (let isOver = false; !isOver; await sleep(20)) {
-          const [live, ready, started] = await Promise.all(
-            ["/livez", "/readyz", "/startupz"].map((path) => probe(probes, path)),
-          ).catch(() => []);
-          if (live === undefined) continue;
-          seen.add(`${live} ${ready}`);
-          isOver = ready === 200 && started === 200;
-        }
-        await said;
-        assert.deepEqual([...seen], ["200 503", "200 200"]);
-        resolve({ port: Number(/port (\d+)/.exec(stdout)?.[1]), probes, child, ended });
+        await answers(child, probes, "200 503 503");
+        child.stdin?.end("warm"); // only now: a kubelet that the machine keeps waiting would miss the state before
+        await answers(child, probes, "200 200 200");
+        if (await said) resolve({ port: Number(/port (\d+)/.exec(stdout)?.[1]), probes, child, ended });
       },
     });
-    ended.catch(reject);
+    ended.then((how) => reject(new Error(`The instance ended with ${statusOf(how)}: ${how.stderr}`)), reject);
   });
+}
+
+/** Asks for liveness, readiness and start until they are as expected, or the process has ended. */
+async function answers(child: ChildProcess, probes: number, expected: string): Promise<void> {
+  for (let answer = ""; answer !== expected && child.exitCode === null && child.signalCode === null;) {
+    // The kubelet asks again and again, from before anybody answers.
+    const asked = ["/livez", "/readyz", "/startupz"].map((path) => probe(probes, path));
+    answer = (await Promise.all(asked).catch(() => [])).join(" ");
+    if (answer !== expected) await sleep(20);
+  }
 }
 
 test("a rolling restart of three instances under load: no request fails", () =>
   inPlace(async (place) => {
     const balancer = fork(LOAD_BALANCER);
-    const [port] = (await once(balancer, "message")) as [number];
-    const tell = async (instances: readonly Instance[]) => {
-      balancer.send(instances.map((instance) => instance.port));
-      await once(balancer, "message");
+    const started: Instance[] = [];
+    const start = async (): Promise<Instance> => {
+      const instance = await startInstance(place);
+      started.push(instance);
+      return instance;
     };
-
-    let instances = await Promise.all([1, 2, 3].map(() => startInstance(place)));
-    await tell(instances);
-
-    let isOver = false;
     const outcomes = { answered: 0, failures: [] as string[] };
-    const agent = new Agent({ keepAlive: true });
-    const client = async () => {
-      while (!isOver) {
-        await new Promise<void>((resolve) => {
-          const asked = get({ host: "127.0.0.1", port, agent }, (response) => {
-            let text = "";
-            response.setEncoding("utf8").on("data", (chunk) => (text += chunk));
-            response.once("close", () => {
-              if (response.statusCode === 200 && text.length === 2_000) outcomes.answered += 1;
-              else outcomes.failures.push(`${response.statusCode} ${text.slice(0, 100)}`);
-              resolve();
-            });
-          });
-          asked.once("error", ({ message }) => {
-            outcomes.failures.push(message);
-            resolve();
-          });
-        });
-      }
-    };
-    const clients = Promise.all(Array.from({ length: 20 }, client));
-
+    const load = new AbortController();
+    let clients: Promise<unknown> = Promise.resolve();
     try {
+      const [port] = (await once(balancer, "message")) as [number];
+      const tell = async (instances: readonly Instance[]) => {
+        balancer.send(instances.map((instance) => instance.port));
+        await once(balancer, "message");
+      };
+      let instances = await all([1, 2, 3].map(start));
+      await tell(instances);
+      clients = Promise.all(Array.from({ length: 20 }, () => client(port, outcomes, load.signal)));
       for (const old of instances) {
         old.child.kill("SIGTERM");
         // Readiness fails at once, though it is still serving, and it lives.
@@ -136,20 +125,48 @@ test("a rolling restart of three instances under load: no request fails", () =>
         assert.deepEqual([signal, stderr], ["SIGTERM", ""]);
         const { leaving } = JSON.parse(stdout.split("\n").at(-2) as string) as { leaving: number };
         assert.ok(leaving > 10, `${leaving} requests were served after SIGTERM`);
-        instances = [...others, await startInstance(place)];
+        instances = [...others, await start()];
         await tell(instances);
       }
     } finally {
-      isOver = true;
+      load.abort();
       await clients;
-      agent.destroy();
-      balancer.disconnect();
-      for (const { child } of instances) child.kill("SIGTERM");
-      await Promise.all(instances.map(({ ended }) => ended));
+      if (balancer.connected) balancer.disconnect();
+      for (const { child } of started) child.kill("SIGTERM");
+      await Promise.all(started.map(({ ended }) => ended));
     }
     assert.deepEqual(outcomes.failures, []);
     assert.ok(outcomes.answered > 500, `${outcomes.answered} requests`);
   }));
+
+/** Asks again and again, over connections that are kept alive. */
+async function client(port: number, outcomes: { answered: number; failures: string[] }, over: AbortSignal) {
+  const agent = new Agent({ keepAlive: true });
+  while (!over.aborted) {
+    await new Promise<void>((resolve) => {
+      const asked = get({ host: "127.0.0.1", port, agent }, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+        response.once("close", () => {
+          if (response.statusCode === 200 && text.length === 2_000) outcomes.answered += 1;
+          else outcomes.failures.push(`${response.statusCode} ${text.slice(0, 100)}`);
+          resolve();
+        });
+      });
+      asked.once("error", ({ message }) => {
+        outcomes.failures.push(message);
+        resolve();
+      });
+    });
+  }
+  agent.destroy();
+}
+
+/** Waits for all, and only then rejects: what has started besides one that failed is known, and can be ended. */
+async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
 
 test("the grace period is the supervisor's, with a margin; the operator's stands over it", () =>
   inPlace(async (place) => {

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { examplesDirectory, repository } from "../support/package-under-test.ts";
 import { inPlace, type Place } from "../support/place.ts";
 import { withProgram } from "../support/program.ts";
-import { linesOf, printed, run, statusOf } from "../support/run.ts";
+import { linesOf, printed, run, statusOf, until } from "../support/run.ts";
 
 const PM2 = join(repository, "node_modules/pm2/bin/pm2");
 const PROGRAM = join(examplesDirectory(), "app-bootstrap.mjs");
@@ -82,6 +83,45 @@ test("PM2 itself: waits until it is ready, and stops, reloads and ends it well",
     });
     assert.deepEqual(linesOf(out).slice(5), ["cleaned up"]);
     assert.equal(log(place).filter((line) => line === STOPPED).length, 3);
+  }));
+
+test("PM2's cluster mode: the lock says what to set; without it two instances run, and are reloaded", () =>
+  inPlace(async (place) => {
+    const out = join(place.work, "out");
+    const source = `import { appendFileSync } from "node:fs";
+      import { start } from "atexit/app";
+      const app = await start("myapp", process.env.WITHOUT_LOCK ? { lock: false } : {});
+      appendFileSync(${JSON.stringify(out)}, "ready\\n");
+      await app.ready();
+      setInterval(() => {}, 1_000);`;
+    await withProgram(source, "service.mjs", async (file) => {
+      const PM2_HOME = join(place.work, "pm2");
+      const env = {
+        PATH: process.env["PATH"],
+        HOME: place.work,
+        PM2_HOME,
+        PM2_DISCRETE_MODE: "1",
+        ATEXIT_DIR: place.journals,
+      };
+      const pm2 = (args: readonly string[], more: NodeJS.ProcessEnv = {}) =>
+        run(process.execPath, [PM2, ...args, "--silent"], { env: { ...env, ...more }, cwd: place.work });
+      const errors = () =>
+        readdirSync(join(PM2_HOME, "logs"))
+          .filter((name) => name.startsWith("locked-error"))
+          .map((name) => readFileSync(join(PM2_HOME, "logs", name), "utf8"))
+          .join("");
+      try {
+        await pm2(["start", file, "--name", "locked", "-i", "2", "--max-restarts", "1"]);
+        await until(() => errors().includes("start(name, { lock: false })"));
+        await pm2(["delete", "locked"]);
+        const before = linesOf(out).length;
+        await pm2(["start", file, "--name", "two", "-i", "2", "--wait-ready"], { WITHOUT_LOCK: "1" });
+        await pm2(["reload", "two"]);
+        assert.equal(linesOf(out).length - before, 4);
+      } finally {
+        await pm2(["kill"]);
+      }
+    });
   }));
 
 test("Docker: as PID 1 of its namespace it ends well at SIGTERM, with 143", () =>

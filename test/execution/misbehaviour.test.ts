@@ -328,6 +328,55 @@ describe("cleanups that misbehave", { concurrency: 3 }, () => {
   }
 });
 
+describe("a promise that is rejected while cleanups run, and that nobody awaits", () => {
+  const leaves = {
+    "process.exit": ["process.exit(0);", "0"],
+    SIGTERM: ["process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1_000);", "SIGTERM"],
+    "the natural end": ["", "0"],
+  } as const;
+  const children = {
+    execa:
+      'import { execa } from "execa"; const start = () => execa("sleep", ["60"]); const of = (started) => started;',
+    "promisify(execFile)":
+      'import { execFile } from "node:child_process"; import { promisify } from "node:util"; const start = () => promisify(execFile)("sleep", ["60"]); const of = (started) => started.child;',
+  };
+  for (const [library, source] of Object.entries(children)) {
+    for (const [way, [leave, status]] of Object.entries(leaves)) {
+      test(`${way}: that of ${library}, whose child a cleanup has ended, changes no status and is one line`, async () => {
+        const ended = await runProgram(`
+          import { register } from "atexit";
+          import { child } from "atexit/resources";
+          ${source}
+          register(async () => { await new Promise((resolve) => setTimeout(resolve, 50)); console.log("older"); });
+          const started = start();
+          child(of(started));
+          ${way === "the natural end" ? "of(started).unref(); for (const stream of [of(started).stdin, of(started).stdout, of(started).stderr]) stream?.unref?.();" : ""}
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          ${leave}`);
+        assert.equal(ended.stdout, "older\n");
+        assert.equal(statusOf(ended), status, ended.stderr);
+        assert.match(
+          ended.stderr,
+          /^(?:atexit: a promise was rejected while cleanups ran, which changes nothing: .*\n)?$/,
+        );
+      });
+    }
+  }
+
+  test("one that a cleanup has made is a failure of the cleanup", async () => {
+    const ended = await runProgram(`
+      import { register } from "atexit";
+      register(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        void (async () => { await null; throw new Error("floating"); })();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      });
+      process.exit(0);`);
+    assert.equal(statusOf(ended), "1");
+    assert.match(ended.stderr, /Error: floating\n {4}at /);
+  });
+});
+
 test("what a cleanup begins after it has returned has the rest of the grace period, and no more", async () => {
   const source = `
       import { configure, register } from "atexit";

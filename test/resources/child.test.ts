@@ -236,6 +236,44 @@ describe("endWithParent()", { concurrency: 2 }, () => {
       assert.deepEqual(trace(place), ["parent", "parent"]);
     }));
 
+  test("called after the parent's death: a channel that is closed, another parent, and an input that has ended, tell of it", () =>
+    inPlace(async (place) => {
+      const late = (begun: string, gone: string) => `${CLEANUP}
+        import { once } from "node:events";
+        appendFileSync(process.env.WORK + "/pids", process.pid + "\\n");
+        ${begun}
+        ${gone}
+        endWithParent({ interval: 60_000 });
+        setInterval(() => {}, 1_000);`;
+      const servers = [
+        late("", 'process.on("message", () => {}); await once(process, "disconnect");'),
+        late(
+          "const { ppid } = process;",
+          "while (process.ppid === ppid) await new Promise((resolve) => setTimeout(resolve, 5));",
+        ),
+        late("", 'process.stdin.resume(); await once(process.stdin, "close");'),
+      ];
+      const ended = await place.run(`
+        import { fork, spawn } from "node:child_process";
+        import { readFileSync, writeFileSync } from "node:fs";
+        import { setTimeout as sleep } from "node:timers/promises";
+        const servers = ${JSON.stringify(servers)};
+        const files = servers.map((_, index) => process.argv[1] + "." + index + ".mjs");
+        servers.forEach((server, index) => writeFileSync(files[index], server));
+        fork(files[0], { stdio: "ignore" });
+        spawn(process.execPath, [files[1]], { stdio: "ignore" });
+        spawn(process.execPath, [files[2]], { stdio: ["pipe", "ignore", "ignore"] });
+        for (;;) {
+          try { if (readFileSync(process.env.WORK + "/pids", "utf8").split("\\n").length === 4) break; } catch {}
+          await sleep(5);
+        }
+        process.kill(process.pid, "SIGKILL");`);
+      assert.equal(ended.signal, "SIGKILL");
+      await until(() => trace(place).length === 3);
+      await until(() => !pids(place).some(isAlive));
+      assert.deepEqual(trace(place), ["parent", "parent", "parent"]);
+    }));
+
   test("keeps nothing alive, and stops", () =>
     inPlace(async (place) => {
       const natural = await place.run(`${CLEANUP} endWithParent();`);

@@ -74,6 +74,29 @@ describe("pg on a real PostgreSQL", { skip: "missing" in postgres && postgres.mi
       }));
   });
 
+  for (const [when, pause] of [
+    ["under way", "await client.connect(); await client.query('SELECT 1');"],
+    ["of this very moment, on a connection that is being made", "client.connect();"],
+  ] as const) {
+    test(`a Client's query ${when} is answered`, () =>
+      inPlace(async ({ run }) => {
+        const { stdout, stderr, code } = await run(
+          `
+            import { register } from "atexit";
+            import { closing } from "atexit/resources";
+            import pg from "pg";
+            register(() => console.log("below"));
+            const client = new pg.Client(process.env.URL);
+            closing(client);
+            ${pause}
+            client.query("SELECT pg_sleep(0.3)").then(() => console.log("answered"), ({ message }) => console.log(message));
+            process.exit();`,
+          { env: { ...process.env, URL: server.url } },
+        );
+        assert.deepEqual([stdout, stderr, code], ["answered\nbelow\n", "", 0]);
+      }));
+  }
+
   test("a Client is ended; one that the program has ended, and a Pool, are no error", () =>
     inPlace(async ({ run }) => {
       const { stdout, stderr, code } = await run(

@@ -16,6 +16,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -131,6 +132,59 @@ describe("a log that is rotated away", () => {
       assert.equal(readFileSync(join(work, "logs", "app.log.1"), "utf8"), "before\n");
     }));
 });
+
+test("a log that cannot be opened anew goes on where it was, and says so once; it is opened anew later", () =>
+  inPlace(async ({ work, run }) => {
+    const logs = join(work, "logs");
+    const ended = await run(
+      `
+        import { logFile } from "atexit/resources";
+        import { once } from "node:events";
+        const log = logFile(process.env.WORK + "/logs/app.log", { reopenOn: "SIGHUP", last: "last" });
+        const lines = ["first", "second", "third"];
+        process.on("SIGHUP", () => { log.write(lines.shift()); console.log("wrote", lines.length); });
+        process.stdin.resume();
+        console.log("ready");`,
+      {
+        stdio: ["pipe", "pipe", "pipe"],
+        async act(child) {
+          await printed(child, "ready");
+          renameSync(join(logs, "app.log"), join(work, "app.log.1"));
+          mkdirSync(join(logs, "app.log"));
+          child.kill("SIGHUP");
+          await printed(child, "wrote 2");
+          child.kill("SIGHUP");
+          await printed(child, "wrote 1");
+          rmdirSync(join(logs, "app.log"));
+          child.kill("SIGHUP");
+          await printed(child, "wrote 0");
+          child.stdin?.end();
+        },
+      },
+    );
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(readFileSync(join(work, "app.log.1"), "utf8"), "first\nsecond\n");
+    assert.equal(read(work), "third\nlast\n");
+    assert.match(ended.stderr, /^atexit: the log could not be opened anew on SIGHUP, .*it is a directory.*\n$/);
+  }));
+
+test("/dev/stdout and a link to it are logs where the output is a socket, as Node and process managers give it", () =>
+  inPlace(async ({ work, run }) => {
+    symlinkSync("/dev/stdout", join(work, "output"));
+    // A pipe of node:child_process is a socket.
+    const { stdout, stderr, code } = await run(`
+      import { logFile } from "atexit/resources";
+      import { fstatSync } from "node:fs";
+      const log = logFile("/dev/stdout", { reopenOn: "SIGHUP", last: "last" });
+      log.write(String(fstatSync(1).isSocket()));
+      log.write("x".repeat(1_000_000)); // more than it holds
+      log.reopen();
+      logFile(process.env.WORK + "/output").write("through a link");
+      log.close();
+      console.log("the program's own");`);
+    assert.deepEqual([stderr, code], ["", 0]);
+    assert.equal(stdout, `true\n${"x".repeat(1_000_000)}\nthrough a link\nlast\nthe program's own\n`);
+  }));
 
 test("SIGHUP ends a program whose log was not asked to open anew", () =>
   inPlace(async ({ work, run }) => {

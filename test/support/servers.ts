@@ -124,8 +124,8 @@ async function stopped(child: ChildProcess, signal: NodeJS.Signals, root: string
   rmSync(root, { recursive: true, force: true });
 }
 
-/** Below those that the system gives away for connections: of those one may be taken before the server has it. */
-async function freePort(): Promise<number> {
+/** Returns one below those that the system gives away for connections: of those one may be taken before the server has it. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 10_000);

@@ -4,6 +4,11 @@ declare module "signal-exit-3" {
   export default function onExit(callback: () => void): () => void;
 }
 
+declare module "source-map-support" {
+  const support: { install(): void };
+  export default support;
+}
+
 declare module "async-exit-hook" {
   export default function exitHook(hook: (() => void) | ((done: () => void) => void)): void;
 }

@@ -206,8 +206,30 @@ const endedChildren = [
   },
 ];
 
+/** It ends the process by itself where nobody listens to an uncaught error. */
+const sourceMaps = [
+  {
+    title: "source-map-support installed before the registration",
+    steps: ["source-map-support is installed", "atexit"],
+  },
+  {
+    title: "source-map-support installed after the registration",
+    steps: ["atexit", "source-map-support is installed"],
+  },
+  {
+    title: "source-map-support installed after the registration, with signal-exit 4 around it",
+    steps: [
+      "import signal-exit 4",
+      "atexit",
+      "onExit of signal-exit 4",
+      "source-map-support is installed",
+      "the hook is removed",
+    ],
+  },
+];
+
 describe("where a library replaces process.emit, or puts an old one back", { concurrency: 3 }, () => {
-  for (const { title, steps } of [...replacements, ...endedChildren]) {
+  for (const { title, steps } of [...replacements, ...endedChildren, ...sourceMaps]) {
     it(`${title}: every exit still awaits asynchronous cleanups`, async () => {
       const wrong: string[] = [];
       for (const exit of ["natural end", "SIGTERM", "uncaught throw"] as const) {

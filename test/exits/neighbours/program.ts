@@ -38,6 +38,10 @@ const uses: Record<string, Step> = {
     removeHook = onExit(() => {});
   },
   "the hook is removed": () => removeHook(),
+  "source-map-support is installed": async () => {
+    const { default: support } = await import("source-map-support");
+    support.install();
+  },
   "a child of execa ends": async () => {
     const { execa } = await import("execa");
     await execa("true");
