@@ -29,7 +29,17 @@ export const manifest = JSON.parse(readFileSync(join(repository, "package.json")
   readonly engines: { readonly node: string };
 };
 
-export type EntryPoint = "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app";
+const PEERS = ["async-exit-hook", "close-with-grace", "exit-hook", "tmp"] as const;
+
+export type EntryPoint =
+  "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app" | `atexit/compat/${(typeof PEERS)[number]}`;
+
+/** Where the APIs of other packages are. */
+const compat = (place: (peer: string) => string) =>
+  Object.fromEntries(PEERS.map((peer) => [`atexit/compat/${peer}`, place(peer)])) as Record<
+    `atexit/compat/${(typeof PEERS)[number]}`,
+    string
+  >;
 
 /** The directory with all files of the package, and where in it what is. */
 const [files, places] = isFromSources
@@ -40,6 +50,7 @@ const [files, places] = isFromSources
         "atexit/durable": "durable/index.ts",
         "atexit/resources": "resources/index.ts",
         "atexit/app": "app/index.ts",
+        ...compat((peer) => `compat/${peer}.ts`),
         command: "cli/main.ts",
         program: "tour/program.ts",
         host: "tour/host.ts",
@@ -52,6 +63,7 @@ const [files, places] = isFromSources
         "atexit/durable": "durable.js",
         "atexit/resources": "resources.js",
         "atexit/app": "app.js",
+        ...compat((peer) => `compat-${peer}.js`),
         command: "cli.cjs",
         program: "tour-program.js",
         host: "tour-host.js",
