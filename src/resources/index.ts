@@ -11,7 +11,7 @@ import type { KillOptions } from "../durable/index.ts";
 import { blameCaller } from "../errors/define-errors.ts";
 import { type Child, type ChildOptions, childEnvironment as markedEnvironment, killAtExit } from "./child-process.ts";
 import { closeAtExit, isKnownToClose, type WayToClose, waysToClose as ways } from "./close-methods.ts";
-import { acquire, acquireSync, type LockFile, type LockOptions } from "./lock-file.ts";
+import { acquire, acquireSync, type LockFile, type LockOptions, type LockState, stateOf } from "./lock-file.ts";
 import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
 import { type ParentOptions, watchParent } from "./parent-watch.ts";
 import { drainAtExit, type ServerOptions } from "./server-drain.ts";
@@ -37,6 +37,7 @@ export type {
   KillOptions,
   LockFile,
   LockOptions,
+  LockState,
   LogFile,
   LogFileOptions,
   ParentOptions,
@@ -77,6 +78,24 @@ export type {
 export function lockFile(path: string | URL, options: LockOptions & { signal?: AbortSignal } = {}): Promise<LockFile> {
   return acquire(lockFile, path, options);
 }
+
+/**
+ * Says who holds a lock, without taking it and without waking anybody who waits for
+ * it. It may be another's a moment later: to be the only one, take it.
+ *
+ * @param path the lock file
+ * @returns the holder, or `undefined` where the lock is free
+ * @throws an error with the code `ERR_ATEXIT_LOCK` where the system refuses, or
+ *   something else than a file is there
+ * @example
+ * ```js
+ * import { lockFile } from "atexit/resources";
+ *
+ * const holder = lockFile.check("app.lock");
+ * console.log(holder === undefined ? "free" : `process ${holder.pid} is ${holder.life}`);
+ * ```
+ */
+lockFile.check = (path: string | URL): LockState | undefined => blameCaller(lockFile.check, () => stateOf(path));
 
 /**
  * Takes a lock as {@link lockFile} does, blocking the event loop while it waits.
