@@ -26,6 +26,7 @@ const PUBLIC = {
   durable: "src/durable/index.ts",
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
+  scope: "src/scope/index.ts",
 };
 
 /** The APIs of other packages, on what users import. What each is when it is required, its own package decides. */
