@@ -15,7 +15,7 @@ import { acquire, acquireSync, type LockFile, type LockOptions, type LockState, 
 import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
 import { type ParentOptions, watchParent } from "./parent-watch.ts";
 import { drainAtExit, type ServerOptions } from "./server-drain.ts";
-import { makeTempDir, makeTempFile, type Temp, type TempOptions } from "./temp-path.ts";
+import { makeTempDir, makeTempFile, type Temp, type TempFileOptions, type TempOptions, withTemp } from "./temp-path.ts";
 import {
   type Closing,
   type ClusterOptions,
@@ -43,6 +43,7 @@ export type {
   ParentOptions,
   ServerOptions,
   Temp,
+  TempFileOptions,
   TempOptions,
   WayToClose,
   WorkerOptions,
@@ -123,8 +124,9 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
  * - Power loss: it is removed by the next start of a program that uses recipes,
  *   if it is still there.
  *
- * @param options what its name begins and ends with, and in which directory it is
- * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses
+ * @param options what its name begins and ends with, in which directory it is, its mode, and what is in it
+ * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses;
+ *   `ERR_ATEXIT_OPTION`
  * @example
  * ```js
  * import { tempFile } from "atexit/resources";
@@ -134,9 +136,28 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
  * writeFileSync(file.path, "{}");
  * ```
  */
-export function tempFile(options: TempOptions = {}): Temp {
+export function tempFile(options: TempFileOptions = {}): Temp {
   return blameCaller(tempFile, () => makeTempFile(tempFile, options));
 }
+
+/**
+ * Makes a temporary file for one task, and removes it when that has ended, unless the
+ * task has kept it.
+ *
+ * @param options as {@link tempFile} takes them
+ * @returns what the task returns
+ * @throws (rejects with) what the task throws; what {@link tempFile} throws
+ * @example
+ * ```js
+ * import { tempFile } from "atexit/resources";
+ * import { readFileSync } from "node:fs";
+ *
+ * const text = await tempFile.with({ content: "hello" }, (file) => readFileSync(file.path, "utf8"));
+ * console.log(text);
+ * ```
+ */
+tempFile.with = <R>(options: TempFileOptions, task: (file: Temp) => R | PromiseLike<R>): Promise<R> =>
+  withTemp(tempFile(options), task);
 
 /**
  * Makes a directory with a name that cannot be guessed, which only this user can
@@ -156,6 +177,23 @@ export function tempFile(options: TempOptions = {}): Temp {
 export function tempDir(options: TempOptions = {}): Temp {
   return blameCaller(tempDir, () => makeTempDir(tempDir, options));
 }
+
+/**
+ * Makes a temporary directory for one task, and removes it when that has ended,
+ * unless the task has kept it.
+ *
+ * @param options as {@link tempDir} takes them
+ * @returns what the task returns
+ * @throws (rejects with) what the task throws; what {@link tempDir} throws
+ * @example
+ * ```js
+ * import { tempDir } from "atexit/resources";
+ *
+ * await tempDir.with({}, async ({ path }) => console.log(path));
+ * ```
+ */
+tempDir.with = <R>(options: TempOptions, task: (directory: Temp) => R | PromiseLike<R>): Promise<R> =>
+  withTemp(tempDir(options), task);
 
 /**
  * Opens a log file for appending, and makes its directory where there is none.
