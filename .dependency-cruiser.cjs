@@ -26,6 +26,8 @@ const LAYERS = {
   "durable-public-module": "^src/durable/(index|open-journal|thread-journal)\\.ts$",
   resources: "^src/resources/",
   app: "^src/app/",
+  scope: "^src/scope/",
+  compat: "^src/compat/",
   "cli-and-tour": "^src/(cli|tour)/",
 };
 

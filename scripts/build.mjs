@@ -26,7 +26,19 @@ const PUBLIC = {
   durable: "src/durable/index.ts",
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
+  scope: "src/scope/index.ts",
 };
+
+/** The APIs of other packages, on what users import. What each is when it is required, its own package decides. */
+const COMPAT = {
+  "compat-async-exit-hook": "src/compat/async-exit-hook.ts",
+  "compat-close-with-grace": "src/compat/close-with-grace.ts",
+  "compat-exit-hook": "src/compat/exit-hook.ts",
+  "compat-tmp": "src/compat/tmp.ts",
+};
+
+/** Those of packages that are no ES modules: to require them is to have their default export. */
+const IS_DEFAULT = { "compat-async-exit-hook": true, "compat-close-with-grace": true, "compat-tmp": true };
 
 const HELPER = { "atexit-helper": "src/durable/replay/main.ts" };
 
@@ -129,8 +141,12 @@ async function buildInto(outdir) {
   await build({ ...OPTIONS, entryPoints: HELPER, outdir });
   const program = readFileSync(join(outdir, "atexit-helper.js"), "utf8");
   const plugins = (ending) => [publicModulesAreExternal(ending), helperTextOf(program)];
-  await build({ ...OPTIONS, entryPoints: { ...PUBLIC, ...PROGRAMS }, outdir, plugins: plugins(".js") });
+  await build({ ...OPTIONS, entryPoints: { ...PUBLIC, ...COMPAT, ...PROGRAMS }, outdir, plugins: plugins(".js") });
   await build({ ...COMMONJS, entryPoints: PUBLIC, outdir, plugins: plugins(".cjs") });
+  for (const [name, path] of Object.entries(COMPAT)) {
+    const footer = IS_DEFAULT[name] ? { js: "module.exports = module.exports.default;" } : {};
+    await build({ ...COMMONJS, entryPoints: { [name]: path }, outdir, footer, plugins: plugins(".cjs") });
+  }
   // The command is never without the other file.
   await build({ ...COMMONJS, entryPoints: IN_COMMONJS, outdir, plugins: [helperTextOf(program, false)] });
   chmodSync(join(outdir, "cli.cjs"), 0o755);
@@ -138,10 +154,21 @@ async function buildInto(outdir) {
   const types = join(outdir, "types");
   execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", types], { stdio: "inherit" });
   const copied = new Set();
-  for (const entry of ["index", "durable/index", "resources/index", "app/index"]) {
-    copyTypes(join(types, `${entry}.d.ts`), types, outdir, copied);
+  for (const source of Object.values({ ...PUBLIC, ...COMPAT })) {
+    copyTypes(join(types, source.replace(/^src\/|\.ts$/g, "") + ".d.ts"), types, outdir, copied);
   }
+  for (const [name, path] of Object.entries(COMPAT)) if (IS_DEFAULT[name]) exportAsDefault(outdir, path);
   rmSync(types, { recursive: true });
+}
+
+/** Has the types for CommonJS say that the module is its default export. */
+function exportAsDefault(to, path) {
+  const file = relative("src", path).replace(/\.ts$/, ".d.cts");
+  const text = readFileSync(join(to, file), "utf8")
+    .replace(/^export default /m, "export = ")
+    .replaceAll(/^export (?:declare const|\{).*;\n/gm, "")
+    .replaceAll(/^export declare const \{?[^;]*;\n/gm, "");
+  writeFileSync(join(to, file), text);
 }
 
 /**

@@ -4,7 +4,7 @@
 
 import type { Exit } from "./registry/exit-reason.ts";
 import type { CleanupOptions } from "./registry/registration.ts";
-import type { Settings } from "./settings/settings.ts";
+import type { CleanupReport, Settings } from "./settings/settings.ts";
 import { type SharedThreadV1, sharedThread } from "./thread/shared-state.ts";
 import { ThreadState } from "./thread/thread-state.ts";
 
@@ -13,7 +13,7 @@ export type { Outcome } from "./registry/outcome.ts";
 export type { ErrorCode } from "./errors/core.ts";
 export type { Exit, ExitKind } from "./registry/exit-reason.ts";
 export { SystemExit } from "./registry/system-exit.ts";
-export type { CleanupOptions, Settings };
+export type { CleanupOptions, CleanupReport, Settings };
 
 /**
  * This thread's state, on which the other entry points stand.
@@ -171,6 +171,25 @@ export function exit(code?: number): never {
 }
 
 /**
+ * Ends the process at once: no cleanup is called any more, and none is waited for.
+ * What a second Ctrl-C does, from wherever the program is. Recipes that were not
+ * carried out are left to the guard.
+ *
+ * @param code an integer from 0 to 255; by default `process.exitCode`, or 0
+ * @throws a `RangeError` with the code `ERR_ATEXIT_EXIT_CODE`
+ * @example
+ * ```js
+ * import { exitNow, register } from "atexit";
+ *
+ * register(() => console.log("never"));
+ * exitNow(1);
+ * ```
+ */
+export function exitNow(code?: number): never {
+  return thread.exitNow(exitNow, code);
+}
+
+/**
  * Fires when a shutdown begins, before the first cleanup; its `reason` is the
  * {@link Exit}. Nothing is watched for its sake: it fires where a cleanup is
  * registered, or {@link exit} is called.
@@ -249,7 +268,7 @@ export function count(): number {
  * @param settings what to change; times in milliseconds
  * @returns all settings, as they are now
  * @throws a `TypeError` or `RangeError` with the code `ERR_ATEXIT_OPTIONS`,
- *   `ERR_ATEXIT_TIME`, `ERR_ATEXIT_SIGNAL` or `ERR_ATEXIT_PROCESS_EXIT`
+ *   `ERR_ATEXIT_TIME` or `ERR_ATEXIT_SIGNAL`
  * @example
  * ```js
  * import { configure } from "atexit";

@@ -11,6 +11,7 @@ import { packageFile } from "../platform/package-files.ts";
 import { printable, printableJson } from "../platform/printable.ts";
 import { contentOf } from "../platform/process-identity.ts";
 import { configure } from "../index.ts";
+import { peersIn } from "./project-peers.ts";
 import { doctorOptions } from "./options.ts";
 import { painter, progress, say } from "./terminal.ts";
 import { EXIT, optionsIn, refuseOperands } from "./arguments.ts";
@@ -149,6 +150,16 @@ const checks: Readonly<Record<string, Check>> = {
       );
     }
     return ok(seconds);
+  },
+
+  "other libraries": () => {
+    const peers = peersIn(process.cwd());
+    if (peers.length === 0) return ok("none among this project's dependencies that this package stands in for");
+    const pages = peers.map(({ page }) => page).join(", ");
+    return note(
+      peers.map(({ name }) => name).join(", "),
+      `They can stay: none waits for another, but locks of two libraries do not exclude one another. How to come from each: ${pages} in the repository.`,
+    );
   },
 
   "service manager": () => {

@@ -1,56 +1,61 @@
-// What this package says on stderr about cleanups.
+// What this package says about cleanups.
 
 import { inspect } from "../platform/node-builtins.ts";
 import { cutAtCleanup } from "../registry/call-cleanup.ts";
 import { placeOf } from "../registry/call-site.ts";
 import type { Registration } from "../registry/registration.ts";
-import { report } from "./stderr.ts";
+import type { CleanupReport } from "../settings/settings.ts";
 
-/** Reports a cleanup that threw, or whose promise was rejected. */
-export function reportFailure(cleanup: Registration, error: unknown): void {
-  say(() => `cleanup ${titled(cleanup)} failed: ${indented(describeError(error))}${registeredAt(cleanup)}`);
+/** Composes the report of a cleanup that threw, or whose promise was rejected. */
+export function failureReport(cleanup: Registration, error: unknown): CleanupReport {
+  return composed("failed", cleanup, () => `failed: ${indented(describeError(error))}`, error);
 }
 
-/** Reports a cleanup that had its time and has not ended. */
-export function reportGivenUp(cleanup: Registration, elapsed: number, blocked: boolean): void {
+/** Composes the report of a cleanup that had its time, in milliseconds, and has not ended. */
+export function givenUpReport(cleanup: Registration, elapsed: number, blocked: boolean): CleanupReport {
   const what = blocked ? "blocked the event loop and was stopped" : "has not settled and was given up";
-  say(() => `cleanup ${titled(cleanup)} ${what} after ${Math.round(elapsed)} ms${registeredAt(cleanup)}`);
-}
-
-/** Says what can be composed. A report that cannot be made is no failure of the cleanup, and ends no shutdown. */
-function say(compose: () => string): void {
-  let message = "a report about a cleanup could not be made";
-  try {
-    message = compose();
-  } catch {
-    // The program has replaced what this stands on, a method of String for one.
-  }
-  report(message);
+  return composed("given up", cleanup, () => `${what} after ${Math.round(elapsed)} ms`);
 }
 
 /** How many cleanups one report names. */
 const ROWS = 20;
 
-/** Reports cleanups that were called, when the process ends before their promises have settled. */
-export function reportNotAwaited(cleanups: readonly Registration[], why: string): void {
-  say(() => {
+/** Composes the report of cleanups that were called, when the process ends before their promises have settled. */
+export function notAwaitedReport(cleanups: readonly Registration[], why: string): CleanupReport {
+  return composed("not awaited", cleanups, () => {
     const rows = cleanups.slice(0, ROWS).map((cleanup) => `\n    ${titled(cleanup)}${registeredAt(cleanup)}`);
     const more = cleanups.length > ROWS ? `\n    and ${cleanups.length - ROWS} more` : "";
     return `not awaited, since ${why}:${rows.join("")}${more}`;
   });
 }
 
-/** Reports cleanups that were registered when there was no time left. */
-export function reportNotCalled(count: number): void {
-  say(() => `not called: ${count} cleanup${count === 1 ? "" : "s"} registered after the grace period was over`);
+/** Composes the report of cleanups that were registered when there was no time left. */
+export function notCalledReport(count: number): CleanupReport {
+  const what = `${count} cleanup${count === 1 ? "" : "s"} registered after the grace period was over`;
+  return composed("not called", [], () => `not called: ${what}`);
 }
 
-/** Tells a person who may be watching why the shutdown takes long. */
-export function reportWaiting(cleanup: Registration, left: number): void {
-  say(
-    () =>
-      `waiting for cleanup ${titled(cleanup)}, at most ${Math.ceil(left / 1000)} s more; Ctrl-C ends the process at once`,
-  );
+/** Composes what a person who may be watching is told, when the shutdown takes long. */
+export function waitingReport(cleanup: Registration, left: number): CleanupReport {
+  const rest = `at most ${Math.ceil(left / 1000)} s more; Ctrl-C ends the process at once`;
+  return composed("waiting", [cleanup], () => `waiting for cleanup ${titled(cleanup)}, ${rest}`);
+}
+
+/** What can be composed. A report that cannot be made is no failure of the cleanup, and ends no shutdown. */
+function composed(
+  kind: CleanupReport["kind"],
+  about: Registration | readonly Registration[],
+  compose: () => string,
+  error?: unknown,
+): CleanupReport {
+  const [first] = [about].flat();
+  let text = "a report about a cleanup could not be made";
+  try {
+    text = about === first ? `cleanup ${titled(first)} ${compose()}${registeredAt(first)}` : compose();
+  } catch {
+    // The program has replaced what this stands on, a method of String for one.
+  }
+  return { kind, cleanup: first?.title, error, place: placeOf(first?.site), text };
 }
 
 /** Shows an error as Node does, down to the cleanup's own frames. */

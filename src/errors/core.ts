@@ -28,10 +28,6 @@ const table = {
     message: (given: unknown) =>
       `${show(given)} is no signal that can be listened to on this system. Pass names such as "SIGTERM"; SIGKILL and SIGSTOP cannot be caught by any program.`,
   },
-  ERR_ATEXIT_PROCESS_EXIT: {
-    Class: RangeError,
-    message: (given: unknown) => `processExit must be "wait" or "sync", and ${show(given)} was given.`,
-  },
   ERR_ATEXIT_NOT_AN_OBJECT: {
     Class: TypeError,
     message: (given: unknown) =>

@@ -20,6 +20,11 @@ const table = {
       advice = "Take one in a directory that this program may write to, on a file system with hard links.",
     ) => `The lock file ${printable(path)} cannot be taken: ${clause(printable(why))}. ${advice}`,
   },
+  ERR_ATEXIT_LOCK_LOST: {
+    Class: Error,
+    message: (path: string) =>
+      `The lock file ${printable(path)} was deleted, or replaced, while this process held it. Another process may hold it now: stop what must not happen twice, and take the lock again.`,
+  },
   ERR_ATEXIT_TEMP: {
     Class: Error,
     message: (directory: string, why: string) =>

@@ -35,13 +35,10 @@ export class CleanupRunner {
   }
 
   /**
-   * Calls the cleanup, in whatever context this is. It leaves the stack when it
-   * has ended, its promise included.
+   * Calls the cleanup, which leaves the stack when it has ended, its promise included.
    *
    * @param limit how long a shutdown gives it, in milliseconds
    * @param outer the cleanup that runs it, for subscribers
-   * @returns what the cleanup returns
-   * @throws what the cleanup throws
    */
   call(registration: Registration, limit?: number, outer?: Registration): unknown {
     registration.state = "running";
@@ -72,10 +69,7 @@ export class CleanupRunner {
     this.stack.remove(registration);
   }
 
-  /**
-   * Does what the package's `run()` promises: runs all cleanups, until there is
-   * none, or a shutdown takes them over.
-   */
+  /** Runs all cleanups, until there is none, or a shutdown takes them over. */
   runAll(isEnding: () => boolean): void | Promise<void> {
     const errors: unknown[] = [];
     const rest = this.#runEach(isEnding, errors);

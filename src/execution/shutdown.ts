@@ -4,11 +4,11 @@
 
 import type { Channels } from "../diagnostics/channels.ts";
 import {
-  reportFailure,
-  reportGivenUp,
-  reportNotAwaited,
-  reportNotCalled,
-  reportWaiting,
+  failureReport,
+  givenUpReport,
+  notAwaitedReport,
+  notCalledReport,
+  waitingReport,
 } from "../diagnostics/cleanup-reports.ts";
 import { loadTraceWriter } from "../diagnostics/load-trace-writer.ts";
 import { SHORT, SlowCleanups } from "../diagnostics/slow-cleanups.ts";
@@ -18,6 +18,7 @@ import type { Outcome } from "../registry/outcome.ts";
 import { outcomeWhenAbandoned, type Registration, type RegistrationStack } from "../registry/registration.ts";
 import type { Settings } from "../settings/settings.ts";
 import { runMarked, SHUTDOWN } from "./cleanup-context.ts";
+import { deliver } from "./deliver-report.ts";
 import { flushed } from "./flush-output.ts";
 import { type CleanupRunner, isPromise } from "./run-cleanup.ts";
 import { withTimeLimit } from "./time-limit.ts";
@@ -242,11 +243,11 @@ export class Shutdown {
     const { size } = this.#stack;
     if (size === 0) return;
     this.markFailed();
-    reportNotCalled(size);
+    deliver(this.#settings, notCalledReport(size));
     this.abandon();
   }
 
-  /** Gives up the cleanup that blocked, where cleanups did not come to their end within the limit; reads the clock. */
+  /** Gives up the cleanup that blocked, where the limit has stopped it; reads the clock. */
   #afterLimit(isOver: boolean): void {
     if (!isOver) this.#giveUpBlocked(now() - this.#time, false);
     this.#time = now();
@@ -334,14 +335,14 @@ export class Shutdown {
       const deadline = setTimeout(() => {
         this.markFailed();
         clearTimeout(deadline); // or else it would pass for something that is waited for
-        reportGivenUp(cleanup, limit, false);
+        deliver(this.#settings, givenUpReport(cleanup, limit, false));
         over(this.#giveUp(cleanup, isOwnLimit));
       }, limit);
       const impatience =
         limit > PATIENCE && builtin("tty").isatty(2)
           ? setTimeout(() => {
               leaveRawMode(); // in which Ctrl-C would be no signal
-              reportWaiting(cleanup, limit - PATIENCE);
+              deliver(this.#settings, waitingReport(cleanup, limit - PATIENCE));
             }, PATIENCE)
           : undefined;
       promise.then(
@@ -367,7 +368,7 @@ export class Shutdown {
     const cleanup = this.#runner.current;
     if (cleanup === undefined) return;
     this.markFailed();
-    reportGivenUp(cleanup, elapsed, true);
+    deliver(this.#settings, givenUpReport(cleanup, elapsed, true));
     const at = now();
     this.#slow.add(cleanup, at - elapsed, at, this.#giveUp(cleanup, isOwnLimit));
     this.#forget(cleanup);
@@ -377,7 +378,7 @@ export class Shutdown {
     if (!isFailure(this.#exit, error)) return;
     this.markFailed();
     this.#lastHasFailed = true;
-    reportFailure(cleanup, error);
+    deliver(this.#settings, failureReport(cleanup, error));
   }
 
   #forget(cleanup: Registration): void {
@@ -388,7 +389,7 @@ export class Shutdown {
   #reportNotAwaited(why: string): void {
     if (this.#unawaited.length === 0) return;
     this.markFailed();
-    reportNotAwaited(this.#unawaited, why);
+    deliver(this.#settings, notAwaitedReport(this.#unawaited, why));
     this.#unawaited = [];
   }
 }

@@ -8,6 +8,7 @@ import { leaveRawMode } from "../platform/raw-mode.ts";
 import { signalNumber } from "../platform/signal-list.ts";
 import { isSystemExit } from "../registry/exit-reason.ts";
 import { SystemExit } from "../registry/system-exit.ts";
+import type { ExitContext } from "./exit-handler.ts";
 import { nodeProcess } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
 
@@ -20,6 +21,16 @@ const DIES_WITHIN = 500;
 /** Returns 128 + number: how a shell shows a death by signal, and what PID 1 has to end with. */
 export function exitCodeOf(signal: NodeJS.Signals): number {
   return 128 + (signalNumber(signal) ?? 0);
+}
+
+/**
+ * Ends the process when the cleanups have run for a signal: with the code that one of
+ * them has asked for, else as the program wants it, by default by the signal.
+ */
+export function endAfterSignal(signal: NodeJS.Signals, { shutdown, settings, endProcess }: ExitContext): never {
+  const wanted = settings.afterSignal === "code" ? exitCodeOf(signal) : settings.afterSignal;
+  const code = shutdown.requestedCode ?? wanted;
+  return code === "signal" ? endBySignal(signal, shutdown) : endProcess(code);
 }
 
 /**

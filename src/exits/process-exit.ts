@@ -7,7 +7,7 @@
 import { isInside } from "../execution/cleanup-context.ts";
 import { describeExit, type Exit } from "../registry/exit-reason.ts";
 import { SystemExit } from "../registry/system-exit.ts";
-import { endBySignal } from "./end-by-signal.ts";
+import { endAfterSignal } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { isCalledByReporter } from "./known-libraries.ts";
@@ -153,26 +153,38 @@ export class ProcessExit implements ExitHandler {
     }
     const signal = this.#signals?.announcedBy(code);
     if (signal !== undefined) {
-      const end = () => endBySignal(signal, shutdown);
+      const end = () => endAfterSignal(signal, this.#context);
       return { exit: describeExit({ kind: "signal", code, signal }), end, isBySignal: true };
     }
     const exit = describeExit({ kind: kind === "exit" && this.#ipc.isDisconnecting ? "disconnect" : kind, code });
     return { exit, end: () => this.endProcess(shutdown.requestedCode ?? code), isBySignal: false };
   }
 
-  /** The last moment of JavaScript. What was registered this late is called, and can no longer be awaited. */
+  /** The last moment of JavaScript. */
   #emitLast(emit: () => boolean, code: number): boolean {
-    const { stack, shutdown } = this.#context;
     this.#isEnding = true;
+    const { reallyExit } = nodeProcess;
+    // A listener that calls process.exit() ends the process past the others, and past this function.
+    nodeProcess.reallyExit = (given) => {
+      nodeProcess.reallyExit = reallyExit;
+      this.#callLate(given);
+      return reallyExit.call(process, this.#lastCode(given));
+    };
     try {
       return emit();
     } finally {
-      if (stack.size > 0) {
-        const exit = describeExit({ kind: "exit", code });
-        shutdown.begin(exit, () => {}, "the process ended without waiting");
-      }
+      nodeProcess.reallyExit = reallyExit;
+      this.#callLate(code);
       // The exit listeners have had the last word; a failed cleanup turns 0 into 1, and only 0.
-      if (shutdown.hasFailed && code === 0 && currentExitCode() === 0) process.exitCode = 1;
+      if (this.#lastCode(code) !== code && currentExitCode() === 0) process.exitCode = 1;
     }
+  }
+
+  /** Calls what was registered this late. */
+  #callLate(code: number): void {
+    const { stack, shutdown } = this.#context;
+    if (stack.size === 0) return;
+    const exit = describeExit({ kind: "exit", code });
+    shutdown.begin(exit, () => {}, "the process ended without waiting");
   }
 }

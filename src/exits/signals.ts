@@ -1,31 +1,39 @@
 // The signals that ask a process to end, as they arrive.
 
+import { writeError } from "../diagnostics/stderr.ts";
+import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
 import { now } from "../platform/node-builtins.ts";
-import { DOUBLED_SIGNAL_WINDOW } from "../platform/signal-list.ts";
 import { describeExit } from "../registry/exit-reason.ts";
-import { endBySignal, exitCodeOf } from "./end-by-signal.ts";
+import { endAfterSignal, endBySignal, exitCodeOf } from "./end-by-signal.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { hideListenerCount } from "./hide-listener-count.ts";
 import { exitsForSignal, onlyFlushes, waitingListeners } from "./known-libraries.ts";
 import { isListenerOfStack, markListener } from "./stacks-of-process.ts";
 import { process } from "../platform/process.ts";
 
+/** The last signal that was left to a listener of the program, and when it came. */
+interface LeftSignal {
+  readonly signal: NodeJS.Signals;
+  readonly at: number;
+}
+
+/**
+ * Has a real listener for each signal, in front of all others: behind them, a `once`
+ * listener of the program would already be gone, and the signal would look as if
+ * the program did not listen.
+ */
 export class Signals implements ExitHandler {
   readonly #context: ExitContext;
   #listenedTo: readonly NodeJS.Signals[] = [];
   /** When the first signal of this shutdown came, on the clock of now(). */
   #firstAt: number | undefined;
+  #left: LeftSignal | undefined;
   #announced: { readonly signal: NodeJS.Signals; readonly code: number } | undefined;
 
   constructor(context: ExitContext) {
     this.#context = context;
   }
 
-  /**
-   * Adds a real listener for each signal, in front of all others: behind them, a
-   * `once` listener of the program would already be gone, and the signal would
-   * look as if the program did not listen.
-   */
   install(): void {
     this.#listenedTo = this.#context.settings.signals;
     for (const signal of this.#listenedTo) process.prependListener(signal, this.#listener);
@@ -44,8 +52,11 @@ export class Signals implements ExitHandler {
   readonly #listener = markListener((signal: NodeJS.Signals) => {
     if (this.#context.shutdown.isRunning) this.#again(signal);
     else if (this.#isOurs(signal)) this.#begin(signal);
-    // signal-exit would take the signal from a program that listens once, if it thought itself alone then.
-    else if (waitingListeners(signal) === 0) hideListenerCount(signal, isListenerOfStack);
+    else {
+      this.#left = { signal, at: now() };
+      // signal-exit would take the signal from a program that listens once, if it thought itself alone then.
+      if (waitingListeners(signal) === 0) hideListenerCount(signal, isListenerOfStack);
+    }
   });
 
   #begin(signal: NodeJS.Signals): void {
@@ -54,21 +65,21 @@ export class Signals implements ExitHandler {
     const end = () => {
       // Of several stacks the last one ends the process.
       process.removeListener(signal, this.#listener);
-      if (!process.listeners(signal).some(isListenerOfStack)) endBySignal(signal, shutdown);
+      if (!process.listeners(signal).some(isListenerOfStack)) endAfterSignal(signal, this.#context);
     };
     if (shutdown.begin(describeExit({ kind: "signal", code: exitCodeOf(signal), signal }), end)) end();
   }
 
-  /**
-   * Ends the process at once on a second press, but not on a signal that a package
-   * manager doubled. Where no signal began the shutdown, a first Ctrl-C is a second
-   * thought, too; any other signal only says what goes on already.
-   */
+  /** Ends the process at once on a second press, but not on a signal that a package manager doubled. */
   #again(signal: NodeJS.Signals): void {
     const { shutdown, settings } = this.#context;
-    const isImpatient = signal === "SIGINT" && shutdown.exit?.kind !== "signal";
-    this.#firstAt ??= isImpatient ? now() - (settings.grace - shutdown.timeLeft) : now();
-    if (now() - this.#firstAt < DOUBLED_SIGNAL_WINDOW) return;
+    this.#firstAt ??= timeOfFirst(signal, this.#left, this.#context);
+    if (now() - this.#firstAt < settings.doubledWithin) return;
+    try {
+      settings.onSecondSignal?.(signal);
+    } catch (error) {
+      writeError(uncaughtErrorReport(error, "uncaughtException"));
+    }
     shutdown.abandon();
     endBySignal(signal, shutdown);
   }
@@ -83,4 +94,16 @@ export class Signals implements ExitHandler {
     if (deciding.length <= waitingListeners(signal)) this.#announced = { signal, code: exitCodeOf(signal) };
     return false;
   }
+}
+
+/**
+ * Returns when the first press was, on the clock of now(), where no signal began the
+ * shutdown. It may have come to a listener of the program, which has ended it then. A
+ * first Ctrl-C is a second thought, too; any other only says what goes on already.
+ */
+function timeOfFirst(signal: NodeJS.Signals, left: LeftSignal | undefined, context: ExitContext): number {
+  const { shutdown, settings } = context;
+  const beganAt = now() - (settings.grace - shutdown.timeLeft);
+  if (left?.signal === signal && beganAt - left.at < settings.grace) return left.at;
+  return signal === "SIGINT" && shutdown.exit?.kind !== "signal" ? beganAt : now();
 }

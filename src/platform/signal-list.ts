@@ -4,33 +4,43 @@
 import { builtin } from "./node-builtins.ts";
 import { process } from "./process.ts";
 
-/** The signals that a POSIX system sends to end a process, and that Windows has as well. */
-const EVERYWHERE: readonly NodeJS.Signals[] = [
-  "SIGHUP", // the terminal was closed
-  "SIGINT", // Ctrl-C
-  "SIGTERM", // asked to end: kill, docker stop, systemd, Kubernetes
-];
+/**
+ * The signals that a POSIX system sends to end a process, and that Windows has as well.
+ *
+ * - SIGHUP: the terminal was closed
+ * - SIGINT: Ctrl-C
+ * - SIGTERM: asked to end: kill, docker stop, systemd, Kubernetes
+ */
+const EVERYWHERE: readonly NodeJS.Signals[] = ["SIGHUP", "SIGINT", "SIGTERM"];
 
+/**
+ * - SIGQUIT: Ctrl-\
+ * - SIGABRT: from outside; abort() itself still ends the process at once
+ * - SIGALRM: alarm(2) by the process that started the program; so SIGVTALRM
+ * - SIGXCPU: the soft limit of processor time; the hard one kills
+ * - SIGUSR2: nodemon and others ask for a restart with it
+ * - SIGTRAP, SIGSYS
+ */
 const POSIX: readonly NodeJS.Signals[] = [
-  "SIGQUIT", // Ctrl-\
-  "SIGABRT", // from outside; abort() itself still ends the process at once
-  "SIGALRM", // alarm(2) by the process that started the program
+  "SIGQUIT",
+  "SIGABRT",
+  "SIGALRM",
   "SIGVTALRM",
-  "SIGXCPU", // the soft limit of processor time; the hard one kills
-  "SIGUSR2", // nodemon and others ask for a restart with it
+  "SIGXCPU",
+  "SIGUSR2",
   "SIGTRAP",
   "SIGSYS",
 ];
 
-const LINUX: readonly NodeJS.Signals[] = [
-  "SIGIO", // its default is to be ignored on the BSDs and macOS
-  "SIGPWR", // the power is failing
-  "SIGSTKFLT",
-];
+/**
+ * - SIGIO: its default is to be ignored on the BSDs and macOS
+ * - SIGPWR: the power is failing
+ * - SIGSTKFLT
+ */
+const LINUX: readonly NodeJS.Signals[] = ["SIGIO", "SIGPWR", "SIGSTKFLT"];
 
-const WINDOWS: readonly NodeJS.Signals[] = [
-  "SIGBREAK", // Ctrl-Break
-];
+/** Ctrl-Break. */
+const WINDOWS: readonly NodeJS.Signals[] = ["SIGBREAK"];
 
 /** The signals whose default is to end the process, and which may be listened to, on this system. */
 export const ENDING_SIGNALS: readonly NodeJS.Signals[] = EVERYWHERE.concat(
@@ -50,9 +60,6 @@ export const ENDING_SIGNALS: readonly NodeJS.Signals[] = EVERYWHERE.concat(
 
 /** The signals that no program can listen to: libuv refuses them. */
 const REFUSED = new Set<string>(["SIGKILL", "SIGSTOP"]);
-
-/** Within how many milliseconds one key press can arrive twice, from the terminal and from a package manager. */
-export const DOUBLED_SIGNAL_WINDOW = 500;
 
 /** The numbers that POSIX gives, so that node:os need not be loaded. Source: POSIX.1-2024, the kill utility. */
 const POSIX_NUMBERS: ReadonlyMap<string, number> = new Map([

@@ -11,7 +11,7 @@ import type { AnyFunction, Entry, Stack } from "./stack.ts";
 export interface CleanupOptions {
   /** What reports and traces call it. By default the function's name. */
   name?: string;
-  /** How long to wait for its promise, in milliseconds. `0` calls it and does not wait. */
+  /** How long it may take, in milliseconds: then its synchronous part is stopped, and its promise no longer awaited. `0` calls it and does not wait. */
   timeout?: number;
   /** Called when the cleanup is cancelled, by whatever means: for what else was prepared for it. */
   onCancel?: () => void;

@@ -13,11 +13,11 @@ import { type Child, type ChildOptions, childEnvironment as markedEnvironment, k
 import { closeAtExit, isKnownToClose } from "./close-at-exit.ts";
 import type { WayToClose } from "./ways/way-to-close.ts";
 import { waysToClose as ways } from "./ways/ways-to-close.ts";
-import { acquire, acquireSync, type LockFile, type LockOptions } from "./lock-file.ts";
+import { acquire, acquireSync, type LockFile, type LockOptions, type LockState, stateOf } from "./lock-file.ts";
 import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
 import { type ParentOptions, watchParent } from "./parent-watch.ts";
 import { drainAtExit, type ServerOptions } from "./server-drain.ts";
-import { makeTempDir, makeTempFile, type Temp, type TempOptions } from "./temp-path.ts";
+import { makeTempDir, makeTempFile, type Temp, type TempFileOptions, type TempOptions, withTemp } from "./temp-path.ts";
 import {
   type Closing,
   type ClusterOptions,
@@ -39,11 +39,13 @@ export type {
   KillOptions,
   LockFile,
   LockOptions,
+  LockState,
   LogFile,
   LogFileOptions,
   ParentOptions,
   ServerOptions,
   Temp,
+  TempFileOptions,
   TempOptions,
   WayToClose,
   WorkerOptions,
@@ -81,6 +83,24 @@ export function lockFile(path: string | URL, options: LockOptions & { signal?: A
 }
 
 /**
+ * Says who holds a lock, without taking it and without waking anybody who waits for
+ * it. It may be another's a moment later: to be the only one, take it.
+ *
+ * @param path the lock file
+ * @returns the holder, or `undefined` where the lock is free
+ * @throws an error with the code `ERR_ATEXIT_LOCK` where the system refuses, or
+ *   something else than a file is there
+ * @example
+ * ```js
+ * import { lockFile } from "atexit/resources";
+ *
+ * const holder = lockFile.check("app.lock");
+ * console.log(holder === undefined ? "free" : `process ${holder.pid} is ${holder.life}`);
+ * ```
+ */
+lockFile.check = (path: string | URL): LockState | undefined => blameCaller(lockFile.check, () => stateOf(path));
+
+/**
  * Takes a lock as {@link lockFile} does, blocking the event loop while it waits.
  *
  * @throws as {@link lockFile} rejects
@@ -106,8 +126,9 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
  * - Power loss: it is removed by the next start of a program that uses recipes,
  *   if it is still there.
  *
- * @param options what its name begins and ends with, and in which directory it is
- * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses
+ * @param options what its name begins and ends with, in which directory it is, its mode, and what is in it
+ * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses;
+ *   `ERR_ATEXIT_OPTION`
  * @example
  * ```js
  * import { tempFile } from "atexit/resources";
@@ -117,9 +138,28 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
  * writeFileSync(file.path, "{}");
  * ```
  */
-export function tempFile(options: TempOptions = {}): Temp {
+export function tempFile(options: TempFileOptions = {}): Temp {
   return blameCaller(tempFile, () => makeTempFile(tempFile, options));
 }
+
+/**
+ * Makes a temporary file for one task, and removes it when that has ended, unless the
+ * task has kept it.
+ *
+ * @param options as {@link tempFile} takes them
+ * @returns what the task returns
+ * @throws (rejects with) what the task throws; what {@link tempFile} throws
+ * @example
+ * ```js
+ * import { tempFile } from "atexit/resources";
+ * import { readFileSync } from "node:fs";
+ *
+ * const text = await tempFile.with({ content: "hello" }, (file) => readFileSync(file.path, "utf8"));
+ * console.log(text);
+ * ```
+ */
+tempFile.with = <R>(options: TempFileOptions, task: (file: Temp) => R | PromiseLike<R>): Promise<R> =>
+  withTemp(tempFile(options), task);
 
 /**
  * Makes a directory with a name that cannot be guessed, which only this user can
@@ -139,6 +179,23 @@ export function tempFile(options: TempOptions = {}): Temp {
 export function tempDir(options: TempOptions = {}): Temp {
   return blameCaller(tempDir, () => makeTempDir(tempDir, options));
 }
+
+/**
+ * Makes a temporary directory for one task, and removes it when that has ended,
+ * unless the task has kept it.
+ *
+ * @param options as {@link tempDir} takes them
+ * @returns what the task returns
+ * @throws (rejects with) what the task throws; what {@link tempDir} throws
+ * @example
+ * ```js
+ * import { tempDir } from "atexit/resources";
+ *
+ * await tempDir.with({}, async ({ path }) => console.log(path));
+ * ```
+ */
+tempDir.with = <R>(options: TempOptions, task: (directory: Temp) => R | PromiseLike<R>): Promise<R> =>
+  withTemp(tempDir(options), task);
 
 /**
  * Opens a log file for appending, and makes its directory where there is none.

@@ -9,12 +9,18 @@ import { OwnerFile } from "../durable/lock/owner-file.ts";
 import { type Inode, isHeldBy, letGo } from "../durable/lock/protocol.ts";
 import type { JsonValue } from "../durable/json-value.ts";
 import type { Registration } from "../index.ts";
+import { LockLoss } from "./lock-loss.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
 /** A lock that this process holds. */
 export interface LockFile extends Disposable, AsyncDisposable {
   /** The lock file, absolute. */
   readonly path: string;
+  /**
+   * Fires when the lock is lost: its file was deleted or replaced. Watched from the
+   * first time that it is asked for; it does not fire when the lock is released.
+   */
+  readonly lost: AbortSignal;
   /** Releases the lock; a second call does nothing. */
   release(): void;
   /** Reports whether the lock is held: not released, and its file not deleted or replaced. */
@@ -112,6 +118,7 @@ export class HeldLock implements LockFile {
   readonly #inode: Inode;
   readonly #registration: Registration<void>;
   #isReleased = false;
+  #loss: LockLoss | undefined;
 
   constructor(callee: Callee, contender: Contender) {
     this.path = contender.lock;
@@ -119,6 +126,13 @@ export class HeldLock implements LockFile {
     const { dev, ino } = contender.file;
     this.#inode = { dev, ino };
     this.#registration = registerForCaller(callee, { name: `release ${this.path}` }, () => this.#release());
+  }
+
+  get lost(): AbortSignal {
+    // One that is released is lost no more.
+    this.#loss ??= new LockLoss(this.path, () => this.#isReleased || this.isHeld());
+    if (this.#isReleased) this.#loss.end();
+    return this.#loss.signal;
   }
 
   release(): void {
@@ -139,6 +153,7 @@ export class HeldLock implements LockFile {
 
   #release(): void {
     this.#isReleased = true;
+    this.#loss?.end();
     try {
       letGo(this.path, this.#inode);
     } finally {

@@ -11,7 +11,7 @@ import type { Life } from "../platform/process-identity.ts";
 import { type JsonValue, refuseBeyondJson } from "../durable/json-value.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { blameCaller } from "../errors/define-errors.ts";
-import { LockHeldError, resourceError } from "../errors/resources.ts";
+import { type LockHolder as Holder, LockHeldError, resourceError } from "../errors/resources.ts";
 import { DeadHolder } from "./dead-holder.ts";
 import { LockChanges } from "./lock-changes.ts";
 import { type Contender, contenderFor, HeldLock, type LockFile } from "./lock-contender.ts";
@@ -33,6 +33,17 @@ export interface LockOptions {
    * KB, and nothing secret: all users read it who can reach the lock.
    */
   data?: JsonValue;
+  /**
+   * Called once when the lock is lost: its file was deleted or replaced. It is given
+   * an error with the code `ERR_ATEXIT_LOCK_LOST`.
+   */
+  onLost?: (reason: Error) => void;
+}
+
+/** A lock's state, as others see it. */
+export interface LockState extends Holder {
+  /** Whether the holder is alive, or `unknown` from here. A dead holder's mess is being cleaned up. */
+  readonly life: Life;
 }
 
 /** The pause between two looks at a held lock, in milliseconds. A release shows sooner where files can be watched. */
@@ -91,8 +102,12 @@ interface Step {
  * @returns the lock
  * @throws a {@link LockHeldError} when the time is over
  */
-function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOptions): Generator<Step, LockFile, void> {
+function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Generator<Step, LockFile, void> {
+  const { wait = 0, data, onLost } = options;
   const lock = checked(path);
+  if (onLost !== undefined && typeof onLost !== "function") {
+    throw resourceError("ERR_ATEXIT_OPTION", "onLost", onLost, "a function");
+  }
   if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
   if (data !== undefined) checkData(data);
   const startedAt = now();
@@ -105,7 +120,7 @@ function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOpti
     let dead: DeadHolder | undefined;
     for (;;) {
       isTaken = systemErrors(lock, () => take(lock, contender.file));
-      if (isTaken) return new HeldLock(callee, contender);
+      if (isTaken) return held(new HeldLock(callee, contender), onLost);
       const time = now();
       // To find out who holds the lock takes ten times as long as to find that it is held.
       if (time < lookAt && time - startedAt < wait) {
@@ -135,6 +150,21 @@ function* attemptsAt(callee: Callee, path: unknown, { wait = 0, data }: LockOpti
   } finally {
     if (!isTaken) contender.unuse();
   }
+}
+
+function held(lock: LockFile, onLost: LockOptions["onLost"]): LockFile {
+  if (onLost !== undefined) {
+    const { lost } = lock;
+    lost.addEventListener("abort", () => onLost(lost.reason as Error), { once: true });
+  }
+  return lock;
+}
+
+/** Says who holds a lock, and takes nothing: no file is made, and nobody who waits is woken. */
+export function stateOf(path: unknown): LockState | undefined {
+  const lock = checked(path);
+  const holder = systemErrors(lock, () => holderOf(lock));
+  return holder === undefined ? undefined : { ...factsOf(holder), life: lifeOfHolder(lock, holder) };
 }
 
 /** Takes the lock from its dead holder; reports whether it is over, by this process or by another one. */
@@ -186,6 +216,10 @@ function pidOf({ record, token }: LockHolder): number | undefined {
 }
 
 function lockHeldError(lock: string, holder: LockHolder, life: Life): LockHeldError {
+  return new LockHeldError(lock, factsOf(holder), { pid: process.pid, life });
+}
+
+function factsOf(holder: LockHolder): Holder {
   const { since, uid, record: { host, program, data } = {} } = holder;
-  return new LockHeldError(lock, { pid: pidOf(holder), uid, since, host, program, data }, { pid: process.pid, life });
+  return { pid: pidOf(holder), uid, since, host, program, data };
 }

@@ -17,15 +17,25 @@ export interface TempOptions {
   suffix?: string;
   /** The directory in which it is made. By default the system's own, as `TMPDIR` says. */
   dir?: string;
+  /** Its whole name, in place of one that cannot be guessed: where something of that name is, nothing is made. */
+  name?: string;
+  /** Its mode, whatever the umask. 0600 for a file and 0700 for a directory by default. */
+  mode?: number;
+}
+
+/** What a temporary file may have besides. */
+export interface TempFileOptions extends TempOptions {
+  /** What is in it. By default nothing. */
+  content?: string | Uint8Array;
 }
 
 /** A temporary file or directory. */
 export interface Temp extends Disposable, AsyncDisposable {
   /** The path, absolute. */
   readonly path: string;
-  /** Removes the file or directory now; a second call does nothing. */
+  /** Removes the file or directory now, also where it was kept; a second call does nothing. */
   remove(): void;
-  /** Keeps the file or directory for good. */
+  /** Keeps the file or directory: it stays at the end of its scope, and at exit. */
   keep(): void;
   /**
    * Makes the file or directory permanent under another name, in one step: others
@@ -45,6 +55,8 @@ class TempPath implements Temp {
   readonly path: string;
   readonly #callee: Callee;
   readonly #registration: Registration<void>;
+  /** Which file it was when it was kept: what has taken its place is not removed. */
+  #kept: import("node:fs").Stats | undefined;
 
   constructor(callee: Callee, path: string, make: () => void) {
     this.#callee = callee;
@@ -63,10 +75,15 @@ class TempPath implements Temp {
 
   remove(): void {
     this.#registration.run();
+    const kept = this.#kept;
+    this.#kept = undefined;
+    const now = kept && fs.lstatSync(this.path, { throwIfNoEntry: false });
+    if (now !== undefined && now.ino === kept?.ino && now.dev === kept.dev)
+      fs.rmSync(this.path, { recursive: true, force: true });
   }
 
   keep(): void {
-    this.#registration.cancel();
+    if (this.#registration.cancel()) this.#kept = fs.lstatSync(this.path, { throwIfNoEntry: false });
   }
 
   persist(path: string): "renamed" | "copied" {
@@ -74,7 +91,7 @@ class TempPath implements Temp {
     likeBefore(this.path, target);
     try {
       fs.renameSync(this.path, target);
-      this.keep();
+      this.#registration.cancel();
       return "renamed";
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
@@ -95,11 +112,11 @@ class TempPath implements Temp {
   }
 
   [Symbol.dispose](): void {
-    this.remove();
+    this.#registration.run();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.remove();
+    this.#registration.run();
   }
 }
 
@@ -123,29 +140,64 @@ function likeBefore(path: string, target: string): void {
   fs.chmodSync(path, before.mode & 0o777);
 }
 
-export function makeTempFile(callee: Callee, options: TempOptions): Temp {
-  return made(callee, options, (path) => fs.closeSync(fs.openSync(path, "wx", 0o600)));
+export function makeTempFile(callee: Callee, options: TempFileOptions): Temp {
+  const { content = "", mode = 0o600 } = options;
+  if (typeof content !== "string" && !(content instanceof Uint8Array)) {
+    throw resourceError(
+      "ERR_ATEXIT_OPTION",
+      "content",
+      content,
+      "a string or a Uint8Array; write a stream to its path",
+    );
+  }
+  return made(callee, options, (path) => {
+    const fd = fs.openSync(path, "wx", 0o600); // private until all of it is there
+    try {
+      fs.writeFileSync(fd, content);
+      if (mode !== 0o600) fs.fchmodSync(fd, mode);
+    } finally {
+      fs.closeSync(fd);
+    }
+  });
 }
 
 export function makeTempDir(callee: Callee, options: TempOptions): Temp {
-  return made(callee, options, (path) => fs.mkdirSync(path, 0o700));
+  const { mode = 0o700 } = options;
+  return made(callee, options, (path) => {
+    fs.mkdirSync(path, 0o700);
+    if (mode !== 0o700) fs.chmodSync(path, mode);
+  });
 }
 
-function made(callee: Callee, { prefix = "tmp-", suffix = "", dir }: TempOptions, make: (path: string) => void): Temp {
+/** Removes it when the task has ended, however that ends. */
+export async function withTemp<R>(temp: Temp, task: (temp: Temp) => R | PromiseLike<R>): Promise<R> {
+  try {
+    return await task(temp);
+  } finally {
+    temp[Symbol.dispose]();
+  }
+}
+
+function made(callee: Callee, options: TempOptions, make: (path: string) => void): Temp {
   const { join, sep } = builtin("path");
-  for (const [what, part] of Object.entries({ prefix, suffix })) {
-    if (typeof part !== "string" || part.includes(sep) || part.includes("/") || part.includes("\0")) {
+  const { prefix = "tmp-", suffix = "", dir, name, mode } = options;
+  for (const [what, part] of Object.entries({ prefix, suffix, ...(name === undefined ? {} : { name }) })) {
+    const isPart = typeof part === "string" && !part.includes(sep) && !part.includes("/") && !part.includes("\0");
+    if (!isPart || (what === "name" && ["", ".", ".."].includes(part))) {
       throw resourceError("ERR_ATEXIT_OPTION", what, part, "a string without a separator of paths");
     }
   }
+  if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
+    throw resourceError("ERR_ATEXIT_OPTION", "mode", mode, "an integer from 0 to 0o777");
+  }
   const directory = absolutePath(dir ?? builtin("os").tmpdir());
   for (;;) {
-    const path = join(directory, `${prefix}${randomName()}${suffix}`);
+    const path = join(directory, name ?? `${prefix}${randomName()}${suffix}`);
     try {
       return new TempPath(callee, path, () => make(path));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "EEXIST") continue;
+      if (code === "EEXIST" && name === undefined) continue;
       if (code === undefined || code.startsWith("ERR_ATEXIT_")) throw error;
       throw Object.assign(resourceError("ERR_ATEXIT_TEMP", directory, message), { cause: error });
     }

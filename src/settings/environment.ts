@@ -1,7 +1,13 @@
 // The environment variables by which an operator overrules the program.
 
 /** The variables that stand over {@link configure}. */
-export const SETTING_VARIABLES = ["ATEXIT_GRACE", "ATEXIT_TIMEOUT", "ATEXIT_SIGNALS", "ATEXIT_PROCESS_EXIT"] as const;
+export const SETTING_VARIABLES = [
+  "ATEXIT_GRACE",
+  "ATEXIT_TIMEOUT",
+  "ATEXIT_SIGNALS",
+  "ATEXIT_PROCESS_EXIT",
+  "ATEXIT_AFTER_SIGNAL",
+] as const;
 
 /** Those, and the variables that ask for a trace or a report. */
 const ALL_VARIABLES = [...SETTING_VARIABLES, "ATEXIT_TRACE", "ATEXIT_REPORT"] as const;

@@ -2,7 +2,7 @@
 
 import { SETTING_VARIABLES } from "./environment.ts";
 import { coreError } from "../errors/core.ts";
-import { defaultSettings, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { canListen } from "../platform/signal-list.ts";
 import { checkTime } from "./milliseconds.ts";
 import { environment } from "../platform/process.ts";
@@ -26,34 +26,51 @@ export function readEnvironment(settings: Settings, warn: (message: string) => v
   Object.assign(settings, environmentSettings(environment(), warn));
 }
 
+const CHECKS: Readonly<Record<keyof Settings, (name: string, given: unknown) => unknown>> = {
+  grace: checkTime,
+  timeout: checkTime,
+  signals: checkSignals,
+  processExit: oneOf("wait", "sync"),
+  afterSignal: oneOf("signal", "code", 0),
+  onSecondSignal: checkFunction,
+  doubledWithin: checkTime,
+  report: checkFunction,
+};
+
+/** The settings that can be none. */
+const OPTIONAL: ReadonlySet<string> = new Set(["timeout", "onSecondSignal", "report"]);
+
 function checkSettings(given: Partial<Settings>): Partial<Settings> {
   if (typeof given !== "object" || given === null) {
     throw coreError("ERR_ATEXIT_OPTIONS", "The settings", given, "an object such as { grace: 5_000 }");
   }
-  const known = new Set(Object.keys(defaultSettings()));
-  for (const name of Object.keys(given)) {
-    if (!known.has(name)) {
-      throw coreError("ERR_ATEXIT_OPTIONS", "A setting's name", name, `one of ${[...known].join(", ")}`);
+  const checked: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(CHECKS, name)) {
+      throw coreError("ERR_ATEXIT_OPTIONS", "A setting's name", name, `one of ${Object.keys(CHECKS).join(", ")}`);
     }
-  }
-  const checked: Partial<Settings> = {};
-  if (given.grace !== undefined) checked.grace = checkTime("grace", given.grace);
-  if ("timeout" in given) {
-    checked.timeout = given.timeout === undefined ? undefined : checkTime("timeout", given.timeout);
-  }
-  if (given.signals !== undefined) checked.signals = checkSignals(given.signals);
-  if (given.processExit !== undefined) {
-    if (given.processExit !== "wait" && given.processExit !== "sync") {
-      throw coreError("ERR_ATEXIT_PROCESS_EXIT", given.processExit);
-    }
-    checked.processExit = given.processExit;
+    if (value !== undefined) checked[name] = CHECKS[name as keyof Settings](name, value);
+    else if (OPTIONAL.has(name)) checked[name] = undefined;
   }
   return checked;
 }
 
-function checkSignals(signals: unknown): readonly NodeJS.Signals[] {
+function oneOf(...allowed: unknown[]) {
+  return (name: string, given: unknown): unknown => {
+    if (allowed.includes(given)) return given;
+    const instead = allowed.map((value) => JSON.stringify(value)).join(" or ");
+    throw coreError("ERR_ATEXIT_OPTIONS", name, given, instead);
+  };
+}
+
+function checkFunction(name: string, given: unknown): unknown {
+  if (typeof given === "function") return given;
+  throw coreError("ERR_ATEXIT_OPTIONS", name, given, "a function");
+}
+
+function checkSignals(name: string, signals: unknown): readonly NodeJS.Signals[] {
   if (!Array.isArray(signals)) {
-    throw coreError("ERR_ATEXIT_OPTIONS", "signals", signals, 'an array such as ["SIGTERM", "SIGINT"]');
+    throw coreError("ERR_ATEXIT_OPTIONS", name, signals, 'an array such as ["SIGTERM", "SIGINT"]');
   }
   return [...new Set(signals)].map((signal: unknown) => {
     if (typeof signal !== "string" || !canListen(signal)) throw coreError("ERR_ATEXIT_SIGNAL", signal);
@@ -74,6 +91,7 @@ const PARSERS: Readonly<Record<(typeof SETTING_VARIABLES)[number], (text: string
   ATEXIT_TIMEOUT: (text) => ({ timeout: parseTime(text) }),
   ATEXIT_SIGNALS: (text) => ({ signals: text.split(/[\s,]+/).filter(Boolean) as NodeJS.Signals[] }),
   ATEXIT_PROCESS_EXIT: (text) => ({ processExit: text as "wait" }),
+  ATEXIT_AFTER_SIGNAL: (text) => ({ afterSignal: text === "0" ? 0 : (text as "code") }),
 };
 
 /**

@@ -38,6 +38,7 @@ export interface SharedThreadV1 {
   run(): void | Promise<void>;
   configure(callee: AnyFunction, given: Partial<Settings>): Settings;
   exit(callee: AnyFunction, code: unknown): never;
+  exitNow(callee: AnyFunction, code: unknown): never;
   /** Does what `exit()` does, for the sake of a parent that is gone. */
   exitWithParent(): never;
 }

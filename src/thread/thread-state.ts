@@ -2,11 +2,12 @@
 // anything is registered.
 
 import { Channels } from "../diagnostics/channels.ts";
-import { describeError } from "../diagnostics/cleanup-reports.ts";
+import { describeError, failureReport } from "../diagnostics/cleanup-reports.ts";
 import { loadTraceWriter } from "../diagnostics/load-trace-writer.ts";
 import { report } from "../diagnostics/stderr.ts";
 import { coreError } from "../errors/core.ts";
 import { beginAt, blameCaller } from "../errors/define-errors.ts";
+import { deliver } from "../execution/deliver-report.ts";
 import { CleanupRunner } from "../execution/run-cleanup.ts";
 import { Shutdown } from "../execution/shutdown.ts";
 import { type ExitHandlers, makeExitHandlers } from "../exits/exit-handlers.ts";
@@ -29,7 +30,7 @@ import { defaultSettings, type Settings } from "../settings/settings.ts";
 import { configure, readEnvironment } from "../settings/validate.ts";
 import { finalize } from "./finalize.ts";
 import type { SharedThreadV1 } from "./shared-state.ts";
-import { environment, process } from "../platform/process.ts";
+import { environment } from "../platform/process.ts";
 
 export class ThreadState implements SharedThreadV1, StackWatcher {
   readonly #settings = defaultSettings();
@@ -38,6 +39,8 @@ export class ThreadState implements SharedThreadV1, StackWatcher {
   readonly #runner: CleanupRunner;
   readonly #shutdown: Shutdown;
   readonly #controller = new AbortController();
+  readonly #reportFailure = (cleanup: Registration, error: unknown) =>
+    deliver(this.#settings, failureReport(cleanup, error));
   #functions: IndexByFunction<Registration> | undefined;
   #handlers: ExitHandlers | undefined;
   #installation: Installation | undefined;
@@ -82,7 +85,7 @@ export class ThreadState implements SharedThreadV1, StackWatcher {
 
   finalize(callee: AnyFunction, object: unknown, fn: unknown, args: readonly unknown[]): Registration {
     const register = (cleanup: AnyFunction) => this.add(callee, cleanup, args, undefined);
-    return blameCaller(callee, () => finalize(register, object, fn, args));
+    return blameCaller(callee, () => finalize(register, this.#reportFailure, object, fn, args));
   }
 
   unregister(callee: AnyFunction, fn: unknown): void {
@@ -113,10 +116,14 @@ export class ThreadState implements SharedThreadV1, StackWatcher {
   }
 
   exit(callee: AnyFunction, code: unknown): never {
-    if (code !== undefined && !(Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 255)) {
-      throw beginAt(callee, coreError("ERR_ATEXIT_EXIT_CODE", code));
-    }
-    return this.#watch().processExit.exit(Number(code ?? process.exitCode ?? 0));
+    const checked = checkCode(callee, code);
+    return this.#watch().processExit.exit(checked);
+  }
+
+  exitNow(callee: AnyFunction, code: unknown): never {
+    const checked = checkCode(callee, code);
+    this.#shutdown.abandon();
+    return this.#watch().processExit.endProcess(checked);
   }
 
   exitWithParent(): never {
@@ -160,6 +167,13 @@ export class ThreadState implements SharedThreadV1, StackWatcher {
     readEnvironment(this.#settings, isMainThread ? report : () => {});
     if (asksForTrace(environment())) loadTraceWriter()?.observe(describeError);
   }
+}
+
+/** @throws a `RangeError` for what is no exit code */
+function checkCode(callee: AnyFunction, code: unknown): number {
+  if (code === undefined) return currentExitCode();
+  if (Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 255) return code as number;
+  throw beginAt(callee, coreError("ERR_ATEXIT_EXIT_CODE", code));
 }
 
 /** @throws a `TypeError` or `RangeError` for options that cannot be */

@@ -1,9 +1,10 @@
 // atexit doctor.
 
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { repository } from "../support/package-under-test.ts";
 import { atexit, inPlace } from "../support/place.ts";
 
 test("doctor: tries what there is, and says what to do where something is not covered", () =>
@@ -25,4 +26,27 @@ test("doctor: tries what there is, and says what to do where something is not co
       { is: string }
     >;
     assert.deepEqual([poor["kernel locks"]?.is, poor["guard"]?.is, poor["shell"]?.is], ["note", "note", "ok"]);
+  }));
+
+test("doctor: names a project's own dependencies that this package stands in for, and a page for each", () =>
+  inPlace(async (place) => {
+    const found = async () => {
+      const { stdout } = await atexit(place, ["doctor", "--json"], { cwd: place.work });
+      return (JSON.parse(stdout) as Record<string, { is: string; found: string; advice?: string }>)["other libraries"];
+    };
+    assert.equal((await found())?.is, "ok");
+    for (const manifest of ["not JSON", "null", '{"dependencies":3}']) {
+      writeFileSync(join(place.work, "package.json"), manifest);
+      assert.equal((await found())?.is, "ok", manifest);
+    }
+    const manifest = {
+      dependencies: { "signal-exit": "4", express: "5", "@godaddy/terminus": "4" },
+      devDependencies: { tmp: "0.2.7" },
+    };
+    writeFileSync(join(place.work, "package.json"), JSON.stringify(manifest));
+    const { is, found: names, advice = "" } = (await found()) ?? {};
+    assert.deepEqual([is, names], ["note", "signal-exit, tmp, @godaddy/terminus"]);
+    const pages = advice.match(/docs\/from\/[\w-]+\.md/g) ?? [];
+    assert.equal(pages.length, 3);
+    for (const page of pages) assert.ok(existsSync(join(repository, page)), page);
   }));

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { clear, configure, count, exit, finalize, register, unregister } from "../../src/index.ts";
+import { clear, configure, count, exit, exitNow, finalize, register, unregister } from "../../src/index.ts";
 
 const wrong = (call: unknown) => call as never;
 
@@ -103,15 +103,37 @@ describe("a wrong call", () => {
       () => configure(wrong({ gracePeriod: 1 })),
       TypeError,
       "ERR_ATEXIT_OPTIONS",
-      /one of grace, timeout, signals, processExit, and 'gracePeriod' was given/,
+      /one of grace, timeout, signals, processExit, afterSignal, .*, and 'gracePeriod' was given/,
     ],
     [
       'configure({ processExit: "never" })',
       () => configure({ processExit: wrong("never") }),
-      RangeError,
-      "ERR_ATEXIT_PROCESS_EXIT",
-      /must be "wait" or "sync", and 'never' was given/,
+      TypeError,
+      "ERR_ATEXIT_OPTIONS",
+      /processExit must be "wait" or "sync", and 'never' was given/,
     ],
+    [
+      "configure({ afterSignal: 1 })",
+      () => configure({ afterSignal: wrong(1) }),
+      TypeError,
+      "ERR_ATEXIT_OPTIONS",
+      /afterSignal must be "signal" or "code" or 0, and 1 was given/,
+    ],
+    [
+      "configure({ report: console })",
+      () => configure({ report: wrong(console) }),
+      TypeError,
+      "ERR_ATEXIT_OPTIONS",
+      /report must be a function/,
+    ],
+    [
+      'configure({ doubledWithin: "1s" })',
+      () => configure({ doubledWithin: wrong("1s") }),
+      RangeError,
+      "ERR_ATEXIT_TIME",
+      /doubledWithin must be a number of milliseconds/,
+    ],
+    ["exitNow(256)", () => exitNow(256), RangeError, "ERR_ATEXIT_EXIT_CODE", /from 0 to 255/],
     ...["x", 1, null, undefined, Symbol("x")].map((thing): Row => [
       `finalize(${String(thing)}, f)`,
       () => finalize(wrong(thing), nothing),

@@ -229,10 +229,10 @@ const rows: readonly Row[] = [
     status: "7",
   },
   {
-    name: "a cleanup that calls exit(7) on the way out by a signal",
+    name: "a cleanup that calls exit(7) on the way out by a signal: it is an order",
     register: "register(() => exit(7));",
     leave: "stay(); process.kill(process.pid, 'SIGTERM')",
-    status: "SIGTERM",
+    status: "7",
   },
   {
     name: "exit(7) outside a cleanup while cleanups run: the first code stands",

@@ -72,6 +72,116 @@ describe("impatience", { concurrency: 2 }, () => {
     assert.equal(statusOf(await signalled("SIGTERM")), "3");
   });
 
+  const OWN: Record<string, string> = {
+    "calls process.exit() at once": "() => process.exit(9)",
+    "ends the program's work": "() => clearTimeout(staying)",
+    "calls process.exit() when its own work has ended":
+      "() => new Promise((ended) => setTimeout(ended, 600)).then(() => process.exit(9))",
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const [what, listener] of Object.entries(OWN)) {
+      for (const add of ["on", "once"]) {
+        test(`the first ${signal} counts where a listener of the program (${add}) ${what}`, async () => {
+          const ended = await runProgram(
+            `${SLOW.replace("600", "550")}
+             const staying = setTimeout(() => {}, 20_000);
+             process.${add}("${signal}", ${listener});
+             say("ready");`,
+            {
+              async act(child) {
+                const isBegun = printed(child, what.includes("own work") ? "begun\n" : "window open\n");
+                await printed(child, "ready\n");
+                child.kill(signal);
+                await isBegun;
+                child.kill(signal);
+              },
+            },
+          );
+          assert.equal(statusOf(ended), signal);
+          assert.doesNotMatch(ended.stdout, /below/);
+        });
+      }
+    }
+  }
+
+  test("a signal that the program took for something else long ago is no first press", async () => {
+    const ended = await runProgram(
+      `import { configure } from "atexit";
+       configure({ grace: 1_000 });
+       ${SLOW.replace("20_000", "1")}
+       process.on("SIGUSR2", () => say("rotated"));
+       setTimeout(() => process.exit(3), 1_100);
+       say("ready");`,
+      {
+        async act(child) {
+          const isBegun = printed(child, "begun\n");
+          await printed(child, "ready\n");
+          child.kill("SIGUSR2");
+          await isBegun;
+          child.kill("SIGUSR2");
+        },
+      },
+    );
+    assert.match(ended.stdout, /below/);
+    assert.equal(statusOf(ended), "3");
+  });
+
+  test("onSecondSignal is called with the signal, and then it ends the process", async () => {
+    const ended = await runProgram(
+      `import { configure } from "atexit";
+       configure({ onSecondSignal: (signal) => say("second " + signal) });
+       ${SLOW + STAY}`,
+      { act: (child) => interruptThen(child, "SIGTERM") },
+    );
+    assert.equal(ended.stdout, "ready\nabove\nbegun\nwindow open\nsecond SIGTERM\nexit 143\n");
+    assert.equal(statusOf(ended), "SIGTERM");
+  });
+
+  test("onSecondSignal gives another status with exitNow(); one that throws changes nothing", async () => {
+    const second = (body: string) =>
+      runProgram(
+        `import { configure, exitNow } from "atexit"; configure({ onSecondSignal: () => { ${body} } }); ${SLOW + STAY}`,
+        { act: (child) => interruptThen(child, "SIGINT") },
+      );
+    const now = await second("exitNow(4);");
+    assert.deepEqual([now.stdout.split("\n").at(-2), statusOf(now)], ["exit 4", "4"]);
+    const thrown = await second('throw new Error("boom");');
+    assert.match(thrown.stderr, /Error: boom/);
+    assert.equal(statusOf(thrown), "SIGINT");
+  });
+
+  test("within doubledWithin milliseconds a second signal is the first one's; with 0 none is", async () => {
+    const twice = (doubledWithin: number) =>
+      runProgram(
+        `import { configure } from "atexit"; configure({ doubledWithin: ${doubledWithin} });
+         ${SLOW.replace("20_000", "1")} ${STAY}`,
+        {
+          async act(child) {
+            const begun = printed(child, "begun\n");
+            await printed(child, "ready\n");
+            child.kill("SIGINT");
+            await begun;
+            child.kill("SIGINT");
+          },
+        },
+      );
+    assert.match((await twice(60_000)).stdout, /below/);
+    assert.doesNotMatch((await twice(0)).stdout, /window open/);
+  });
+
+  test("exitNow() ends the process from anywhere, with no further cleanup, and its recipes are left", async () => {
+    const ended = await runProgram(
+      `import { exitNow } from "atexit";
+       ${SLOW}
+       setTimeout(() => { say("now"); exitNow(6); }, 50);
+       process.exit(3);`,
+    );
+    assert.equal(ended.stdout, "above\nbegun\nnow\nexit 6\n");
+    assert.equal(statusOf(ended), "6");
+    const idle = await runProgram('import { exitNow } from "atexit"; process.exitCode = 5; exitNow();');
+    assert.equal(statusOf(idle), "5");
+  });
+
   test(
     "on a terminal a slow cleanup is named, and elsewhere it is not",
     {

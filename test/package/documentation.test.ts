@@ -31,15 +31,18 @@ function examplesOf(file: string): Example[] {
 
 /** The status that the example asks for with `exit(3)` or `process.exit(3)`, or 0. */
 function statusIn(source: string): number {
-  return Number(/\bexit\((\d+)\)/.exec(source)?.[1] ?? 0);
+  return Number(/\bexit(?:Now)?\((\d+)\)/.exec(source)?.[1] ?? 0);
 }
 
-const guides = existsSync(join(repository, "docs")) ? readdirSync(join(repository, "docs")) : [];
+const guides = existsSync(join(repository, "docs"))
+  ? readdirSync(join(repository, "docs"), { recursive: true }).map(String)
+  : [];
 const files = [
   "src/index.ts",
   "src/durable/index.ts",
   "src/resources/index.ts",
   "src/app/index.ts",
+  "src/scope/index.ts",
   "README.md",
   ...guides.map((name) => `docs/${name}`),
 ].filter((file) => /\.(?:ts|md)$/.test(file) && existsSync(join(repository, file)));
@@ -54,6 +57,7 @@ for (const [face, least] of [
   ["src/durable/index.ts", 7],
   ["src/resources/index.ts", 13],
   ["src/app/index.ts", 1],
+  ["src/scope/index.ts", 2],
 ] as const) {
   it(`every function of ${face} has an example`, () => {
     const text = readFileSync(join(repository, face), "utf8");

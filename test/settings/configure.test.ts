@@ -13,7 +13,15 @@ describe("configure()", () => {
 
   it("returns all settings: the defaults, where nothing was said", () => {
     const { signals, ...others } = defaults;
-    assert.deepEqual(others, { grace: 10_000, timeout: undefined, processExit: "wait" });
+    assert.deepEqual(others, {
+      grace: 10_000,
+      timeout: undefined,
+      processExit: "wait",
+      afterSignal: "signal",
+      onSecondSignal: undefined,
+      doubledWithin: 500,
+      report: undefined,
+    });
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const)
       assert.ok(signals.includes(signal), signal);
     for (const signal of ["SIGKILL", "SIGSTOP", "SIGUSR1", "SIGPROF", "SIGSEGV", "SIGCHLD"] as const) {
@@ -26,6 +34,7 @@ describe("configure()", () => {
     assert.deepEqual(configure({ timeout: 2 }), { ...defaults, grace: 1, timeout: 2 });
     assert.deepEqual(configure({ timeout: undefined }), { ...defaults, grace: 1 });
     assert.deepEqual(configure({ processExit: "sync", signals: ["SIGTERM", "SIGTERM"] }), {
+      ...defaults,
       grace: 1,
       timeout: undefined,
       processExit: "sync",
@@ -56,13 +65,22 @@ describe("configure()", () => {
     [{ ATEXIT_SIGNALS: "SIGTERM,SIGINT" }, { signals: ["SIGTERM", "SIGINT"] }],
     [{ ATEXIT_SIGNALS: "SIGTERM, SIGHUP" }, { signals: ["SIGTERM", "SIGHUP"] }],
     [{ ATEXIT_PROCESS_EXIT: "sync" }, { processExit: "sync" }],
+    [{ ATEXIT_AFTER_SIGNAL: "code" }, { afterSignal: "code" }],
+    [{ ATEXIT_AFTER_SIGNAL: "0" }, { afterSignal: 0 }],
     [
       { ATEXIT_GRACE: "3s", ATEXIT_TIMEOUT: "250", ATEXIT_SIGNALS: "SIGTERM" },
       { grace: 3_000, timeout: 250, signals: ["SIGTERM"] },
     ],
   ];
   /** What the program says, whatever the operator says. */
-  const program = { grace: 11, timeout: 12, signals: ["SIGQUIT"], processExit: "wait" };
+  const program = {
+    grace: 11,
+    timeout: 12,
+    signals: ["SIGQUIT"],
+    processExit: "wait",
+    afterSignal: "signal",
+    doubledWithin: 13,
+  };
   const said = `
     import { clear, configure, register } from "atexit";
     register(() => {});
@@ -88,6 +106,7 @@ describe("configure()", () => {
     { ATEXIT_SIGNALS: "SIGNOPE" },
     { ATEXIT_SIGNALS: "SIGTERM,SIGKILL" },
     { ATEXIT_PROCESS_EXIT: "maybe" },
+    { ATEXIT_AFTER_SIGNAL: "1" },
   ];
   for (const variables of senseless) {
     it(`ignores a senseless ${text(variables)}, and says so once`, async () => {

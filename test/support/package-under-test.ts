@@ -29,7 +29,22 @@ export const manifest = JSON.parse(readFileSync(join(repository, "package.json")
   readonly engines: { readonly node: string };
 };
 
-export type EntryPoint = "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app";
+const PEERS = ["async-exit-hook", "close-with-grace", "exit-hook", "tmp"] as const;
+
+export type EntryPoint =
+  | "atexit"
+  | "atexit/durable"
+  | "atexit/resources"
+  | "atexit/app"
+  | "atexit/scope"
+  | `atexit/compat/${(typeof PEERS)[number]}`;
+
+/** Where the APIs of other packages are. */
+const compat = (place: (peer: string) => string) =>
+  Object.fromEntries(PEERS.map((peer) => [`atexit/compat/${peer}`, place(peer)])) as Record<
+    `atexit/compat/${(typeof PEERS)[number]}`,
+    string
+  >;
 
 /** The directory with all files of the package, and where in it what is. */
 const [files, places] = isFromSources
@@ -40,6 +55,8 @@ const [files, places] = isFromSources
         "atexit/durable": "durable/index.ts",
         "atexit/resources": "resources/index.ts",
         "atexit/app": "app/index.ts",
+        "atexit/scope": "scope/index.ts",
+        ...compat((peer) => `compat/${peer}.ts`),
         command: "cli/main.ts",
         program: "tour/program.ts",
         host: "tour/host.ts",
@@ -52,6 +69,8 @@ const [files, places] = isFromSources
         "atexit/durable": "durable.js",
         "atexit/resources": "resources.js",
         "atexit/app": "app.js",
+        "atexit/scope": "scope.js",
+        ...compat((peer) => `compat-${peer}.js`),
         command: "cli.cjs",
         program: "tour-program.js",
         host: "tour-host.js",
@@ -77,7 +96,7 @@ export function urlOf(entryPoint: EntryPoint): string {
 
 /** A source with its imports of the package as URLs, for a program that can be in no directory of ours. */
 export function withUrls(source: string): string {
-  return source.replace(/"(atexit(?:\/(?:durable|resources|app))?)"/g, (_, entryPoint: EntryPoint) =>
+  return source.replace(/"(atexit(?:\/(?:durable|resources|app|scope))?)"/g, (_, entryPoint: EntryPoint) =>
     JSON.stringify(urlOf(entryPoint)),
   );
 }

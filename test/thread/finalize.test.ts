@@ -39,6 +39,17 @@ describe("finalize()", () => {
     assert.deepEqual({ stdout, stderr, code }, { stdout: "collected\nfalse\nend\n", stderr: "", code: 0 });
   });
 
+  it("reports a failed cleanup of a collected object where the program wants it", async () => {
+    const { stdout, stderr, code } = await collect(`
+      import { configure } from "atexit";
+      const reports = [];
+      configure({ report: (report) => reports.push(report) });
+      (() => finalize(make(), () => { throw new Error("boom"); }))();
+      await until(() => reports.length > 0);
+      console.log(reports[0].kind, reports[0].error.message);`);
+    assert.deepEqual({ stdout, stderr, code }, { stdout: "failed boom\n", stderr: "", code: 0 });
+  });
+
   it("a cleanup of a collected object that exits is no failed one", async () => {
     const { stdout, stderr, code } = await collect(`
       register(async () => { await turn(); console.log("awaited"); });

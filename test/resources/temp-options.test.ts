@@ -1,0 +1,86 @@
+// What a temporary file can be made with, and who removes it.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { tempDir, tempFile } from "../../src/resources/index.ts";
+import { inPlace } from "../support/place.ts";
+
+const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+
+test("a name, a mode whatever the umask, and a content", () =>
+  inPlace(async ({ work: dir }) => {
+    const umask = process.umask(0o077);
+    try {
+      const file = tempFile({ dir, name: "just-so", mode: 0o644, content: "text" });
+      assert.deepEqual([file.path, mode(file.path)], [join(dir, "just-so"), "644"]);
+      assert.equal(readFileSync(file.path, "utf8"), "text");
+      const bytes = tempFile({ dir, content: Uint8Array.of(1, 2) });
+      assert.deepEqual([mode(bytes.path), [...readFileSync(bytes.path)]], ["600", [1, 2]]);
+      const directory = tempDir({ dir, mode: 0o755 });
+      assert.equal(mode(directory.path), "755");
+      for (const each of [file, bytes, directory]) each.remove();
+    } finally {
+      process.umask(umask);
+    }
+    assert.deepEqual(readdirSync(dir), []);
+  }));
+
+test("a name that is taken: an error, and what is there stays, also at exit", () =>
+  inPlace(async ({ work, run }) => {
+    writeFileSync(join(work, "taken"), "somebody's");
+    const { stdout, code } = await run(`
+      import { tempDir, tempFile } from "atexit/resources";
+      for (const make of [tempFile, tempDir]) {
+        try { make({ dir: process.env.WORK, name: "taken" }); } catch ({ code, cause }) { console.log(code, cause.code); }
+      }`);
+    assert.deepEqual([stdout, code], ["ERR_ATEXIT_TEMP EEXIST\nERR_ATEXIT_TEMP EEXIST\n", 0]);
+    assert.equal(readFileSync(join(work, "taken"), "utf8"), "somebody's");
+  }));
+
+test("wrong options: an error that says what to pass, and nothing is made", () =>
+  inPlace(async ({ work: dir }) => {
+    const wrong = [
+      { name: "a/b" },
+      { name: ".." },
+      { name: "" },
+      { mode: 0o1000 },
+      { mode: 1.5 },
+      { content: 3 as never },
+    ];
+    for (const options of wrong) {
+      assert.throws(() => tempFile({ dir, ...options }), { code: "ERR_ATEXIT_OPTION" }, JSON.stringify(options));
+    }
+    assert.deepEqual(readdirSync(dir), []);
+  }));
+
+test("what is kept stays at the end of its scope and can be removed by hand, but not what took its place", () =>
+  inPlace(async ({ work: dir }) => {
+    const file = tempFile({ dir });
+    file.keep();
+    file[Symbol.dispose]();
+    assert.ok(existsSync(file.path));
+    file.remove();
+    assert.ok(!existsSync(file.path));
+    const replaced = tempFile({ dir });
+    replaced.keep();
+    writeFileSync(join(dir, "other"), "somebody else's");
+    renameSync(join(dir, "other"), replaced.path);
+    replaced.remove();
+    assert.equal(readFileSync(replaced.path, "utf8"), "somebody else's");
+  }));
+
+test("with(): it is there for the task, and gone when that has ended, unless it was kept", () =>
+  inPlace(async ({ work: dir }) => {
+    const length = await tempFile.with({ dir, content: "abc" }, async ({ path }) => readFileSync(path, "utf8").length);
+    assert.equal(length, 3);
+    const failing = tempDir.with({ dir }, ({ path }) => {
+      writeFileSync(join(path, "x"), "");
+      throw new Error("boom");
+    });
+    await assert.rejects(failing, /boom/);
+    assert.deepEqual(readdirSync(dir), []);
+    await tempFile.with({ dir, name: "kept" }, (file) => file.keep());
+    assert.deepEqual(readdirSync(dir), ["kept"]);
+  }));
