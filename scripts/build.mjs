@@ -26,6 +26,8 @@ const PUBLIC = {
   durable: "src/durable/index.ts",
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
+  lease: "src/lease/index.ts",
+  postgres: "src/postgres/index.ts",
 };
 
 const HELPER = { "atexit-helper": "src/durable/replay/main.ts" };
@@ -36,6 +38,7 @@ const PROGRAMS = {
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
   report: "src/cli/report.ts",
+  "postgres-give-back": "src/postgres/give-back.ts",
   tour: "src/tour/tour.ts",
   "tour-program": "src/tour/program.ts",
   "tour-host": "src/tour/host.ts",
@@ -138,7 +141,7 @@ async function buildInto(outdir) {
   const types = join(outdir, "types");
   execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", types], { stdio: "inherit" });
   const copied = new Set();
-  for (const entry of ["index", "durable/index", "resources/index", "app/index"]) {
+  for (const entry of ["index", "durable/index", "resources/index", "app/index", "lease/index", "postgres/index"]) {
     copyTypes(join(types, `${entry}.d.ts`), types, outdir, copied);
   }
   rmSync(types, { recursive: true });

@@ -40,6 +40,8 @@ const files = [
   "src/durable/index.ts",
   "src/resources/index.ts",
   "src/app/index.ts",
+  "src/lease/index.ts",
+  "src/postgres/index.ts",
   "README.md",
   ...guides.map((name) => `docs/${name}`),
 ].filter((file) => /\.(?:ts|md)$/.test(file) && existsSync(join(repository, file)));
@@ -54,6 +56,8 @@ for (const [face, least] of [
   ["src/durable/index.ts", 7],
   ["src/resources/index.ts", 13],
   ["src/app/index.ts", 1],
+  ["src/lease/index.ts", 2],
+  ["src/postgres/index.ts", 2],
 ] as const) {
   it(`every function of ${face} has an example`, () => {
     const text = readFileSync(join(repository, face), "utf8");

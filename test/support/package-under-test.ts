@@ -29,7 +29,7 @@ export const manifest = JSON.parse(readFileSync(join(repository, "package.json")
   readonly engines: { readonly node: string };
 };
 
-export type EntryPoint = "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app";
+export type EntryPoint = "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app" | "atexit/lease" | "atexit/postgres";
 
 /** The directory with all files of the package, and where in it what is. */
 const [files, places] = isFromSources
@@ -40,6 +40,8 @@ const [files, places] = isFromSources
         "atexit/durable": "durable/index.ts",
         "atexit/resources": "resources/index.ts",
         "atexit/app": "app/index.ts",
+        "atexit/lease": "lease/index.ts",
+        "atexit/postgres": "postgres/index.ts",
         command: "cli/main.ts",
         program: "tour/program.ts",
         host: "tour/host.ts",
@@ -52,6 +54,8 @@ const [files, places] = isFromSources
         "atexit/durable": "durable.js",
         "atexit/resources": "resources.js",
         "atexit/app": "app.js",
+        "atexit/lease": "lease.js",
+        "atexit/postgres": "postgres.js",
         command: "cli.cjs",
         program: "tour-program.js",
         host: "tour-host.js",
@@ -77,7 +81,7 @@ export function urlOf(entryPoint: EntryPoint): string {
 
 /** A source with its imports of the package as URLs, for a program that can be in no directory of ours. */
 export function withUrls(source: string): string {
-  return source.replace(/"(atexit(?:\/(?:durable|resources|app))?)"/g, (_, entryPoint: EntryPoint) =>
+  return source.replace(/"(atexit(?:\/(?:durable|resources|app|lease|postgres))?)"/g, (_, entryPoint: EntryPoint) =>
     JSON.stringify(urlOf(entryPoint)),
   );
 }
