@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /**
  * "pass": as if it were not there. "hold": a partition that heals: what was sent
- * arrives when it does, as TCP sends it again. "cut": connections are reset, and no
+ * arrives when it does, as TCP sends it again. "cut": connections end, and no
  * new ones are made.
  */
 export type ProxyMode = "pass" | "hold" | "cut";
@@ -18,7 +18,7 @@ export class Proxy {
   private constructor(target: number) {
     this.#server = createServer((client) => {
       if (this.#mode === "cut") {
-        client.resetAndDestroy();
+        client.destroy();
         return;
       }
       const upstream = connect(target, "127.0.0.1");
@@ -51,7 +51,7 @@ export class Proxy {
     this.#mode = mode;
     for (const sockets of this.#pairs) {
       for (const socket of sockets) {
-        if (mode === "cut") socket.resetAndDestroy();
+        if (mode === "cut") socket.destroy();
         else if (mode === "hold") socket.pause();
         else socket.resume();
       }
