@@ -28,6 +28,7 @@ const PUBLIC = {
   app: "src/app/index.ts",
   lease: "src/lease/index.ts",
   postgres: "src/postgres/index.ts",
+  etcd: "src/etcd/index.ts",
 };
 
 const HELPER = { "atexit-helper": "src/durable/replay/main.ts" };
@@ -38,6 +39,7 @@ const PROGRAMS = {
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
   report: "src/cli/report.ts",
+  "etcd-give-back": "src/etcd/give-back.ts",
   "postgres-give-back": "src/postgres/give-back.ts",
   tour: "src/tour/tour.ts",
   "tour-program": "src/tour/program.ts",
@@ -141,7 +143,15 @@ async function buildInto(outdir) {
   const types = join(outdir, "types");
   execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", types], { stdio: "inherit" });
   const copied = new Set();
-  for (const entry of ["index", "durable/index", "resources/index", "app/index", "lease/index", "postgres/index"]) {
+  for (const entry of [
+    "index",
+    "durable/index",
+    "resources/index",
+    "app/index",
+    "lease/index",
+    "postgres/index",
+    "etcd/index",
+  ]) {
     copyTypes(join(types, `${entry}.d.ts`), types, outdir, copied);
   }
   rmSync(types, { recursive: true });

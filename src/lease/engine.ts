@@ -48,7 +48,7 @@ export interface Engine {
 }
 
 /** What a process says of itself to those who find its leases held. */
-export interface Who {
+interface Who {
   readonly host: string;
   readonly pid: number;
   readonly program: string;

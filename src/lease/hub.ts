@@ -117,7 +117,7 @@ export class Hub {
         const { pause, failed, held, lease } = await this.#tryOnce(used, wanted, observation);
         if (lease !== undefined) {
           isTaken = true;
-          return this.#unlessUnwanted(lease, wanted);
+          return await this.#unlessUnwanted(lease, wanted);
         }
         const left = end - this.#options.clock.now();
         if (failed !== undefined && (left <= 0 || failed.isPermanent === true)) throw failed;

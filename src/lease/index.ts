@@ -13,10 +13,11 @@ import { type Callee, registerForCaller } from "../resources/register-for-caller
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Engine, type EngineKind, type EngineOptions, LeaseEngine } from "./engine.ts";
 import type { HeldLease } from "./held-lease.ts";
+import type { Lease } from "./lease-handle.ts";
 import { Election, type Leading, type Task } from "./lead.ts";
 
 export { LeaseHeldError, type LeaseErrorCode, type LeaseHolder, LeaseLostError } from "../errors/lease.ts";
-export type { Engine, EngineOptions, JsonValue, Leading, LossReason, Task };
+export type { Engine, EngineOptions, JsonValue, Lease, Leading, LossReason, Task };
 
 /**
  * What engines are made of.
@@ -47,38 +48,6 @@ export interface LeaseOptions {
   evidence?: "engine" | "observed";
 }
 
-/** A lease that this process has taken. */
-export interface Lease extends AsyncDisposable {
-  readonly name: string;
-  /**
-   * Grows with every acquisition of this name by anybody: give it to the resource
-   * that the lease protects, which refuses a smaller one.
-   */
-  readonly token: bigint;
-  /**
-   * Fires when the lease is lost, a margin before anybody else can have it, or
-   * released; its reason is a {@link LeaseLostError}. After a pause of this process it
-   * may fire late: {@link isHeld} does not.
-   */
-  readonly signal: AbortSignal;
-  /** Milliseconds until it would be lost without another heartbeat. */
-  readonly remaining: number;
-  /** Reports whether it is held now. Looks at the clock, and so is right in the first line that runs after a pause. */
-  isHeld(): boolean;
-  /**
-   * The line to put before each write.
-   *
-   * @throws a {@link LeaseLostError} where it is not held any more
-   */
-  throwIfLost(): void;
-  /**
-   * Gives it back; a second call does nothing. Where the engine cannot be reached,
-   * this resolves after the first attempt, and it is given back with the heartbeats
-   * or by time.
-   */
-  release(): Promise<void>;
-}
-
 const LONGEST_NAME = 512;
 const LONGEST_DATA = 65_536;
 
@@ -94,7 +63,7 @@ const LONGEST_DATA = 65_536;
  * - The machine's death, a partition: it is free when ttl is over.
  *
  * No lease can stop a process that was paused between looking and writing. Where
- * that matters, let the resource check {@link Lease.token}.
+ * that matters, let the resource check its token.
  *
  * @param engine what `postgres()` of atexit/postgres and its like return
  * @param name what is leased: 1 to 512 bytes

@@ -5,7 +5,7 @@
 
 import { register } from "../index.ts";
 import { realClock } from "./clock.ts";
-import type { Lease } from "./index.ts";
+import type { Lease } from "./lease-handle.ts";
 
 export interface Leading extends AsyncDisposable {
   /** Whether this process leads now. Looks at the clock. */

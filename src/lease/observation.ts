@@ -26,8 +26,9 @@ export class Observation {
     return at - this.#since >= this.#ttl ? this.#mark : undefined;
   }
 
-  /** Returns in how many milliseconds the mark will have stood still for long enough. */
+  /** Returns in how many milliseconds the mark will have stood still for long enough; never, where it has been used. */
   due(at: number): number {
-    return this.#since + this.#ttl - at;
+    const due = this.#since + this.#ttl - at;
+    return due > 0 ? due : Number.POSITIVE_INFINITY;
   }
 }

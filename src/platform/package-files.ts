@@ -11,6 +11,7 @@ const FILES = {
   // Beside a bundle nobody else's file has this name.
   replay: ["durable/replay/main", "atexit-helper.js"],
   "give back to PostgreSQL": ["postgres/give-back", "postgres-give-back.js"],
+  "give back to etcd": ["etcd/give-back", "etcd-give-back.js"],
   "trace writer": ["trace/writer", "trace.cjs"],
   command: ["cli/command", "command.cjs"],
   commands: ["cli/commands", "commands.js"],

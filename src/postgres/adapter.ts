@@ -84,7 +84,10 @@ export class PostgresAdapter implements Adapter {
       const advice = PERMANENT[code];
       if (advice === undefined) throw error;
       const isPermanent = true;
-      throw Object.assign(leaseError("ERR_ATEXIT_ENGINE", "PostgreSQL", message, advice), { cause: error, isPermanent });
+      throw Object.assign(leaseError("ERR_ATEXIT_ENGINE", "PostgreSQL", message, advice), {
+        cause: error,
+        isPermanent,
+      });
     }
   }
 }

@@ -2,6 +2,7 @@
 // owner's leases back. It has the environment that the owner had, and finds the
 // server and the client there.
 
+import { persist } from "../lease/persist.ts";
 import { process } from "../platform/process.ts";
 
 /** What stands in the journal: the name of a variable, and no address. */
@@ -19,7 +20,10 @@ interface PgClient {
   end(): Promise<void>;
 }
 
-type Sql = { unsafe(text: string, values: unknown[]): Promise<unknown>; end(): Promise<void> };
+type Sql = { unsafe(text: string, values: unknown[]): Promise<unknown> };
+
+/** How long one attempt may take, in milliseconds. */
+const LIMIT = 2_000;
 
 const FINISH = "select atexit.finish($1, true)";
 
@@ -29,15 +33,21 @@ export async function giveBack({ env, client, isPg, owner }: GiveBackArguments):
   if (url === undefined) return;
   const module = (await import(client)) as Record<string, unknown>;
   const exported = module["default"] ?? module;
-  if (isPg) {
-    const { Client } = exported as { Client: new (options: object) => PgClient };
-    const pg = new Client({ connectionString: url });
-    await pg.connect();
-    await pg.query(FINISH, [owner]);
-    await pg.end();
-  } else {
-    const sql = (exported as (url: string, options: object) => Sql)(url, { max: 1 });
-    await sql.unsafe(FINISH, [owner]);
-    await sql.end();
+  await persist(() => (isPg ? finishByPg(exported, url, owner) : finishByPostgres(exported, url, owner)));
+}
+
+async function finishByPg(exported: unknown, url: string, owner: string): Promise<void> {
+  const { Client } = exported as { Client: new (options: object) => PgClient };
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: LIMIT, query_timeout: LIMIT });
+  try {
+    await client.connect();
+    await client.query(FINISH, [owner]);
+  } finally {
+    client.end().catch(() => {}); // the process ends with it
   }
+}
+
+async function finishByPostgres(exported: unknown, url: string, owner: string): Promise<void> {
+  const sql = (exported as (url: string, options: object) => Sql)(url, { max: 1, connect_timeout: LIMIT / 1_000 });
+  await sql.unsafe(FINISH, [owner]);
 }

@@ -112,5 +112,10 @@ function moduleOf(client: PostgresClient, given: string | URL | undefined): stri
       // There may be one from the other place.
     }
   }
-  throw resourceError("ERR_ATEXIT_OPTION", "module", given, `import.meta.resolve("${name}"): the guard does not find it`);
+  throw resourceError(
+    "ERR_ATEXIT_OPTION",
+    "module",
+    given,
+    `import.meta.resolve("${name}"): the guard does not find it`,
+  );
 }

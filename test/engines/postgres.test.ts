@@ -200,8 +200,11 @@ describe("leases in PostgreSQL", { skip }, () => {
         await server.resume();
         const from = contender.told.length;
         const line = await contender.tells((told) => told.is === "accepted" || told.is === "signal", from);
-        t.diagnostic(`${how}: away for ${Math.round(monotonic() - at)} ms, ${line.is} with token ${(line as { token: number }).token}`);
-        if (monotonic() - at < TTL - MARGIN) assert.deepEqual([line.is, (line as { token: number }).token], ["accepted", token]);
+        t.diagnostic(
+          `${how}: away for ${Math.round(monotonic() - at)} ms, ${line.is} with token ${(line as { token: number }).token}`,
+        );
+        if (monotonic() - at < TTL - MARGIN)
+          assert.deepEqual([line.is, (line as { token: number }).token], ["accepted", token]);
       }
     });
     await checkWritten();
@@ -217,7 +220,9 @@ describe("leases in PostgreSQL", { skip }, () => {
       await server.resume();
       const at = monotonic();
       const next = await arena.after(token);
-      t.diagnostic(`signal, then the next ${Math.round(next.begun - signal.at)} ms later, ${Math.round(next.begun - at)} ms after the server`);
+      t.diagnostic(
+        `signal, then the next ${Math.round(next.begun - signal.at)} ms later, ${Math.round(next.begun - at)} ms after the server`,
+      );
       assert.ok(next.begun > signal.at);
     });
     await checkWritten();
@@ -238,4 +243,3 @@ async function pauseFor(contender: { send(signal: NodeJS.Signals): void }, ms: n
 function middle(numbers: readonly number[]): number {
   return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
 }
-

@@ -42,6 +42,7 @@ const files = [
   "src/app/index.ts",
   "src/lease/index.ts",
   "src/postgres/index.ts",
+  "src/etcd/index.ts",
   "README.md",
   ...guides.map((name) => `docs/${name}`),
 ].filter((file) => /\.(?:ts|md)$/.test(file) && existsSync(join(repository, file)));
@@ -58,6 +59,7 @@ for (const [face, least] of [
   ["src/app/index.ts", 1],
   ["src/lease/index.ts", 2],
   ["src/postgres/index.ts", 2],
+  ["src/etcd/index.ts", 1],
 ] as const) {
   it(`every function of ${face} has an example`, () => {
     const text = readFileSync(join(repository, face), "utf8");

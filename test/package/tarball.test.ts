@@ -76,7 +76,15 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
       "ascii",
     ]);
     assert.equal(code, 0, stdout + stderr);
-    for (const entry of ["atexit", "atexit/durable", "atexit/resources", "atexit/app", "atexit/lease", "atexit/postgres"]) {
+    for (const entry of [
+      "atexit",
+      "atexit/durable",
+      "atexit/resources",
+      "atexit/app",
+      "atexit/lease",
+      "atexit/postgres",
+      "atexit/etcd",
+    ]) {
       const [, rows = ""] = stdout.split(`"${entry}"\n`);
       const [table] = rows.split("***");
       assert.match(

@@ -29,7 +29,8 @@ export const manifest = JSON.parse(readFileSync(join(repository, "package.json")
   readonly engines: { readonly node: string };
 };
 
-export type EntryPoint = "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app" | "atexit/lease" | "atexit/postgres";
+export type EntryPoint =
+  "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app" | "atexit/lease" | "atexit/postgres" | "atexit/etcd";
 
 /** The directory with all files of the package, and where in it what is. */
 const [files, places] = isFromSources
@@ -42,6 +43,7 @@ const [files, places] = isFromSources
         "atexit/app": "app/index.ts",
         "atexit/lease": "lease/index.ts",
         "atexit/postgres": "postgres/index.ts",
+        "atexit/etcd": "etcd/index.ts",
         command: "cli/main.ts",
         program: "tour/program.ts",
         host: "tour/host.ts",
@@ -56,6 +58,7 @@ const [files, places] = isFromSources
         "atexit/app": "app.js",
         "atexit/lease": "lease.js",
         "atexit/postgres": "postgres.js",
+        "atexit/etcd": "etcd.js",
         command: "cli.cjs",
         program: "tour-program.js",
         host: "tour-host.js",
@@ -81,8 +84,9 @@ export function urlOf(entryPoint: EntryPoint): string {
 
 /** A source with its imports of the package as URLs, for a program that can be in no directory of ours. */
 export function withUrls(source: string): string {
-  return source.replace(/"(atexit(?:\/(?:durable|resources|app|lease|postgres))?)"/g, (_, entryPoint: EntryPoint) =>
-    JSON.stringify(urlOf(entryPoint)),
+  return source.replace(
+    /"(atexit(?:\/(?:durable|resources|app|lease|postgres|etcd))?)"/g,
+    (_, entryPoint: EntryPoint) => JSON.stringify(urlOf(entryPoint)),
   );
 }
 

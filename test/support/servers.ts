@@ -149,7 +149,7 @@ async function stopped(child: ChildProcess, signal: NodeJS.Signals, root: string
 }
 
 /** Below those that the system gives away for connections: of those one may be taken before the server has it. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 10_000);

@@ -1,6 +1,6 @@
 // Some contenders for one lease, and what they have told together.
 
-import { rmSync, mkdtempSync, chmodSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../support/run.ts";
@@ -37,6 +37,10 @@ export class Arena {
       for (let n = 0; n < options.contenders; n += 1) await arena.join();
       await body(arena);
       return checkTurns(arena.#all());
+    } catch (error) {
+      const log = join(journals, "log.jsonl");
+      if (existsSync(log)) console.error(readFileSync(log, "utf8"));
+      throw error;
     } finally {
       for (const contender of arena.contenders) {
         await contender.end();
@@ -45,6 +49,10 @@ export class Arena {
       await until(() => pidsNaming(journals).length === 0);
       rmSync(journals, { recursive: true, force: true });
     }
+  }
+
+  get port(): number {
+    return this.#options.port;
   }
 
   async join(): Promise<Contender> {

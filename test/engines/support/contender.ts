@@ -76,7 +76,7 @@ export class Contender {
 
   /** Resolves with the first line after `from` that is so. */
   async tells(isSo: (line: Told) => boolean, from = 0): Promise<Told> {
-    for (let n = from; ; ) {
+    for (let n = from; ;) {
       for (; n < this.told.length; n += 1) {
         const line = this.told[n] as Told;
         if (isSo(line)) return line;

@@ -6,11 +6,7 @@ import type { Adapter, Answer, Asked } from "../../../src/lease/adapter.ts";
 import type { ModelProcess, World } from "./world.ts";
 
 /** A rule that a broken engine leaves out. */
-export type LeftOut =
-  | "an epoch"
-  | "an old cancel is refused"
-  | "a second begin is a heartbeat"
-  | "tokens grow";
+export type LeftOut = "an epoch" | "an old cancel is refused" | "a second begin is a heartbeat" | "tokens grow";
 
 interface Owner {
   readonly ttl: number;

@@ -50,7 +50,8 @@ export async function runSchedule(seed: number, { Hub: HubClass }: Core, leftOut
   const lastBegun = new Map<string, number>();
 
   engine.granted = (name, token) => {
-    if (token <= (greatest.get(name) ?? 0n)) broken(`token ${token} of ${name} was granted after ${greatest.get(name)}`);
+    if (token <= (greatest.get(name) ?? 0n))
+      broken(`token ${token} of ${name} was granted after ${greatest.get(name)}`);
     greatest.set(name, token);
     const turn = turns.get(name);
     if (turn === undefined || turn.signalled) return;
@@ -84,7 +85,9 @@ export async function runSchedule(seed: number, { Hub: HubClass }: Core, leftOut
         isHeld = lease.isHeld();
         const newest = greatest.get(name) as bigint;
         if (isHeld && newest > lease.token) {
-          broken(`${process.name} was told that it holds ${name} with token ${lease.token}, after ${newest} was granted`);
+          broken(
+            `${process.name} was told that it holds ${name} with token ${lease.token}, after ${newest} was granted`,
+          );
         }
         await process.sleep(world.between(1, TTL / 6));
       }
