@@ -67,6 +67,8 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #queue = new NameQueue();
   readonly #sessions = new Set<Used>();
+  /** The ends of sessions that are under way. */
+  readonly #finishing = new Set<Promise<void>>();
   /** Wakes those who wait, when all ends. */
   readonly #waiting = new Set<() => void>();
   /** How often all has ended. */
@@ -136,7 +138,7 @@ export class Hub {
   async end(): Promise<void> {
     this.#ends += 1;
     for (const stop of this.#waiting) stop();
-    await Promise.all([...this.#sessions].map((used) => this.#finish(used)));
+    await Promise.all([...[...this.#sessions].map((used) => this.#finish(used)), ...this.#finishing]);
   }
 
   /** Waits until nobody else in this process has the name or asks for it. */
@@ -246,9 +248,12 @@ export class Hub {
 
   async #finish(used: Used): Promise<void> {
     if (!this.#sessions.delete(used)) return;
+    const finishing = used.session.finish();
+    this.#finishing.add(finishing);
     try {
-      await used.session.finish();
+      await finishing;
     } finally {
+      this.#finishing.delete(finishing);
       used.ended();
     }
   }

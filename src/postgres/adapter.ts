@@ -32,7 +32,11 @@ export class PostgresAdapter implements Adapter {
 
   async begin(limit: number): Promise<number | "dead"> {
     const { id, ttl, who } = this.#owner;
-    const { granted } = await this.#call("begin($1, $2, $3) as granted", [id, ttl, JSON.stringify(who)], limit);
+    const { granted } = await this.#call(
+      "begin($1, $2, $3::text::jsonb) as granted",
+      [id, ttl, JSON.stringify(who)],
+      limit,
+    );
     return (granted as number | null) ?? "dead";
   }
 
@@ -44,7 +48,7 @@ export class PostgresAdapter implements Adapter {
   async acquire({ name, data, stoodStill, observedOnly }: Asked, limit: number): Promise<Answer> {
     const text = data === undefined ? null : JSON.stringify(data);
     const values = [this.#owner.id, this.#epoch, name, text, stoodStill ?? null, observedOnly];
-    const row = await this.#call("acquire($1, $2, $3, $4, $5, $6)", values, limit);
+    const row = await this.#call("acquire($1, $2, $3, $4::text::jsonb, $5, $6)", values, limit);
     switch (row["answer"]) {
       case "taken":
         return { token: BigInt(row["token"] as string) };
