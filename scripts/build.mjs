@@ -39,6 +39,7 @@ const PROGRAMS = {
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
   report: "src/cli/report.ts",
+  "lease-command": "src/cli/lease.ts",
   "etcd-give-back": "src/etcd/give-back.ts",
   "postgres-give-back": "src/postgres/give-back.ts",
   tour: "src/tour/tour.ts",

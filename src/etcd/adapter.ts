@@ -31,7 +31,7 @@ interface TxnAnswer {
 }
 
 /** What the holder of a lease has written into its key. */
-interface Value {
+export interface Value {
   readonly who: OwnerRecord["who"];
   readonly since: string;
   readonly data?: unknown;

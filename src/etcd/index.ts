@@ -7,6 +7,7 @@ import { type Engine, type EngineOptions, forEngines } from "../lease/index.ts";
 import { packageFile } from "../platform/package-files.ts";
 import { process } from "../platform/process.ts";
 import { EtcdAdapter, leaseOf } from "./adapter.ts";
+import { rowsIn, type LeaseRow } from "./list.ts";
 import { endpointsIn, Gateway } from "./gateway.ts";
 
 export type { Engine, EngineOptions };
@@ -66,4 +67,13 @@ export function etcd(endpoints: readonly string[], options: EtcdOptions = {}): E
       options,
     );
   });
+}
+
+/**
+ * Lists who holds what, for the command.
+ *
+ * @internal
+ */
+export function listLeases(endpoints: readonly string[], prefix = "atexit/"): Promise<LeaseRow[]> {
+  return rowsIn(new Gateway({ endpoints, fetch, headers: {} }), prefix);
 }

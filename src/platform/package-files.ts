@@ -14,6 +14,7 @@ const FILES = {
   "give back to etcd": ["etcd/give-back", "etcd-give-back.js"],
   "trace writer": ["trace/writer", "trace.cjs"],
   command: ["cli/command", "command.cjs"],
+  "lease command": ["cli/lease", "lease-command.js"],
   commands: ["cli/commands", "commands.js"],
   inspect: ["cli/inspect", "inspect.js"],
   doctor: ["cli/doctor", "doctor.js"],
