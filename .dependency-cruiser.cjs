@@ -26,7 +26,7 @@ const LAYERS = {
   "durable-public-module": "^src/durable/(index|open-journal|thread-journal)\\.ts$",
   resources: "^src/resources/",
   lease: "^src/lease/",
-  engines: "^src/(postgres|etcd)/",
+  engines: "^src/(postgres|etcd|kubernetes)/",
   app: "^src/app/",
   "cli-and-tour": "^src/(cli|tour)/",
 };

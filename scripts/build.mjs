@@ -29,6 +29,7 @@ const PUBLIC = {
   lease: "src/lease/index.ts",
   postgres: "src/postgres/index.ts",
   etcd: "src/etcd/index.ts",
+  kubernetes: "src/kubernetes/index.ts",
 };
 
 const HELPER = { "atexit-helper": "src/durable/replay/main.ts" };
@@ -152,6 +153,7 @@ async function buildInto(outdir) {
     "lease/index",
     "postgres/index",
     "etcd/index",
+    "kubernetes/index",
   ]) {
     copyTypes(join(types, `${entry}.d.ts`), types, outdir, copied);
   }

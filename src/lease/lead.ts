@@ -10,7 +10,10 @@ import type { Lease } from "./lease-handle.ts";
 export interface Leading extends AsyncDisposable {
   /** Whether this process leads now. Looks at the clock. */
   readonly isLeader: boolean;
-  /** Resolves when it was stopped; rejects with what `task` failed with, unless there is `onError`. */
+  /**
+   * Resolves when it was stopped. Without `onError` it rejects with what the task or
+   * the engine failed with, and where nobody awaits it that is an unhandled rejection.
+   */
   readonly done: Promise<void>;
   /** Tells the task to end, waits for it, and gives the lease back. */
   stop(): Promise<void>;
@@ -41,7 +44,6 @@ export class Election implements Leading {
     this.#onError = onError;
     const registration = register({ name: `stop standing for ${name}` }, () => this.#stopping.abort());
     this.done = this.#lead().finally(() => registration.cancel());
-    this.done.catch(() => {}); // who wants to know awaits it
   }
 
   get isLeader(): boolean {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Arena } from "./support/arena.ts";
-import { monotonic } from "./support/contender.ts";
+import { monotonic, TAKE } from "./support/contender.ts";
 import { EtcdCluster, provideEtcd } from "./support/etcd.ts";
 import type { Turn } from "./support/turns.ts";
 
@@ -54,7 +54,7 @@ describe("leases in etcd", { skip }, () => {
     body: (arena: Arena) => Promise<void>,
   ): Promise<Turn[]> => {
     const port = cluster.ports[((await cluster.leader()) + 1) % 3] as number;
-    return Arena.with({ engine: ENGINE, port, contenders, env: { TTL: String(TTL), ...env } }, body);
+    return Arena.with({ engine: ENGINE + TAKE, port, contenders, env: { TTL: String(TTL), ...env } }, body);
   };
 
   it("has one holder at a time, handed over as it is released", async (t) => {

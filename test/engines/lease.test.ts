@@ -131,7 +131,8 @@ describe("a lease", { skip }, () => {
   });
 
   it("is taken over by observation alone where that is asked for", async () => {
-    const [mine, other] = [engine({ ttl: 600 }), engine({ ttl: 600 })];
+    // No heartbeat comes between the steps.
+    const [mine, other] = [engine({ ttl: 60_000 }), engine({ ttl: 60_000 })];
     const held = await lease(mine, "observed");
     // As a server's clock that jumps forward has it: by that clock the holder is silent.
     await pool.query("update atexit.owner set expires_at = clock_timestamp() - interval '1 hour'");
@@ -159,6 +160,28 @@ describe("a lease", { skip }, () => {
     while (!follower.isLeader) await new Promise((resolve) => setTimeout(resolve, 5));
     await follower.stop();
     assert.deepEqual(events, [`${names[0]} begins`, `${names[0]} ends`, `${names[1]} begins`, `${names[1]} ends`]);
+    assert.equal(count(), 0);
+  });
+
+  it("is led no more where the task fails, unless there is somebody to tell", async () => {
+    const failing = lead(engine(), "failing", () => Promise.reject(new Error("the task failed")));
+    await assert.rejects(failing.done, /the task failed/);
+    assert.equal(count(), 0);
+
+    const told: unknown[] = [];
+    let terms = 0;
+    const going = lead(
+      engine(),
+      "failing",
+      () => {
+        terms += 1;
+        throw new Error(`term ${terms}`);
+      },
+      { onError: (error) => told.push((error as Error).message) },
+    );
+    while (terms < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await going.stop();
+    assert.deepEqual(told, ["term 1", "term 2"]);
     assert.equal(count(), 0);
   });
 

@@ -8,7 +8,7 @@ import pg from "pg";
 import { migrate } from "../../src/postgres/index.ts";
 import { type PostgresServer, providePostgres, startPostgres } from "../support/servers.ts";
 import { Arena } from "./support/arena.ts";
-import { monotonic } from "./support/contender.ts";
+import { monotonic, TAKE } from "./support/contender.ts";
 import type { Turn } from "./support/turns.ts";
 
 const TTL = 2_000;
@@ -61,7 +61,7 @@ describe("leases in PostgreSQL", { skip }, () => {
   });
 
   const among = (contenders: number, env: NodeJS.ProcessEnv, body: (arena: Arena) => Promise<void>): Promise<Turn[]> =>
-    Arena.with({ engine: ENGINE, port: server.port, contenders, env: { TTL: String(TTL), ...env } }, body);
+    Arena.with({ engine: ENGINE + TAKE, port: server.port, contenders, env: { TTL: String(TTL), ...env } }, body);
 
   /** What the fence let through stands in the order of its tokens. */
   const checkWritten = async () => {

@@ -8,11 +8,14 @@ import { it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import * as core from "../../src/lease/hub.ts";
 import { isLong } from "../support/long.ts";
-import type { LeftOut } from "./model/engine.ts";
+import { ModelApiserver } from "./model/apiserver.ts";
+import { type LeftOut, ModelEngine } from "./model/engine.ts";
+import type { TestedEngine } from "./model/network.ts";
 import { type Core, runSchedule } from "./model/schedule.ts";
+import type { World } from "./model/world.ts";
 
 /** A hundred thousand take some twenty minutes of one core: ATEXIT_TESTS_SCHEDULES=100000. */
-const SCHEDULES = Number(process.env["ATEXIT_TESTS_SCHEDULES"] ?? (isLong ? 10_000 : 300));
+const SCHEDULES = Number(process.env["ATEXIT_TESTS_SCHEDULES"] ?? (isLong ? 10_000 : 150));
 /** A broken part must be seen within so many. */
 const ENOUGH = 2_000;
 
@@ -28,6 +31,19 @@ it(`the core holds in ${SCHEDULES} schedules: no double holder, no token twice, 
   t.diagnostic(JSON.stringify(sum));
 });
 
+const ON_KUBERNETES = Math.ceil(SCHEDULES / 3);
+
+it(`Lease objects of Kubernetes hold in ${ON_KUBERNETES} schedules, with a stand-in for its apiserver`, async () => {
+  for (let seed = 1; seed <= ON_KUBERNETES; seed += 1) {
+    await runSchedule(seed, core, (world) => new ModelApiserver(world));
+  }
+});
+
+it("the checker sees an apiserver without versions", async (t) => {
+  const seenAs = /was told that it holds|had no signal/;
+  t.diagnostic(await seedThatFails(core, seenAs, (world) => new ModelApiserver(world, false)));
+});
+
 const ENGINES: readonly [leftOut: LeftOut, seenAs: RegExp][] = [
   ["an epoch", /standstill|a contender failed|was told that it holds|had no signal/],
   ["an old cancel is refused", /was told that it holds|had no signal/],
@@ -36,7 +52,7 @@ const ENGINES: readonly [leftOut: LeftOut, seenAs: RegExp][] = [
 ];
 for (const [leftOut, seenAs] of ENGINES) {
   it(`the checker sees an engine without the rule "${leftOut}"`, async (t) => {
-    t.diagnostic(await seedThatFails(core, seenAs, leftOut));
+    t.diagnostic(await seedThatFails(core, seenAs, (world) => new ModelEngine(world, leftOut)));
   });
 }
 
@@ -78,10 +94,14 @@ for (const [what, file, from, to, seenAs] of CORES) {
   });
 }
 
-async function seedThatFails(tested: Core, seenAs: RegExp, leftOut?: LeftOut): Promise<string> {
+async function seedThatFails(
+  tested: Core,
+  seenAs: RegExp,
+  makeEngine?: (world: World) => TestedEngine,
+): Promise<string> {
   for (let seed = 1; seed <= ENOUGH; seed += 1) {
     try {
-      await runSchedule(seed, tested, leftOut);
+      await runSchedule(seed, tested, makeEngine);
     } catch (error) {
       if (seenAs.test((error as Error).message)) return (error as Error).message.split("\n")[0] as string;
     }

@@ -84,6 +84,7 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
       "atexit/lease",
       "atexit/postgres",
       "atexit/etcd",
+      "atexit/kubernetes",
     ]) {
       const [, rows = ""] = stdout.split(`"${entry}"\n`);
       const [table] = rows.split("***");

@@ -30,7 +30,14 @@ export const manifest = JSON.parse(readFileSync(join(repository, "package.json")
 };
 
 export type EntryPoint =
-  "atexit" | "atexit/durable" | "atexit/resources" | "atexit/app" | "atexit/lease" | "atexit/postgres" | "atexit/etcd";
+  | "atexit"
+  | "atexit/durable"
+  | "atexit/resources"
+  | "atexit/app"
+  | "atexit/lease"
+  | "atexit/postgres"
+  | "atexit/etcd"
+  | "atexit/kubernetes";
 
 /** The directory with all files of the package, and where in it what is. */
 const [files, places] = isFromSources
@@ -44,6 +51,7 @@ const [files, places] = isFromSources
         "atexit/lease": "lease/index.ts",
         "atexit/postgres": "postgres/index.ts",
         "atexit/etcd": "etcd/index.ts",
+        "atexit/kubernetes": "kubernetes/index.ts",
         command: "cli/main.ts",
         program: "tour/program.ts",
         host: "tour/host.ts",
@@ -59,6 +67,7 @@ const [files, places] = isFromSources
         "atexit/lease": "lease.js",
         "atexit/postgres": "postgres.js",
         "atexit/etcd": "etcd.js",
+        "atexit/kubernetes": "kubernetes.js",
         command: "cli.cjs",
         program: "tour-program.js",
         host: "tour-host.js",
@@ -85,7 +94,7 @@ export function urlOf(entryPoint: EntryPoint): string {
 /** A source with its imports of the package as URLs, for a program that can be in no directory of ours. */
 export function withUrls(source: string): string {
   return source.replace(
-    /"(atexit(?:\/(?:durable|resources|app|lease|postgres|etcd))?)"/g,
+    /"(atexit(?:\/(?:durable|resources|app|lease|postgres|etcd|kubernetes))?)"/g,
     (_, entryPoint: EntryPoint) => JSON.stringify(urlOf(entryPoint)),
   );
 }

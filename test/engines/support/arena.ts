@@ -10,7 +10,7 @@ import { Proxy } from "./proxy.ts";
 import { checkTurns, type Told, type Turn } from "./turns.ts";
 
 export interface ArenaOptions {
-  /** A source that makes `engine` and `write`, and finds the proxy's port in `PORT`. */
+  /** A source that makes `take` and `write`, and finds the proxy's port in `PORT`. */
   readonly engine: string;
   /** The server's port. */
   readonly port: number;

@@ -11,11 +11,15 @@ import { makeProgramDirectory } from "../../support/package-under-test.ts";
 import type { Proxy } from "./proxy.ts";
 import type { Told } from "./turns.ts";
 
-/** What the program does with any engine; `ENGINE` makes one, and `WRITE` sends a write with a token. */
+/** How a contender takes the lease that it wants. */
+export const TAKE = `
+  import { lease } from "atexit/lease";
+  const take = () => lease(engine, "the one", { wait: Infinity });`;
+
+/** What the program does with anything that has `take` and `write`. */
 const CONTEND = `
   import { createInterface } from "node:readline";
   import { setTimeout as sleep } from "node:timers/promises";
-  import { lease } from "atexit/lease";
   const tell = (line) => process.stdout.write(JSON.stringify({ at: Number(process.hrtime.bigint()) / 1e6, ...line }) + "\\n");
   const at = () => Number(process.hrtime.bigint()) / 1e6;
   let release = () => {};
@@ -26,7 +30,8 @@ const CONTEND = `
   for (;;) {
     let held;
     try {
-      held = await lease(engine, "the one", { wait: Infinity, evidence: process.env.EVIDENCE ?? "engine" });
+      held = await take();
+      if (held === undefined) continue;
     } catch (error) {
       tell({ is: "error", message: String(error) });
       continue;
@@ -56,7 +61,7 @@ export class Contender {
   readonly #exited: Promise<unknown>;
   readonly #wakes: (() => void)[] = [];
 
-  /** @param engine a source that makes `engine` and `write`, and finds the proxy's port in `PORT` */
+  /** @param engine a source that makes `take` and `write`, and finds the proxy's port in `PORT` */
   constructor(who: number, proxy: Proxy, engine: string, env: NodeJS.ProcessEnv) {
     this.who = who;
     this.proxy = proxy;

@@ -3,6 +3,7 @@
 // time, to show that the checker sees it.
 
 import type { Adapter, Answer, Asked } from "../../../src/lease/adapter.ts";
+import { type Network, sendOver, type TestedEngine } from "./network.ts";
 import type { ModelProcess, World } from "./world.ts";
 
 /** A rule that a broken engine leaves out. */
@@ -21,7 +22,7 @@ interface Lease {
   token: bigint;
 }
 
-export class ModelEngine {
+export class ModelEngine implements TestedEngine {
   readonly world: World;
   readonly #leftOut: LeftOut | undefined;
   readonly #owners = new Map<string, Owner>();
@@ -34,6 +35,10 @@ export class ModelEngine {
   constructor(world: World, leftOut?: LeftOut) {
     this.world = world;
     this.#leftOut = leftOut;
+  }
+
+  connect(process: ModelProcess, network: Network, ttl: number): Adapter {
+    return new ModelAdapter(this, process, network, ttl);
   }
 
   get #now(): number {
@@ -105,19 +110,9 @@ export class ModelEngine {
   }
 }
 
-/** How often what goes wrong, as probabilities. */
-export interface Network {
-  lost: number;
-  doubled: number;
-  /** What was sent arrives though its sender was told that it failed. */
-  stalled: number;
-  /** What takes up to half a ttl, each way. */
-  slow: number;
-}
-
 let owners = 0;
 
-export class ModelAdapter implements Adapter {
+class ModelAdapter implements Adapter {
   readonly #engine: ModelEngine;
   readonly #process: ModelProcess;
   readonly #network: Network;
@@ -151,29 +146,6 @@ export class ModelAdapter implements Adapter {
   }
 
   #send<T>(work: () => T, mayComeTwice = true): Promise<T> {
-    const { world } = this.#engine;
-    return new Promise((resolve, reject) => {
-      const carryOut = (answered: (answer: T) => void) => {
-        const wait = this.#engine.awayUntil - world.time;
-        if (wait > 0) world.in(wait + world.random() * 20, () => carryOut(answered));
-        else answered(work());
-      };
-      const answer = (value: T) => {
-        if (this.#process.isCutOff || world.chance(this.#network.lost)) return; // the core has its time-out
-        world.in(this.#delay(), () => this.#process.does(() => resolve(value)));
-      };
-      if (this.#process.isCutOff || world.chance(this.#network.lost)) return;
-      const delay = this.#delay();
-      world.in(delay, () => carryOut(answer));
-      if (mayComeTwice && world.chance(this.#network.doubled))
-        world.in(delay + world.between(0, 3 * this.#ttl), () => carryOut(() => {}));
-      if (!world.chance(this.#network.stalled)) return;
-      world.in(delay / 2, () => this.#process.does(() => reject(new Error("the connection was reset"))));
-    });
-  }
-
-  #delay(): number {
-    const { world } = this.#engine;
-    return world.between(0.2, world.chance(this.#network.slow) ? this.#ttl / 2 : 20);
+    return sendOver(this.#network, this.#engine, this.#process, this.#ttl, work, mayComeTwice);
   }
 }

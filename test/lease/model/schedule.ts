@@ -3,7 +3,8 @@
 
 import type { HeldLease } from "../../../src/lease/held-lease.ts";
 import type { Hub } from "../../../src/lease/hub.ts";
-import { type LeftOut, ModelAdapter, ModelEngine, type Network } from "./engine.ts";
+import { ModelEngine } from "./engine.ts";
+import type { Network, TestedEngine } from "./network.ts";
 import { ModelProcess, World } from "./world.ts";
 
 /** The core under test: a broken one is another. */
@@ -31,9 +32,13 @@ interface Turn {
 }
 
 /** @throws what the checker has seen: a double holder, a token that does not grow, no signal, a standstill */
-export async function runSchedule(seed: number, { Hub: HubClass }: Core, leftOut?: LeftOut): Promise<Counted> {
+export async function runSchedule(
+  seed: number,
+  { Hub: HubClass }: Core,
+  makeEngine: (world: World) => TestedEngine = (world) => new ModelEngine(world),
+): Promise<Counted> {
   const world = new World(seed);
-  const engine = new ModelEngine(world, leftOut);
+  const engine = makeEngine(world);
   const counted: Counted = { turns: 0, lost: 0, faults: 0 };
   const violations: string[] = [];
   const broken = (what: string) => violations.push(`seed ${seed}, at ${Math.round(world.time)} ms: ${what}`);
@@ -108,7 +113,8 @@ export async function runSchedule(seed: number, { Hub: HubClass }: Core, leftOut
       ttl: TTL,
       margin: undefined,
       clock: process.clock,
-      connect: () => ({ adapter: new ModelAdapter(engine, process, network, TTL), ended: () => {} }),
+      isOwnerEach: engine.isOwnerEach === true,
+      connect: () => ({ adapter: engine.connect(process, network, TTL), ended: () => {} }),
       died: () => {},
     });
     const failed = (error: unknown) => broken(`a contender failed: ${String((error as Error).stack)}`);
