@@ -44,6 +44,8 @@ export class KubernetesAdapter implements Adapter {
 
   async beat(): Promise<number | "dead"> {
     const name = this.#name;
+    // The object may say already that it is this owner's, and others count from then on.
+    if (this.#unsure !== undefined) throw new Error("it is not known yet whether the lease was taken");
     if (name === undefined) return this.#ttl;
     const beat = (this.#beats += 1);
     for (;;) {

@@ -47,7 +47,8 @@ export function sendOver<T>(
         const value = work();
         answered(() => resolve(value));
       } catch (error) {
-        answered(() => reject(error));
+        const failure = error as Error;
+        answered(() => reject(failure));
       }
     };
     const answer = (how: () => void) => {
