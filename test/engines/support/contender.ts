@@ -11,6 +11,13 @@ import { makeProgramDirectory } from "../../support/package-under-test.ts";
 import type { Proxy } from "./proxy.ts";
 import type { Told } from "./turns.ts";
 
+/**
+ * Within which time after a SIGKILL a guard has given a lease back, in milliseconds.
+ * It takes two starts of Node: less than a second on a machine that is idle, and twice
+ * as long where others use both its cores.
+ */
+export const GUARDED = 3_000;
+
 /** How a contender takes the lease that it wants. */
 export const TAKE = `
   import { lease } from "atexit/lease";
