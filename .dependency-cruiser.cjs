@@ -25,6 +25,8 @@ const LAYERS = {
   "durable-guard": "^src/durable/guard/",
   "durable-public-module": "^src/durable/(index|open-journal|thread-journal)\\.ts$",
   resources: "^src/resources/",
+  lease: "^src/lease/",
+  engines: "^src/(postgres|etcd|kubernetes)/",
   app: "^src/app/",
   scope: "^src/scope/",
   compat: "^src/compat/",

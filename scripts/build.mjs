@@ -27,6 +27,10 @@ const PUBLIC = {
   resources: "src/resources/index.ts",
   app: "src/app/index.ts",
   scope: "src/scope/index.ts",
+  lease: "src/lease/index.ts",
+  postgres: "src/postgres/index.ts",
+  etcd: "src/etcd/index.ts",
+  kubernetes: "src/kubernetes/index.ts",
 };
 
 /** The APIs of other packages, on what users import. What each is when it is required, its own package decides. */
@@ -48,6 +52,9 @@ const PROGRAMS = {
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
   report: "src/cli/report.ts",
+  "lease-command": "src/cli/lease.ts",
+  "etcd-give-back": "src/etcd/give-back.ts",
+  "postgres-give-back": "src/postgres/give-back.ts",
   tour: "src/tour/tour.ts",
   "tour-program": "src/tour/program.ts",
   "tour-host": "src/tour/host.ts",

@@ -1,7 +1,8 @@
 // Builds everything, checks all types, and runs all tests, or those whose path
 // contains one of the arguments, on the Node that runs this. With --all on each
 // Node that is supported, and with what takes minutes. With --hosts the tests in
-// other runtimes, test runners and bundlers, and no others.
+// other runtimes, test runners and bundlers, with --engines those of leases under
+// faults on real engines, and no others.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -18,13 +19,16 @@ const FILES_AT_ONCE = 2 * availableParallelism();
 const ON_OLDEST = ["package/installed"];
 
 /** What is exhaustive with --all, once; see test/support/long.ts. */
-const LONG = ["resources/lock-stress", "cli/run-status"];
+const LONG = ["resources/lock-stress", "cli/run-status", "lease/schedules"];
 
-/** Where the tests are that need what scripts/hosts.mjs provides. */
+/** Where the tests are that need what scripts/hosts.mjs provides, and those that inject faults into real engines. */
 const HOSTS = "hosts/";
+const ENGINES = "engines/";
 
 const isEverywhere = process.argv.includes("--all");
 const isInHosts = process.argv.includes("--hosts");
+/** The one of these whose tests run; by default those of neither. */
+const apart = isInHosts ? HOSTS : process.argv.includes("--engines") ? ENGINES : undefined;
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
@@ -61,7 +65,8 @@ try {
 function runTests(node, parts, variables = {}) {
   const contains = (path, some) => some.some((part) => path.includes(part));
   const files = readdirSync("build/test", { recursive: true })
-    .filter((path) => path.endsWith(".test.js") && path.startsWith(HOSTS) === isInHosts)
+    .filter((path) => path.endsWith(".test.js"))
+    .filter((path) => apart === [HOSTS, ENGINES].find((directory) => path.startsWith(directory)))
     .filter((path) => parts.length === 0 || contains(path, parts))
     .sort();
   if (files.length === 0) throw new Error(`There is no test whose path contains ${parts.join(" or ")}.`);

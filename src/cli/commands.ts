@@ -4,17 +4,30 @@ import { builtin } from "../platform/node-builtins.ts";
 import { manifestFile, packageFile } from "../platform/package-files.ts";
 import { completionCommand } from "./completion.ts";
 import { help } from "./help.ts";
-import { doctorOptions, logOptions, psOptions, recoverOptions, reportOptions, runOptions } from "./options.ts";
+import {
+  doctorOptions,
+  logOptions,
+  migrateOptions,
+  psOptions,
+  recoverOptions,
+  reportOptions,
+  runOptions,
+} from "./options.ts";
 import { asksForHelp, EXIT, UsageError, withHint } from "./arguments.ts";
 
 type Command = (args: readonly string[]) => void | Promise<void>;
 
 const inspect = () => import(packageFile("inspect").href) as Promise<typeof import("./inspect.ts")>;
 const doctor = () => import(packageFile("doctor").href) as Promise<typeof import("./doctor.ts")>;
+const leases = () => import(packageFile("lease command").href) as Promise<typeof import("./lease.ts")>;
 const report = () => import(packageFile("report").href) as Promise<typeof import("./report.ts")>;
 
 const commands: Readonly<Record<string, Command>> = {
-  ps: async (args) => (await inspect()).psCommand(args),
+  ps: async (args) => {
+    if (args.some((arg) => arg.startsWith("--from"))) return (await leases()).leasesCommand(args);
+    return (await inspect()).psCommand(args);
+  },
+  migrate: async (args) => (await leases()).migrateCommand(args),
   recover: async (args) => (await inspect()).recoverCommand(args),
   log: async (args) => (await inspect()).logCommand(args),
   report: async (args) => (await report()).reportCommand(args),
@@ -30,6 +43,7 @@ const commands: Readonly<Record<string, Command>> = {
 const optionNames: Readonly<Record<string, readonly string[]>> = {
   run: Object.keys(runOptions),
   ps: Object.keys(psOptions),
+  migrate: Object.keys(migrateOptions),
   recover: Object.keys(recoverOptions),
   log: Object.keys(logOptions),
   report: Object.keys(reportOptions),

@@ -11,6 +11,7 @@ export const help: Readonly<Record<string, string>> = {
 
   atexit run [OPTIONS] -- COMMAND…   run any program, and clean up after it
   atexit ps                          live processes, and what they would clean up
+  atexit migrate --from URL          PostgreSQL's schema for leases
   atexit recover                     carry out what dead processes have left
   atexit log                         what was carried out for dead processes
   atexit report FILE…                a picture of what a shutdown did
@@ -34,24 +35,43 @@ for is undone, last in, first out: first the command's descendants are ended.
   --on-exit 'CMD…'    run a command; quotes as in a shell, and nothing else of it
   --lock PATH         one at a time: end with 75 where another one runs; taken
                       before, and let go after, all others
-  --wait TIME         wait so long for the lock
+  --lease NAME        one at a time on all machines that ask the same engine: end
+                      with 75 where another one runs, or when the lease is lost;
+                      ATEXIT_TOKEN in the command's environment is for a fence
+  --from URL          the engine: postgres://… or http://… of etcd; by default
+                      ATEXIT_FROM, which shows in no list of processes
+  --ttl TIME          how long this machine may be silent before others take the
+                      lease (15s); when it is lost the command has a fifth to end
+  --wait TIME         wait so long for the lock or the lease
   --temp-dir VAR      make a private directory, and put its path into VAR
   --grace TIME        kill the command so long after SIGTERM, and its descendants
                       so long after its end (5s); by default the command may take
                       its time
   --end-with-parent   end when whoever started this is gone
 
-Each may be given several times, but for --wait and --grace. Times: 500ms, 10s, 1.5m.
+Each may be given several times, but for --from, --ttl, --wait
+and --grace. Times: 500ms, 10s, 1.5m.
 
+  atexit run --lease nightly --from "$DATABASE_URL" -- ./report.sh
   atexit run --lock ~/.local/state/backup.lock -- ./backup.sh
   atexit run --temp-dir WORK --on-exit 'docker compose down' -- npm test
 
 ${EXIT_CODES}
 `,
-  ps: `atexit ps [--json]
+  ps: `atexit ps [--json] [--from URL]
 
 The live processes that have something pending: pid, age, program, and what they
 would clean up, in that order.
+
+  --from URL   the leases there instead: who holds them, since when, their tokens
+`,
+  migrate: `atexit migrate --from URL [--grant ROLE]
+
+Applies the schema that leases take in PostgreSQL, or brings it up to date; it may
+be run again.
+
+  --from URL     postgres://…, as a user who may create schemas
+  --grant ROLE   lets a role take leases; may be given several times
 `,
   recover: `atexit recover [--dry-run] [--json]
 

@@ -4,13 +4,17 @@ export const runOptions = {
   rm: { type: "string", multiple: true },
   "on-exit": { type: "string", multiple: true },
   lock: { type: "string", multiple: true },
+  lease: { type: "string", multiple: true },
+  from: { type: "string" },
+  ttl: { type: "string" },
   wait: { type: "string" },
   "temp-dir": { type: "string", multiple: true },
   grace: { type: "string" },
   "end-with-parent": { type: "boolean" },
 } as const;
 
-export const psOptions = { json: { type: "boolean" } } as const;
+export const psOptions = { json: { type: "boolean" }, from: { type: "string" } } as const;
+export const migrateOptions = { from: { type: "string" }, grant: { type: "string", multiple: true } } as const;
 export const recoverOptions = { "dry-run": { type: "boolean", short: "n" }, json: { type: "boolean" } } as const;
 export const logOptions = { json: { type: "boolean" }, lines: { type: "string", short: "n" } } as const;
 export const doctorOptions = { json: { type: "boolean" } } as const;

@@ -20,6 +20,13 @@ import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./
 /** Loads the resources where an option needs them: otherwise each start would take longer. */
 const resources = () => import(packageFile("resources").href) as Promise<typeof import("../resources/index.ts")>;
 
+/** Loads what takes leases, where one is asked for. */
+const leases = () => import(packageFile("lease command").href) as Promise<typeof import("./lease.ts")>;
+
+/** How long a holder of a lease may be silent, and how much of that the command has to end when it is lost. */
+const DEFAULT_TTL = 15_000;
+const MARGIN = 1 / 5;
+
 /** The signals that are handed on. Not SIGCHLD, nor those that the terminal's driver alone sends. */
 const HANDED_ON: readonly NodeJS.Signals[] = [
   ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM"] as const),
@@ -38,7 +45,15 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   const { values, tokens } = optionsIn(own, runOptions);
   const [program, ...rest] = command;
   if (program === undefined) throw new UsageError("atexit run needs a command: atexit run -- COMMAND…");
-  const grace = values.grace === undefined ? undefined : timeIn("--grace", values.grace);
+  const ttl = values.ttl === undefined ? DEFAULT_TTL : timeIn("--ttl", values.ttl);
+  const given = values.grace === undefined ? undefined : timeIn("--grace", values.grace);
+  // Who has lost a lease must have ended before others can have it.
+  const grace = given ?? (values.lease === undefined ? undefined : ttl * MARGIN);
+  if (values.lease !== undefined && (grace as number) > ttl / 2) {
+    throw new UsageError(
+      "--grace is at most half of --ttl: when a lease is lost the command ends before others have it",
+    );
+  }
   const wait = values.wait === undefined ? 0 : timeIn("--wait", values.wait);
   // The options are checked before anything is done.
   const commands = new Map((values["on-exit"] ?? []).map((text) => [text, wordsIn("--on-exit", text)]));
@@ -50,8 +65,14 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   if (grace !== undefined) configure({ grace: Math.max(configure({}).grace, 2 * grace) });
   if (values["end-with-parent"] === true) (await resources()).endWithParent({ stdin: false });
   const env = childEnvironment(process.env);
+  // The guard finds it in its environment, which is that of the first recipe; the command is not told.
+  if (values.from !== undefined) process.env["ATEXIT_FROM"] = values.from;
   // Locks come before all other options: a process without the lock has nothing to clean up.
   for (const path of values.lock ?? []) await take(path, wait);
+  if (values.lease !== undefined) {
+    const token = await (await leases()).takeLeases(values.lease, wait, { ttl, margin: grace as number });
+    env["ATEXIT_TOKEN"] = String(token);
+  }
   for (const token of tokens) {
     if (token.kind !== "option" || token.value === undefined) continue;
     if (token.name === "rm") remove(token.value);

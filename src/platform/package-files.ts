@@ -10,8 +10,11 @@ const FILES = {
   resources: ["resources/index", "resources.js"],
   // Beside a bundle nobody else's file has this name.
   replay: ["durable/replay/main", "atexit-helper.js"],
+  "give back to PostgreSQL": ["postgres/give-back", "postgres-give-back.js"],
+  "give back to etcd": ["etcd/give-back", "etcd-give-back.js"],
   "trace writer": ["trace/writer", "trace.cjs"],
   command: ["cli/command", "command.cjs"],
+  "lease command": ["cli/lease", "lease-command.js"],
   commands: ["cli/commands", "commands.js"],
   inspect: ["cli/inspect", "inspect.js"],
   doctor: ["cli/doctor", "doctor.js"],

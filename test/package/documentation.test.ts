@@ -43,6 +43,10 @@ const files = [
   "src/resources/index.ts",
   "src/app/index.ts",
   "src/scope/index.ts",
+  "src/lease/index.ts",
+  "src/postgres/index.ts",
+  "src/etcd/index.ts",
+  "src/kubernetes/index.ts",
   "README.md",
   ...guides.map((name) => `docs/${name}`),
 ].filter((file) => /\.(?:ts|md)$/.test(file) && existsSync(join(repository, file)));
@@ -58,6 +62,10 @@ for (const [face, least] of [
   ["src/resources/index.ts", 13],
   ["src/app/index.ts", 1],
   ["src/scope/index.ts", 2],
+  ["src/lease/index.ts", 2],
+  ["src/postgres/index.ts", 2],
+  ["src/etcd/index.ts", 1],
+  ["src/kubernetes/index.ts", 1],
 ] as const) {
   it(`every function of ${face} has an example`, () => {
     const text = readFileSync(join(repository, face), "utf8");

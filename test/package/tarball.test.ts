@@ -76,7 +76,17 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
       "ascii",
     ]);
     assert.equal(code, 0, stdout + stderr);
-    for (const entry of ["atexit", "atexit/durable", "atexit/resources", "atexit/app", "atexit/scope"]) {
+    for (const entry of [
+      "atexit",
+      "atexit/durable",
+      "atexit/resources",
+      "atexit/app",
+      "atexit/scope",
+      "atexit/lease",
+      "atexit/postgres",
+      "atexit/etcd",
+      "atexit/kubernetes",
+    ]) {
       const [, rows = ""] = stdout.split(`"${entry}"\n`);
       const [table] = rows.split("***");
       assert.match(

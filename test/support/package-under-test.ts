@@ -36,6 +36,10 @@ export type EntryPoint =
   | "atexit/durable"
   | "atexit/resources"
   | "atexit/app"
+  | "atexit/lease"
+  | "atexit/postgres"
+  | "atexit/etcd"
+  | "atexit/kubernetes"
   | "atexit/scope"
   | `atexit/compat/${(typeof PEERS)[number]}`;
 
@@ -57,6 +61,10 @@ const [files, places] = isFromSources
         "atexit/app": "app/index.ts",
         "atexit/scope": "scope/index.ts",
         ...compat((peer) => `compat/${peer}.ts`),
+        "atexit/lease": "lease/index.ts",
+        "atexit/postgres": "postgres/index.ts",
+        "atexit/etcd": "etcd/index.ts",
+        "atexit/kubernetes": "kubernetes/index.ts",
         command: "cli/main.ts",
         program: "tour/program.ts",
         host: "tour/host.ts",
@@ -71,6 +79,10 @@ const [files, places] = isFromSources
         "atexit/app": "app.js",
         "atexit/scope": "scope.js",
         ...compat((peer) => `compat-${peer}.js`),
+        "atexit/lease": "lease.js",
+        "atexit/postgres": "postgres.js",
+        "atexit/etcd": "etcd.js",
+        "atexit/kubernetes": "kubernetes.js",
         command: "cli.cjs",
         program: "tour-program.js",
         host: "tour-host.js",
@@ -96,8 +108,9 @@ export function urlOf(entryPoint: EntryPoint): string {
 
 /** A source with its imports of the package as URLs, for a program that can be in no directory of ours. */
 export function withUrls(source: string): string {
-  return source.replace(/"(atexit(?:\/(?:durable|resources|app|scope))?)"/g, (_, entryPoint: EntryPoint) =>
-    JSON.stringify(urlOf(entryPoint)),
+  return source.replace(
+    /"(atexit(?:\/(?:durable|resources|app|scope|lease|postgres|etcd|kubernetes))?)"/g,
+    (_, entryPoint: EntryPoint) => JSON.stringify(urlOf(entryPoint)),
   );
 }
 

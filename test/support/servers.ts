@@ -54,8 +54,16 @@ function librariesIn(lib: string): string {
   return names.map((name) => join(lib, name)).join(":");
 }
 
+/** A PostgreSQL server that can go away for a while. */
+export interface PostgresServer extends RealServer {
+  /** Ends it: "fast" in good order, "crash" as if the power had failed. */
+  halt(how: "fast" | "crash"): Promise<void>;
+  /** Starts it again, on the same port. */
+  resume(): Promise<void>;
+}
+
 /** @param home - as {@link providePostgres} has it */
-export async function startPostgres(home: string): Promise<RealServer> {
+export async function startPostgres(home: string): Promise<PostgresServer> {
   const root = mkdtempSync(join(tmpdir(), "atexit-postgres-"));
   if (process.getuid?.() === 0) chownSync(root, NOBODY.uid, NOBODY.gid);
   const programs = programsFor(root, home);
@@ -70,15 +78,31 @@ export async function startPostgres(home: string): Promise<RealServer> {
   const port = await freePort();
   const settings = { listen_addresses: "127.0.0.1", unix_socket_directories: "", fsync: "off", port: String(port) };
   const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const child = spawn(join(programs, "bin", "postgres"), ["-D", data, ...args], {
-    ...options,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  await said(child, child.stderr, "ready to accept connections");
+  let child: ChildProcess;
+  const resume = async () => {
+    const started = spawn(join(programs, "bin", "postgres"), ["-D", data, ...args], {
+      ...options,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    child = started;
+    await said(started, started.stderr, "ready to accept connections");
+  };
+  const halt = async (how: "fast" | "crash") => {
+    if (child.exitCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
+    await exited;
+  };
+  await resume();
   return {
     port,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-    stop: () => stopped(child, "SIGINT", root),
+    halt,
+    resume,
+    async stop() {
+      await halt("fast");
+      rmSync(root, { recursive: true, force: true });
+    },
   };
 }
 
@@ -124,7 +148,7 @@ async function stopped(child: ChildProcess, signal: NodeJS.Signals, root: string
   rmSync(root, { recursive: true, force: true });
 }
 
-/** Returns one below those that the system gives away for connections: of those one may be taken before the server has it. */
+/** Below those that the system gives away for connections: of those one may be taken before the server has it. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   for (;;) {
