@@ -1,10 +1,10 @@
 // Looks for certain directories in a tree, whatever their paths are there.
 
+import { entriesOf } from "../../platform/directory-entries.ts";
 import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 
 const fs = builtin("fs");
-const SLASH = Buffer.from("/");
 
 /**
  * Returns what is said of the first of these directories that is found: the tree's
@@ -24,12 +24,9 @@ export function directoryIn(path: string, said: ReadonlyMap<string, string>): st
 function search(root: Buffer, said: ReadonlyMap<string, string>): string | undefined {
   const left = [root];
   for (let path = left.pop(); path !== undefined; path = left.pop()) {
-    const directory = path;
-    const found = said.get(inodeOf(fs.lstatSync(directory)));
+    const found = said.get(inodeOf(fs.lstatSync(path)));
     if (found !== undefined) return found;
-    const entries = fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" });
-    const below = entries.filter((entry) => entry.isDirectory());
-    left.push(...below.map(({ name }) => Buffer.concat([directory, SLASH, name])));
+    for (const entry of entriesOf(path)) if (entry.isDirectory) left.push(entry.path);
   }
   return undefined;
 }
