@@ -8,9 +8,9 @@ import { builtin } from "./node-builtins.ts";
 const FILES = {
   durable: ["durable/index", "durable.js"],
   resources: ["resources/index", "resources.js"],
-  // Beside a bundle nobody else's file has this name.
+  // Beside a bundle nobody else's file has these names.
   replay: ["durable/replay/main", "atexit-helper.js"],
-  "trace writer": ["trace/writer", "trace.cjs"],
+  "trace writer": ["trace/writer", "atexit-trace.cjs"],
   command: ["cli/command", "command.cjs"],
   commands: ["cli/commands", "commands.js"],
   inspect: ["cli/inspect", "inspect.js"],
