@@ -13,7 +13,7 @@ type ErrorEvent = "uncaughtException" | "unhandledRejection";
 const emitter = process as unknown as EventEmitter;
 
 /** Whether uncaught errors are emitted only where a real listener is. */
-export const needsErrorListeners = process.versions["deno"] !== undefined;
+export const isDeno = process.versions["deno"] !== undefined;
 
 /**
  * Whether an error that is thrown once more is shown where that was, and one that a
@@ -22,7 +22,7 @@ export const needsErrorListeners = process.versions["deno"] !== undefined;
 export const isBun = process.versions["bun"] !== undefined;
 
 /** Whether errors are reported in another way than Node's. */
-export const reportsInItsOwnWay = needsErrorListeners || isBun;
+export const reportsInItsOwnWay = isDeno || isBun;
 
 /** An error that no listener of the program takes goes back to the runtime. */
 const onError = markListener((error: unknown, origin: unknown): void => {
@@ -48,7 +48,7 @@ export function handBack(error: unknown, kind: ErrorEvent): void {
   const rethrow = () => {
     throw error;
   };
-  const isRejection = (isBun && isMainThread) || (needsErrorListeners && kind === "unhandledRejection");
+  const isRejection = (isBun && isMainThread) || (isDeno && kind === "unhandledRejection");
   setImmediate(() => {
     if (isRejection) void Promise.resolve().then(rethrow);
     else rethrow();

@@ -1,7 +1,7 @@
 // All the ways out of one thread.
 
 import { isMainThread } from "../platform/node-builtins.ts";
-import { errorListeners, needsErrorListeners, reportsInItsOwnWay } from "./error-listeners.ts";
+import { errorListeners, isDeno, reportsInItsOwnWay } from "./error-listeners.ts";
 import type { EmitInterceptor, ExitContext, ExitHandler, InterceptedEvent } from "./exit-handler.ts";
 import { hideListenerWarning } from "./hide-listener-warning.ts";
 import { hideSystemExit } from "./hide-system-exit.ts";
@@ -39,7 +39,7 @@ export function makeExitHandlers(own: Omit<ExitContext, "endProcess">): ExitHand
     oneOfSeveral(context),
   ];
   if (reportsInItsOwnWay) all.push(silentEnd());
-  if (needsErrorListeners) all.push(errorListeners());
+  if (isDeno) all.push(errorListeners());
   if (signals !== undefined) all.push(signals);
   if (!isMainThread) all.push(workerShutdownRequest(context));
   else if (process.channel !== undefined) all.push(pm2ShutdownMessage(context));
