@@ -60,12 +60,14 @@ const PROGRAMS = {
   "tour-host": "src/tour/host.ts",
 };
 
+/** What writes traces, in CommonJS: it is loaded in the middle of a shutdown, where nothing can be waited for. */
+const TRACE_WRITER = { "atexit-trace": "src/trace/writer.ts" };
+
 /**
  * The command, with all that `atexit run` needs: Node has one CommonJS file
- * running 8 ms sooner than four ES modules. And what writes traces: it is loaded
- * in the middle of a shutdown, where nothing can be waited for.
+ * running 8 ms sooner than four ES modules.
  */
-const IN_COMMONJS = { cli: "src/cli/main.ts", command: "src/cli/command.ts", trace: "src/trace/writer.ts" };
+const IN_COMMONJS = { cli: "src/cli/main.ts", command: "src/cli/command.ts" };
 
 const ASSETS = ["src/trace/page.js", "src/trace/page.css", "src/trace/colours.css"];
 
@@ -96,6 +98,18 @@ const helperTextOf = (program, hasText = true) => ({
         .replace("PROGRAM_SIZE: number = 0", `PROGRAM_SIZE = ${Buffer.byteLength(program)}`);
       const text = () => `return [\n${lines.join("")}  ].join("\\n");`;
       return { loader: "ts", contents: hasText ? known.replace('return "";', text) : known };
+    });
+  },
+});
+
+/** Puts where it is asked for by what the file that writes traces is known. */
+const traceWriterDigest = (program) => ({
+  name: "trace-writer-digest",
+  setup({ onLoad }) {
+    const digest = createHash("sha256").update(program).digest("hex");
+    onLoad({ filter: /\/load-trace-writer\.ts$/ }, ({ path }) => {
+      const contents = readFileSync(path, "utf8").replace('DIGEST: string = ""', `DIGEST: string = "${digest}"`);
+      return { loader: "ts", contents };
     });
   },
 });
@@ -147,7 +161,9 @@ if (import.meta.filename === process.argv[1]) {
 async function buildInto(outdir) {
   await build({ ...OPTIONS, entryPoints: HELPER, outdir });
   const program = readFileSync(join(outdir, "atexit-helper.js"), "utf8");
-  const plugins = (ending) => [publicModulesAreExternal(ending), helperTextOf(program)];
+  await build({ ...COMMONJS, entryPoints: TRACE_WRITER, outdir });
+  const traceWriter = traceWriterDigest(readFileSync(join(outdir, "atexit-trace.cjs")));
+  const plugins = (ending) => [publicModulesAreExternal(ending), helperTextOf(program), traceWriter];
   await build({ ...OPTIONS, entryPoints: { ...PUBLIC, ...COMPAT, ...PROGRAMS }, outdir, plugins: plugins(".js") });
   await build({ ...COMMONJS, entryPoints: PUBLIC, outdir, plugins: plugins(".cjs") });
   for (const [name, path] of Object.entries(COMPAT)) {
@@ -155,7 +171,7 @@ async function buildInto(outdir) {
     await build({ ...COMMONJS, entryPoints: { [name]: path }, outdir, footer, plugins: plugins(".cjs") });
   }
   // The command is never without the other file.
-  await build({ ...COMMONJS, entryPoints: IN_COMMONJS, outdir, plugins: [helperTextOf(program, false)] });
+  await build({ ...COMMONJS, entryPoints: IN_COMMONJS, outdir, plugins: [helperTextOf(program, false), traceWriter] });
   chmodSync(join(outdir, "cli.cjs"), 0o755);
   for (const asset of ASSETS) copyFileSync(asset, join(outdir, basename(asset)));
   const types = join(outdir, "types");

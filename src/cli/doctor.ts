@@ -10,6 +10,7 @@ import { configure as configureDurable, forResources, recover } from "../durable
 import { packageFile } from "../platform/package-files.ts";
 import { printable, printableJson } from "../platform/printable.ts";
 import { contentOf } from "../platform/process-identity.ts";
+import { runtime } from "../platform/runtime.ts";
 import { configure } from "../index.ts";
 import { peersIn } from "./project-peers.ts";
 import { doctorOptions } from "./options.ts";
@@ -31,7 +32,7 @@ const note = (found: string, advice: string): Finding => ({ is: "note", found, a
 const problem = (found: string, advice: string): Finding => ({ is: "problem", found, advice });
 
 const checks: Readonly<Record<string, Check>> = {
-  "Node.js": () => ok(`${process.version} on ${process.platform} ${process.arch}`),
+  "Node.js": () => ok(`${process.version}${standIn()} on ${process.platform} ${process.arch}`),
 
   system: () =>
     process.platform === "linux"
@@ -173,6 +174,13 @@ const checks: Readonly<Record<string, Check>> = {
   },
 };
 
+/** Returns which other runtime says that it is a Node, and nothing in Node itself. */
+function standIn(): string {
+  const { bun, deno } = process.versions;
+  if (bun !== undefined) return ` (Bun ${bun})`;
+  return deno === undefined ? "" : ` (Deno ${deno})`;
+}
+
 /** Magic numbers of file systems. Source: statfs(2). */
 const TMPFS = 0x01021994;
 const NETWORK = new Map([
@@ -198,11 +206,12 @@ async function tryGuard(): Promise<Finding> {
       remove(${JSON.stringify(path)});
       process.stdout.write("registered");
       setInterval(() => {}, 1_000);`;
+    const [command, ...options] = runtime();
+    if (command === undefined) return note("cannot be tried: there is no node in PATH", "See what PATH leads to.");
+    const program = join(directory, "program.mjs");
+    writeFileSync(program, source);
     const env = { ...process.env, ATEXIT_DIR: directory };
-    const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = spawn(command, [...options, program], { env, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     child.stderr.on("data", (chunk) => (said += String(chunk)));
     const [first] = (await Promise.race([once(child.stdout, "data"), once(child, "exit")])) as unknown[];

@@ -119,7 +119,7 @@ function runToItsEnd(
   // Signals are handed on first: the command is to hear them from its first moment.
   let command: ChildProcess | undefined;
   const stop = handOn(
-    (signal) => void command?.kill(signal),
+    (signal) => sendTo(command, signal),
     () => command?.pid,
     grace,
   );
@@ -138,6 +138,16 @@ function runToItsEnd(
     if (signal === null) process.exit(code);
     else endBy(signal);
   });
+}
+
+/** Sends by the pid: where Deno's `kill()` sends a signal, it takes that for the command's end, whatever that is. */
+function sendTo(command: ChildProcess | undefined, signal: NodeJS.Signals): void {
+  if (command?.pid === undefined || command.exitCode !== null || command.signalCode !== null) return;
+  try {
+    process.kill(command.pid, signal);
+  } catch {
+    // It has ended this very moment.
+  }
 }
 
 function startError({ code, message }: NodeJS.ErrnoException): string {
@@ -196,9 +206,13 @@ function isInForeground(): boolean {
   return own !== undefined && own.foreground === own.group;
 }
 
+/** How long a signal to this process may take, in milliseconds. Deno has nothing to wait for until it arrives. */
+const ARRIVES_WITHIN = 1_000;
+
 /** Ends by a signal, as the command has, when all is cleaned up. */
 function endBy(signal: NodeJS.Signals): void {
   if (ENDING_SIGNALS.includes(signal) && count() > 0) {
+    setTimeout(() => {}, ARRIVES_WITHIN);
     process.kill(process.pid, signal);
     return;
   }

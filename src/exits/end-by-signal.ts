@@ -8,6 +8,7 @@ import { leaveRawMode } from "../platform/raw-mode.ts";
 import { signalNumber } from "../platform/signal-list.ts";
 import { isSystemExit } from "../registry/exit-reason.ts";
 import { SystemExit } from "../registry/system-exit.ts";
+import { isDeno } from "./error-listeners.ts";
 import type { ExitContext } from "./exit-handler.ts";
 import { nodeProcess } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
@@ -48,9 +49,10 @@ export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
   }
   leaveRawMode(); // as Node does where it handles the signal itself
   process.removeAllListeners(signal);
-  kill(pid, signal);
-  // Still here: in Deno it takes a moment, and the kernel gives PID 1 of a namespace no default actions.
-  if (pid !== 1) block(DIES_WITHIN);
+  // The kernel gives PID 1 of a namespace no default actions, and Deno crashes there.
+  if (pid !== 1 || !isDeno) kill(pid, signal);
+  if (pid !== 1) block(DIES_WITHIN); // still here: in Deno it takes a moment
+  process.exitCode = code; // Bun goes by that alone
   return nodeProcess.reallyExit(code);
 }
 

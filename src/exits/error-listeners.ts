@@ -3,7 +3,7 @@
 // error in their own way, so after the cleanups it goes back to them.
 
 import type { EventEmitter } from "node:events";
-import { setImmediate } from "../platform/node-builtins.ts";
+import { isMainThread, setImmediate } from "../platform/node-builtins.ts";
 import { process } from "../platform/process.ts";
 import type { ExitHandler } from "./exit-handler.ts";
 import { isListenerOfStack, markListener } from "./stacks-of-process.ts";
@@ -13,13 +13,16 @@ type ErrorEvent = "uncaughtException" | "unhandledRejection";
 const emitter = process as unknown as EventEmitter;
 
 /** Whether uncaught errors are emitted only where a real listener is. */
-export const needsErrorListeners = process.versions["deno"] !== undefined;
+export const isDeno = process.versions["deno"] !== undefined;
 
-/** Whether an error that is thrown once more is shown where that was, and one that a promise is rejected with is not. */
-const isBun = process.versions["bun"] !== undefined;
+/**
+ * Whether an error that is thrown once more is shown where that was, and one that a
+ * promise is rejected with is not. In a worker thread that rejection would be lost.
+ */
+export const isBun = process.versions["bun"] !== undefined;
 
 /** Whether errors are reported in another way than Node's. */
-export const reportsInItsOwnWay = needsErrorListeners || isBun;
+export const reportsInItsOwnWay = isDeno || isBun;
 
 /** An error that no listener of the program takes goes back to the runtime. */
 const onError = markListener((error: unknown, origin: unknown): void => {
@@ -45,14 +48,15 @@ export function handBack(error: unknown, kind: ErrorEvent): void {
   const rethrow = () => {
     throw error;
   };
-  const isRejection = isBun || (needsErrorListeners && kind === "unhandledRejection");
+  const isRejection = (isBun && isMainThread) || (isDeno && kind === "unhandledRejection");
   setImmediate(() => {
     if (isRejection) void Promise.resolve().then(rethrow);
     else rethrow();
   });
 }
 
-function stopListening(): void {
+/** Leaves what is still to come to the runtime. */
+export function stopListening(): void {
   for (const event of ["uncaughtException", "unhandledRejection"]) {
     for (const listener of emitter.listeners(event)) {
       if (isListenerOfStack(listener)) emitter.off(event, listener as () => void);

@@ -1,7 +1,7 @@
 // All the ways out of one thread.
 
 import { isMainThread } from "../platform/node-builtins.ts";
-import { errorListeners, needsErrorListeners } from "./error-listeners.ts";
+import { errorListeners, isDeno, reportsInItsOwnWay } from "./error-listeners.ts";
 import type { EmitInterceptor, ExitContext, ExitHandler, InterceptedEvent } from "./exit-handler.ts";
 import { hideListenerWarning } from "./hide-listener-warning.ts";
 import { hideSystemExit } from "./hide-system-exit.ts";
@@ -11,6 +11,7 @@ import { pm2ShutdownMessage } from "./pm2-shutdown-message.ts";
 import { oneOfSeveral } from "./stacks-of-process.ts";
 import { ProcessExit } from "./process-exit.ts";
 import { Signals } from "./signals.ts";
+import { silentEnd } from "./silent-end.ts";
 import { uncaughtError } from "./uncaught-error.ts";
 import { workerShutdownRequest } from "./worker-shutdown-request.ts";
 import { process } from "../platform/process.ts";
@@ -37,7 +38,8 @@ export function makeExitHandlers(own: Omit<ExitContext, "endProcess">): ExitHand
     processExit,
     oneOfSeveral(context),
   ];
-  if (needsErrorListeners) all.push(errorListeners());
+  if (reportsInItsOwnWay) all.push(silentEnd());
+  if (isDeno) all.push(errorListeners());
   if (signals !== undefined) all.push(signals);
   if (!isMainThread) all.push(workerShutdownRequest(context));
   else if (process.channel !== undefined) all.push(pm2ShutdownMessage(context));

@@ -14,6 +14,21 @@ type Listener = (...args: unknown[]) => void;
 
 let isCalled: boolean | undefined;
 
+let isInErrorEvent = false;
+
+/** Whether listeners of `uncaughtException` are being called: what one of them throws ends the process at once. */
+export function isEmittingError(): boolean {
+  return isInErrorEvent;
+}
+
+/** In front of all others; what the runtime does after them all comes first after this. */
+const onErrorBegins = markListener(() => {
+  isInErrorEvent = true;
+  process.nextTick(() => {
+    isInErrorEvent = false;
+  });
+});
+
 /** Reports whether the runtime calls the property `process.emit` for its own events: one is made, and looked for. */
 export function callsEmitProperty(): boolean {
   if (isCalled !== undefined) return isCalled;
@@ -69,9 +84,11 @@ export class NativeEvents {
 
   install(): void {
     for (const [event, listener] of this.#listeners) emitter.on(event, listener);
+    emitter.prependListener("uncaughtException", onErrorBegins);
   }
 
   uninstall(): void {
     for (const [event, listener] of this.#listeners) emitter.off(event, listener);
+    emitter.off("uncaughtException", onErrorBegins);
   }
 }

@@ -2,7 +2,7 @@
 // await that never settles is decided after `beforeExit`, and only there.
 
 import { setTimeout } from "../platform/node-builtins.ts";
-import { describeExit } from "../registry/exit-reason.ts";
+import { describeExit, isSystemExit } from "../registry/exit-reason.ts";
 import { othersListenTo } from "./error-listeners.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { IdleTurn } from "./idle-turn.ts";
@@ -44,9 +44,15 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
         // A signal may be on its way, and others may start new work now, which
         // cleanups wait for: one more turn of the loop tells.
         turn = new IdleTurn(othersListenTo("beforeExit"));
-        const hadListeners = emit();
-        turn.watch();
-        return hadListeners;
+        try {
+          const hadListeners = emit();
+          turn.watch();
+          return hadListeners;
+        } catch (error) {
+          // A listener that exits. In Deno what is thrown here ends the process.
+          if (isSystemExit(error)) return true;
+          throw error;
+        }
       },
     },
   };

@@ -2,9 +2,10 @@
 // (https://pm2.keymetrics.io/docs/usage/signals-clean-restart/). To receive it
 // takes a listener, and Node changes two things for that: the channel keeps the
 // process alive, and messages no longer wait for the program's own listener.
-// Both are undone here.
+// Both are undone here. In Bun neither happens.
 
 import { describeExit } from "../registry/exit-reason.ts";
+import { isBun } from "./error-listeners.ts";
 import { decidesOnShutdownMessage } from "./known-libraries.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { markListener } from "./stacks-of-process.ts";
@@ -35,6 +36,10 @@ export function pm2ShutdownMessage({ stack, shutdown, endProcess }: ExitContext)
 
   return {
     install() {
+      if (isBun) {
+        process.on("message", onMessage);
+        return;
+      }
       channel = process.channel as unknown as Channel | undefined;
       if (typeof channel?.unrefCounted !== "function") return;
       pending = Object.getOwnPropertySymbols(channel).find((symbol) => symbol.description === "kPendingMessages");
@@ -43,7 +48,7 @@ export function pm2ShutdownMessage({ stack, shutdown, endProcess }: ExitContext)
       channel.unrefCounted();
     },
     uninstall() {
-      if (pending === undefined) return;
+      if (pending === undefined && !isBun) return;
       channel?.refCounted();
       process.off("message", onMessage);
       pending = undefined;

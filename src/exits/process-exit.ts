@@ -8,6 +8,7 @@ import { isInside } from "../execution/cleanup-context.ts";
 import { describeExit, type Exit } from "../registry/exit-reason.ts";
 import { SystemExit } from "../registry/system-exit.ts";
 import { endAfterSignal } from "./end-by-signal.ts";
+import { stopListening } from "./error-listeners.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { isCalledByReporter } from "./known-libraries.ts";
@@ -15,7 +16,7 @@ import { isLastActOfThen } from "./last-act.ts";
 import { currentExitCode, isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
 import type { Signals } from "./signals.ts";
 import { hasStacksBehind, markListener } from "./stacks-of-process.ts";
-import { callsEmitProperty } from "./native-events.ts";
+import { callsEmitProperty, isEmittingError } from "./native-events.ts";
 import { currentExit, process } from "../platform/process.ts";
 
 /** How a call of process.exit() comes to its end. */
@@ -24,6 +25,15 @@ interface Plan {
   readonly end: () => never;
   /** Whether it ends by the signal for whose sake the call was made. */
   readonly isBySignal: boolean;
+}
+
+/** Source: https://nodejs.org/api/process.html#exit-codes */
+const LISTENER_THREW = 7;
+
+/** Ends the call of process.exit() whose caller has to wait: by an error, where that does not end the process. */
+function unwind(code: number): never {
+  if (isEmittingError()) return undefined as never;
+  throw new SystemExit(code);
 }
 
 export class ProcessExit implements ExitHandler {
@@ -75,9 +85,10 @@ export class ProcessExit implements ExitHandler {
       this.#hasEmitted = true;
       nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
       const plan = this.#plan(code);
-      if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) throw new SystemExit(code);
+      if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) return unwind(code);
       return plan.isBySignal ? plan.end() : this.#endNow(shutdown.requestedCode ?? code);
     };
+    process.prependListener("exit", this.#exits);
     process.on("exit", this.#failed);
   }
 
@@ -85,6 +96,7 @@ export class ProcessExit implements ExitHandler {
     if (this.#reallyExit === undefined || this.#context.shutdown.isRunning || this.#isEnding) return;
     nodeProcess.reallyExit = this.#reallyExit;
     this.#reallyExit = undefined;
+    process.off("exit", this.#exits);
     if (!this.#context.shutdown.hasFailed) process.off("exit", this.#failed);
   }
 
@@ -98,8 +110,23 @@ export class ProcessExit implements ExitHandler {
     return (this.#reallyExit ?? nodeProcess.reallyExit).call(process, this.#lastCode(code));
   }
 
+  /** What an `exit` listener throws is the runtime's to report, once nothing is left to wait for. */
+  readonly #exits = markListener((): void => {
+    if (this.#isLast) stopListening();
+  });
+
   readonly #failed = markListener((code: number): void => {
-    process.exitCode = this.#lastCode(code);
+    // Nothing but this event tells that a listener of `uncaughtException` threw.
+    const { stack, shutdown } = this.#context;
+    if (code === LISTENER_THREW && isEmittingError() && stack.size > 0) {
+      shutdown.begin(
+        describeExit({ kind: "uncaughtException", code }),
+        () => {},
+        "a listener of uncaughtException threw",
+      );
+    }
+    // Where no status is set, that of an `exit` listener that throws stays the runtime's.
+    if (shutdown.hasFailed && code === 0) process.exitCode = 1;
   });
 
   /** A failed cleanup turns 0 into 1, and only 0. */

@@ -6,13 +6,13 @@ import { firstLineOf, uncaughtErrorReport } from "../diagnostics/uncaught-error-
 import { isInside } from "../execution/cleanup-context.ts";
 import { isMainThread } from "../platform/node-builtins.ts";
 import { describeExit, type Exit, isAbortedBy, isSystemExit } from "../registry/exit-reason.ts";
-import { handBack, othersListenTo, reportsInItsOwnWay } from "./error-listeners.ts";
+import { handBack, isDeno, othersListenTo, reportsInItsOwnWay } from "./error-listeners.ts";
 import { nodeProcess } from "./node-internals.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { process } from "../platform/process.ts";
 
 /** The status of a process whose `uncaughtException` listener threw. Source: https://nodejs.org/api/process.html#exit-codes */
-const HANDLER_THREW = 7;
+const HANDLER_THREW = isDeno ? 1 : 7;
 
 type Kind = "uncaughtException" | "unhandledRejection";
 

@@ -13,6 +13,7 @@ export function builtin<T extends keyof Builtins>(name: T): Builtins[T] {
 interface Builtins {
   async_hooks: typeof import("node:async_hooks");
   child_process: typeof import("node:child_process");
+  crypto: typeof import("node:crypto");
   events: typeof import("node:events");
   diagnostics_channel: typeof import("node:diagnostics_channel");
   fs: typeof import("node:fs");

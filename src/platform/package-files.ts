@@ -8,11 +8,11 @@ import { builtin } from "./node-builtins.ts";
 const FILES = {
   durable: ["durable/index", "durable.js"],
   resources: ["resources/index", "resources.js"],
-  // Beside a bundle nobody else's file has this name.
+  // Beside a bundle nobody else's file has these names.
   replay: ["durable/replay/main", "atexit-helper.js"],
   "give back to PostgreSQL": ["postgres/give-back", "postgres-give-back.js"],
   "give back to etcd": ["etcd/give-back", "etcd-give-back.js"],
-  "trace writer": ["trace/writer", "trace.cjs"],
+  "trace writer": ["trace/writer", "atexit-trace.cjs"],
   command: ["cli/command", "command.cjs"],
   "lease command": ["cli/lease", "lease-command.js"],
   commands: ["cli/commands", "commands.js"],

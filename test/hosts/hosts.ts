@@ -18,16 +18,24 @@ export const hosts: string = provided;
 export const bun = bunIn(join(hosts, "node_modules"));
 export const deno = join(hosts, "node_modules", "@deno", "linux-x64-glibc", "deno");
 
-/** Makes a project in which the package is installed as from the registry; the test run takes it away at its end. */
-export function makeProject(): string {
-  const project = mkdtempSync(join(tmpdir(), "atexit-hosts-"));
+/**
+ * Makes a project in which the package is installed as from the registry; the test run takes it away at its end.
+ *
+ * @param parent where; below `hosts` its programs find these as well
+ */
+export function makeProject(parent = tmpdir()): string {
+  const project = mkdtempSync(join(parent, "atexit-hosts-"));
   process.once("exit", () => rmSync(project, { recursive: true, force: true }));
   const installed = join(project, "node_modules", "atexit");
   mkdirSync(installed, { recursive: true });
-  const options = ["--silent", "--ignore-scripts", "--pack-destination", project];
-  const name = execFileSync("npm", ["pack", ...options], { cwd: repository, encoding: "utf8" }).trim();
-  execFileSync("tar", ["-xzf", join(project, name), "-C", installed, "--strip-components=1"]);
+  execFileSync("tar", ["-xzf", packInto(project), "-C", installed, "--strip-components=1"]);
   return project;
+}
+
+/** Makes what npm would publish. @returns its path */
+export function packInto(directory: string): string {
+  const options = ["--silent", "--ignore-scripts", "--pack-destination", directory];
+  return join(directory, execFileSync("npm", ["pack", ...options], { cwd: repository, encoding: "utf8" }).trim());
 }
 
 /** Where install scripts may run, Bun's has moved it. */

@@ -118,10 +118,19 @@ const RESOURCES = `
   const note = (text) => fs.appendFileSync(work + "/trace", text + "\\n");
   fs.writeFileSync(work + "/file", "");
   remove(work + "/file");
+  const fill = (directory) => {
+    fs.mkdirSync(directory + "/in/it", { recursive: true });
+    for (const name of ["file", "in/file", "in/it/file"]) fs.writeFileSync(directory + "/" + name, "");
+    fs.symlinkSync("/", directory + "/link");
+    // Deno knows no name that is not UTF-8.
+    if (!("deno" in process.versions)) fs.writeFileSync(Buffer.concat([Buffer.from(directory + "/in/"), Buffer.of(0xff, 0xfe)]), "");
+  };
+  fill(work + "/directory");
+  remove(work + "/directory");
   exec("/bin/sh", ["-c", 'echo exec >>"$OUT"'], { env: { OUT: work + "/trace" } });
   fs.writeFileSync(work + "/module.mjs", 'import fs from "node:fs"; export const note = (to) => fs.appendFileSync(to, "call\\\\n");');
   call(work + "/module.mjs", "note", work + "/trace");
-  tempDir({ dir: work });
+  fill(tempDir({ dir: work }).path);
   await lockFile(work + "/lock");
   const web = http.createServer((_, response) => setTimeout(() => response.end("answered"), 200));
   await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));

@@ -2,41 +2,8 @@
 // test file registers runs when its process ends, as far as the runner lets it end.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, test } from "node:test";
-import { type Ended, linesOf, run } from "../support/run.ts";
-import { hosts, makeProject } from "./hosts.ts";
-
-const project = makeProject();
-const bin = (path: string): string => join(hosts, "node_modules", path);
-
-/** Runs a command in a directory with these files; the files add lines to `notes`. */
-async function runner(
-  args: readonly string[],
-  files: Readonly<Record<string, string>>,
-): Promise<Ended & { readonly left: readonly string[] }> {
-  const directory = mkdtempSync(join(project, "runner-"));
-  const notes = join(directory, "notes");
-  writeFileSync(join(directory, "package.json"), '{ "private": true, "type": "module" }');
-  for (const [name, source] of Object.entries(files)) {
-    writeFileSync(join(directory, name), source.replace("NOTES", JSON.stringify(notes)));
-  }
-  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, ATEXIT_DIR: join(directory, "journals") };
-  return { ...(await run(process.execPath, args, { cwd: directory, env })), left: linesOf(notes) };
-}
-
-/** What registers for a test file of that name. */
-const begin = (name: string): string => `
-  import { appendFileSync } from "node:fs";
-  import { setTimeout as sleep } from "node:timers/promises";
-  import { exit, register } from "atexit";
-  const note = (number) => appendFileSync(NOTES, "${name} " + number + "\\n");
-  const registerSome = () => {
-    register(note, 1);
-    register(async () => { await sleep(20); note(2); });
-    register(note, 3);
-  };`;
+import { ALL, begin, bin, runner } from "./runner.ts";
 
 /** A test of exit(), with the runner's own way to stub a function. */
 const vitestFile = (name: string): string => `
@@ -53,8 +20,6 @@ const vitestFile = (name: string): string => `
     vi.useFakeTimers({ now: 4_000_000_000_000 });
     register({ name: "stuck", timeout: 30 }, () => new Promise(() => {}));
   });`;
-
-const ALL = [3, 2, 1];
 
 describe("vitest", () => {
   for (const [pool, isRun] of [

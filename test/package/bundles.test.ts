@@ -228,6 +228,35 @@ describe("a bundle", { skip: isFromSources && "bundlers bundle what is published
     await assertRemoved(file);
   });
 
+  test("loads no file of that name but its own to report a shutdown, and says so", () =>
+    inPlace(async (place) => {
+      const beside = mkdtempSync(join(directory, "beside-"));
+      writeFileSync(join(beside, "package.json"), "{}");
+      const writer = join(beside, "atexit-trace.cjs");
+      for (const ending of ["cjs", "mjs"]) {
+        const bundled = bundles.get(`esbuild, ${ending === "cjs" ? "CommonJS" : "ES modules"}`)?.program ?? "";
+        copyFileSync(bundled, join(beside, `program.${ending}`));
+      }
+      const reported = async (ending: string) => {
+        const traces = join(place.work, "traces");
+        const env = { ATEXIT_REPORT: "1", ATEXIT_TRACE: traces };
+        const command = [process.execPath, join(beside, `program.${ending}`), "reject"];
+        const { stdout, stderr } = await runIn(place, command, env);
+        assert.equal(stdout, "next\n", stderr);
+        return stderr.replace(/^atexit: cleanup .*\n(?: .*\n)*/m, "");
+      };
+      const missing = (why: string) => `atexit: no trace and no report of this shutdown: ${why}\n`;
+      const elsewhere = missing(`${writer} is missing, or of another build of atexit`);
+      const unknown = missing("this program is a bundle, and the other files of atexit are not with it");
+      assert.deepEqual([await reported("mjs"), await reported("cjs")], [elsewhere, unknown]);
+      for (const name of ["trace", "writer", "atexit-trace"]) writeFileSync(join(beside, `${name}.cjs`), STRANGER);
+      assert.deepEqual([await reported("mjs"), await reported("cjs")], [elsewhere, unknown]);
+      assert.deepEqual(remains(place), []);
+      copyFileSync(join(packages, "atexit/dist/atexit-trace.cjs"), writer);
+      assert.match(await reported("mjs"), /took \d+ ms of a grace period/);
+      assert.deepEqual(remains(place), ["traces"]);
+    }));
+
   test(
     "runs no file that another user can put where the package was when it was bundled",
     { skip: process.getuid?.() !== 0 && "takes root, to make a file of another user" },

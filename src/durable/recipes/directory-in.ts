@@ -1,5 +1,6 @@
 // Looks for certain directories in a tree, whatever their paths are there.
 
+import { entriesOf } from "../../platform/directory-entries.ts";
 import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { canReachByDescriptor } from "../../platform/open-directory.ts";
@@ -8,7 +9,6 @@ type Stats = import("node:fs").Stats;
 
 const fs = builtin("fs");
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
-const SLASH = Buffer.from("/");
 
 /**
  * Returns what is said of the first of these directories that is found in a tree.
@@ -45,21 +45,13 @@ function search(path: Buffer, dev: number, said: ReadonlyMap<string, string>): s
 }
 
 function searchIn(directory: Buffer, dev: number, said: ReadonlyMap<string, string>): string | undefined {
-  for (const { name } of fs
-    .readdirSync(directory, { withFileTypes: true, encoding: "buffer" })
-    .filter(mayBeDirectory)) {
-    const path = Buffer.concat([directory, SLASH, name]);
-    const stats = statOf(path);
-    if (stats?.isDirectory() !== true || stats.dev !== dev) continue;
+  for (const { path, isDirectory } of entriesOf(directory)) {
+    const stats = isDirectory ? statOf(path) : undefined;
+    if (stats === undefined || stats.dev !== dev) continue;
     const found = said.get(inodeOf(stats)) ?? search(path, dev, said);
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/** Some file systems do not tell. */
-function mayBeDirectory(entry: import("node:fs").Dirent<Buffer>): boolean {
-  return entry.isDirectory() || !(entry.isFile() || entry.isSymbolicLink());
 }
 
 function statOf(path: Buffer): Stats | undefined {

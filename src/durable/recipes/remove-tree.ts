@@ -3,6 +3,7 @@
 // place of a directory meanwhile does not lead out of the tree.
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { entriesOf } from "../../platform/directory-entries.ts";
 import { canReachByDescriptor, O_PATH } from "../../platform/open-directory.ts";
 import { durableError } from "../../errors/durable.ts";
 
@@ -77,10 +78,9 @@ class Tree {
 
   #empty(fd: number, directory: Buffer, shown: string): boolean {
     let isEmpty = true;
-    for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
-      const path = Buffer.concat([directory, SLASH, entry.name]);
-      const shownEntry = `${shown}/${entry.name.toString()}`;
-      const isGone = isDirectory(entry, path) ? this.remove(path, shownEntry) : this.#unlink(fd, path, shownEntry);
+    for (const { name, path, isDirectory } of entriesOf(directory)) {
+      const shownEntry = `${shown}/${name.toString()}`;
+      const isGone = isDirectory ? this.remove(path, shownEntry) : this.#unlink(fd, path, shownEntry);
       isEmpty &&= isGone;
     }
     return isEmpty;
@@ -133,14 +133,6 @@ function allowEntering(path: Buffer): void {
   } finally {
     fs.closeSync(fd);
   }
-}
-
-const SLASH = Buffer.from("/");
-
-/** Reports whether an entry is a directory; some file systems do not tell its type. */
-function isDirectory(entry: import("node:fs").Dirent<Buffer>, path: Buffer): boolean {
-  const isUnknown = !entry.isDirectory() && !entry.isFile() && !entry.isSymbolicLink();
-  return isUnknown ? fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true : entry.isDirectory();
 }
 
 function unlink(path: Buffer): void {
