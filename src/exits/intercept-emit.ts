@@ -7,16 +7,6 @@ import { type EmitInterceptor, INTERCEPTED_EVENTS, type InterceptedEvent } from 
 
 const PROBE = Symbol("atexit.probe");
 
-/** Where a function of this kind keeps the one that it passes on to. */
-const BELOW = Symbol.for("atexit.emit-below.1");
-
-/** Returns what an earlier function of ours, which a library puts back, stood in front of: or else each would make the chain longer. */
-function withoutOurs(emit: Emit): Emit {
-  let at = emit;
-  while (typeof at === "function" && BELOW in at) at = (at as unknown as { [BELOW]: Emit })[BELOW];
-  return at;
-}
-
 /** Whether it is a test's: of Jest, Vitest, node:test or Sinon. The test looks for it where it has put it. */
 function isSpy(emit: Emit): boolean {
   return typeof emit === "function" && ("mock" in emit || "isSinonProxy" in emit);
@@ -31,6 +21,8 @@ export class EmitInterception implements Interception {
   #ours: Emit | undefined;
   /** The function that ours passes on to. */
   #below: Emit | undefined;
+  /** What each of our functions passes on to. Those of other stacks, as in Jest each test file has one, are not ours. */
+  readonly #belowOurs = new WeakMap<Emit, Emit>();
   #wasProbed = false;
 
   /** @param interceptorOf asked once for each event, when it comes */
@@ -48,13 +40,20 @@ export class EmitInterception implements Interception {
 
   standInFrontOf(emit: Emit): Emit {
     // Whoever stands in front may end the process before its cleanups, as source-map-support does; a spy only looks.
-    return isSpy(emit) && this.#leadsToOurs(emit) ? emit : this.#inFrontOf(withoutOurs(emit));
+    return isSpy(emit) && this.#leadsToOurs(emit) ? emit : this.#inFrontOf(this.#withoutOurs(emit));
   }
 
   withdrawFrom(emit: Emit): Emit {
     const left = emit === this.#ours ? this.#below : emit;
     this.#ours = undefined;
     return left ?? emit;
+  }
+
+  /** Returns what an earlier function of ours, which a library puts back, stood in front of: or else each would make the chain longer. */
+  #withoutOurs(emit: Emit): Emit {
+    let at = emit;
+    for (let below = this.#belowOurs.get(at); below !== undefined; below = this.#belowOurs.get(at)) at = below;
+    return at;
   }
 
   #leadsToOurs(emit: Emit): boolean {
@@ -80,7 +79,7 @@ export class EmitInterception implements Interception {
       }
       return EVENTS.has(event) ? interception.#interceptor(event as InterceptedEvent)(pass, args) : pass();
     };
-    Object.defineProperty(ours, BELOW, { value: below });
+    this.#belowOurs.set(ours, below);
     this.#below = below;
     this.#ours = ours;
     return ours;

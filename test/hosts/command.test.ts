@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, type Place } from "../support/place.ts";
@@ -31,11 +31,11 @@ for (const [name, [program, ...start]] of Object.entries(COMMANDS)) {
   };
 
   /** `atexit run`, with a file that is removed at its end; the shell's script is given its path. */
-  const runs = async (script: string, act?: RunOptions["act"]): Promise<Ended> =>
+  const runs = async (script: string, act?: (child: ChildProcess, place: Place) => Promise<void>): Promise<Ended> =>
     inPlace(async (place) => {
       const file = join(place.work, "file");
       const args = ["run", "--rm", file, "--", "sh", "-c", `: >"$1"; ${script}`, "sh", file];
-      const ended = await atexit(place, args, act === undefined ? {} : { act });
+      const ended = await atexit(place, args, act === undefined ? {} : { act: (child) => act(child, place) });
       await place.quiet();
       assert.equal(existsSync(file), false, ended.stderr);
       return ended;
@@ -63,9 +63,11 @@ for (const [name, [program, ...start]] of Object.entries(COMMANDS)) {
 
     test("run: after a SIGKILL what was asked for is undone, and the command is ended", async () => {
       let command = 0;
-      await runs(`echo "$PPID $$"; while :; do sleep 0.05; done`, async (child) => {
+      await runs(`echo "$PPID $$"; while :; do sleep 0.05; done`, async (child, place) => {
         const [own = 0, started = 0] = await numbersFrom(child);
         command = started;
+        // The command may be faster than the line that says how it is ended.
+        await until(() => place.left().some((name) => textOf(place, name).includes('"do":"kill"')));
         process.kill(own, "SIGKILL");
       });
       await until(() => !isAlive(command));
@@ -78,6 +80,10 @@ for (const [name, [program, ...start]] of Object.entries(COMMANDS)) {
         assert.doesNotMatch(stdout, /^problem/m);
       }));
   });
+}
+
+function textOf({ journals }: Place, name: string): string {
+  return readFileSync(join(journals, name), "utf8");
 }
 
 /** Returns the numbers in what a process prints first. */
