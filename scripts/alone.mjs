@@ -6,3 +6,6 @@ export const ALONE = [
   "engines/etcd",
   "engines/postgres",
 ];
+
+/** What is so thorough that it takes minutes: it runs with --all, on the Node that runs this, or where it is asked for. */
+export const THOROUGH = ["cli/report-hostile", "package/bundles", "crash-points", "lease/schedules"];

@@ -1,6 +1,6 @@
 // Builds everything, checks all types, and runs all tests, or those whose path
 // contains one of the arguments, on the Node that runs this. With --all on each
-// Node that is supported, and with what takes minutes. With --hosts the tests in
+// Node that is supported, and with what takes minutes: that on the Node that runs this. With --hosts the tests in
 // other runtimes, test runners and bundlers, with --engines those of leases under
 // faults on real engines, and no others.
 
@@ -8,7 +8,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { ALONE } from "./alone.mjs";
+import { ALONE, THOROUGH } from "./alone.mjs";
 import { provideHosts } from "./hosts.mjs";
 import { provideNodes, provideOldestNode } from "./nodes.mjs";
 
@@ -51,6 +51,7 @@ try {
     for (const node of provideNodes()) runTests(node, wanted);
     if (wanted.length === 0) {
       runTests(provideOldestNode(), ON_OLDEST);
+      runTests(process.execPath, THOROUGH);
       runTests(process.execPath, LONG, { ATEXIT_TESTS: "long" });
     }
   } else {
@@ -67,7 +68,7 @@ function runTests(node, parts, variables = {}) {
   const files = readdirSync("build/test", { recursive: true })
     .filter((path) => path.endsWith(".test.js"))
     .filter((path) => apart === [HOSTS, ENGINES].find((directory) => path.startsWith(directory)))
-    .filter((path) => parts.length === 0 || contains(path, parts))
+    .filter((path) => (parts.length === 0 ? !contains(path, THOROUGH) : contains(path, parts)))
     .sort();
   if (files.length === 0) throw new Error(`There is no test whose path contains ${parts.join(" or ")}.`);
   const alone = files.filter((path) => contains(path, ALONE));
