@@ -51,7 +51,10 @@ try {
     for (const node of provideNodes()) runTests(node, wanted);
     if (wanted.length === 0) {
       runTests(provideOldestNode(), ON_OLDEST);
-      runTests(process.execPath, THOROUGH);
+      runTests(
+        process.execPath,
+        THOROUGH.filter((part) => !LONG.includes(part)),
+      );
       runTests(process.execPath, LONG, { ATEXIT_TESTS: "long" });
     }
   } else {

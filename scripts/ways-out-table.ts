@@ -7,6 +7,7 @@ import { LIBRARIES, type Library, type Mode } from "../src/tour/libraries.ts";
 import { isKept, measure, measureUnseen, type Verdict } from "../src/tour/measure.ts";
 import { unseenWaysOut } from "../src/tour/unseen-ways-out.ts";
 import { waysOut } from "../src/tour/ways-out.ts";
+import { kept, RUNTIMES } from "../test/hosts/bun-and-deno.ts";
 
 const BEGIN = "<!-- table of exits: npm run table -->";
 const END = "<!-- end of the table of exits -->";
@@ -33,32 +34,46 @@ interface Score {
   readonly async: number;
 }
 
-/** A row for each row of the table of exits, a column for each library: `sync / async`. */
+/**
+ * A row for each row of the table of exits, a column for each library: `sync / async`.
+ * Those of the other runtimes are what the tests of the hosts hold there.
+ */
 export function render({ node, rows, unseen }: Results): string {
   const total = rows.reduce((sum, { ways }) => sum + ways, 0);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const sum = (library: Library, mode: FunctionMode) =>
     rows.reduce((all, { scores }) => all + (scores.find((score) => score.library === library)?.[mode] ?? 0), 0);
   return [
-    `Sync / async ways out, of ${total}, on which both of two cleanups ran to their end and the status stayed bare Node's (Node ${node}, Linux):`,
+    `Sync / async ways out, of ${total}, on which both of two cleanups ran to their end and the status stayed bare Node's (Node ${node}, Linux), and those [in Bun and Deno](docs/bun-and-deno.md):`,
     "",
-    line(["way out", "ways", ...LIBRARIES]),
-    line(["---", "--:", ...LIBRARIES.map(() => "--:")]),
+    line(["way out", "ways", ...LIBRARIES, ...RUNTIMES.map((runtime) => `atexit in ${runtime}`)]),
+    line(["---", "--:", ...[...LIBRARIES, ...RUNTIMES].map(() => "--:")]),
     ...rows.map(({ row, ways, scores }) =>
-      line([row, String(ways), ...scores.map((score) => `${score.sync} / ${score.async}`)]),
+      line([
+        row,
+        String(ways),
+        ...scores.map((score) => `${score.sync} / ${score.async}`),
+        ...RUNTIMES.map((runtime) => kept(runtime, row) ?? ""),
+      ]),
     ),
     line([
       "**all**",
       String(total),
       ...LIBRARIES.map((library) => `**${sum(library, "sync")} / ${sum(library, "async")}**`),
+      ...RUNTIMES.map(() => ""),
     ]),
     "",
     "And the ways out that no program sees, with recipes of `atexit/durable` and with the functions of the others:",
     "",
-    line(["way out", "ways", "atexit/durable", ...LIBRARIES.slice(1)]),
-    line(["---", "--:", ...LIBRARIES.map(() => "--:")]),
+    line(["way out", "ways", "atexit/durable", ...LIBRARIES.slice(1), ...RUNTIMES.map((runtime) => `in ${runtime}`)]),
+    line(["---", "--:", ...[...LIBRARIES, ...RUNTIMES].map(() => "--:")]),
     ...unseen.map(({ row, ways, scores }) =>
-      line([row, String(ways), ...scores.map(({ cleaned }) => String(cleaned))]),
+      line([
+        row,
+        String(ways),
+        ...scores.map(({ cleaned }) => String(cleaned)),
+        ...RUNTIMES.map((runtime) => kept(runtime, row) ?? ""),
+      ]),
     ),
   ].join("\n");
 }

@@ -78,16 +78,17 @@ export function exceptionFor(runtime: Runtime, { name }: WayOut, mode: Mode): Ex
   );
 }
 
+/** On how many ways out of a row both cleanups ran: `sync / async`, or with recipes; `undefined` for a row not tried. */
+export function kept(runtime: Runtime, row: string): string | undefined {
+  const own = WAYS.filter(([way]) => way.row === row);
+  const count = (mode: Mode) => own.filter(([way]) => exceptionFor(runtime, way, mode) === undefined).length;
+  return own[0]?.[1].map(count).join(" / ");
+}
+
 /** A row for each row of the table of exits, and below it each exception with its reason. */
 export function render(): string {
   const rows = [...new Set(WAYS.map(([{ row }]) => row))];
-  const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
-  const kept = (runtime: Runtime, row: string) => {
-    const own = WAYS.filter(([way]) => way.row === row);
-    const count = (mode: Mode) => own.filter(([way]) => exceptionFor(runtime, way, mode) === undefined).length;
-    const [first, second] = own[0]?.[1] ?? [];
-    return second === undefined ? String(count("recipes")) : `${count(first as Mode)} / ${count(second)}`;
-  };
+  const line = (cells: readonly (string | number | undefined)[]) => `| ${cells.join(" | ")} |`;
   const waysIn = (row: string) => WAYS.filter(([way]) => way.row === row).length;
   return [
     line(["way out", "ways", ...RUNTIMES]),

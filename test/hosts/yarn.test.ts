@@ -69,4 +69,15 @@ describe("Yarn, Plug'n'Play", () => {
       const ended = await yarn(["atexit", "run", "--", "sh", "-c", "exit 5"], environment);
       assert.deepEqual([statusOf(ended), ended.stdout], ["5", ""]);
     }));
+
+  test("the command, killed: the guard undoes what was asked for", () =>
+    inPlace(async ({ environment, work, quiet, left, log }) => {
+      const path = join(work, "made");
+      writeFileSync(path, "");
+      const kill = `process.kill(process.ppid, "SIGKILL"); setTimeout(() => {}, 60_000)`;
+      const command = ["atexit", "run", "--rm", path, "--", process.execPath, "-e", kill];
+      const { stderr } = await yarn(command, environment);
+      await quiet();
+      assert.deepEqual([readdirSync(work), left(), stderr], [[], [], ""], JSON.stringify(log()));
+    }));
 });

@@ -101,6 +101,12 @@ function ownProgram(): string | undefined {
   }
 }
 
+/** Returns this package's file of the program where this process reads it out of the archive that it came from itself. */
+function programInArchive(): string | undefined {
+  const path = packagePath("replay");
+  return path !== undefined && IN_ARCHIVE.test(path) ? path : undefined;
+}
+
 /** Reports whether a copy is there, as far as one look tells: it gets its name when it is whole. */
 function isKept(path: string): boolean {
   try {
@@ -115,7 +121,7 @@ function isKept(path: string): boolean {
 function isWritten(path: string): boolean {
   const unfinished = `${path}.${Math.random().toString(36).slice(2)}.tmp`; // threads write, too
   try {
-    const text = programText() || fs.readFileSync(ownProgram() ?? "", "utf8");
+    const text = programText() || fs.readFileSync(ownProgram() ?? programInArchive() ?? "", "utf8");
     if (Buffer.byteLength(text) !== PROGRAM_SIZE) return false; // another build has taken its place
     fs.writeFileSync(unfinished, text, { mode: 0o600 });
     fs.renameSync(unfinished, path);

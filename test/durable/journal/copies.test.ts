@@ -3,7 +3,7 @@
 // home directory.
 
 import assert from "node:assert/strict";
-import { copyFileSync, cpSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, cpSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, type Place } from "../../support/place.ts";
@@ -24,6 +24,12 @@ const CANCELS = `
 
 const journalsOf = ({ journals }: Place) => readdirSync(journals).filter((name) => /-.*\.jsonl$/.test(name));
 
+/** Copies the journals with their times, and has them be nobody else's: Node 22 and 24 may lose a directory's mode. */
+function copyDirectory(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, preserveTimestamps: true });
+  chmodSync(to, 0o700);
+}
+
 /** Runs the program, and keeps a copy of its journals as they were while something was pending. */
 async function cancelled(place: Place): Promise<string> {
   const backup = join(place.work, "backup");
@@ -32,7 +38,7 @@ async function cancelled(place: Place): Promise<string> {
     env: NO_GUARD,
     async act(child) {
       await printed(child, "up\n");
-      cpSync(place.journals, backup, { recursive: true, preserveTimestamps: true });
+      copyDirectory(place.journals, backup);
       child.kill("SIGUSR2");
     },
   });
@@ -44,7 +50,7 @@ describe("a copy of a journal", () => {
   test("that was restored after its owner's end is refused, and that is told", () =>
     inPlace(async (place) => {
       const backup = await cancelled(place);
-      cpSync(backup, place.journals, { recursive: true, preserveTimestamps: true });
+      copyDirectory(backup, place.journals);
       assert.equal(journalsOf(place).length, 1);
       const [refused] = await place.recover();
       assert.equal(refused?.outcome, "refused");
@@ -63,7 +69,7 @@ describe("a copy of a journal", () => {
         const [refused] = await place.recover();
         assert.equal(refused?.outcome, "refused", JSON.stringify(refused));
         rmSync(place.journals, { recursive: true });
-        cpSync(backup, place.journals, { recursive: true });
+        copyDirectory(backup, place.journals);
         for (const file of journalsOf(place)) rmSync(join(place.journals, file));
       }
       assert.deepEqual(readdirSync(place.work).sort(), ["backup", "kept"]);
@@ -82,7 +88,7 @@ describe("a copy of a journal", () => {
         async act(child) {
           await printed(child, "up\n");
           const elsewhere = { ...NO_GUARD, ATEXIT_DIR: join(place.work, "copy") };
-          cpSync(place.journals, elsewhere.ATEXIT_DIR, { recursive: true });
+          copyDirectory(place.journals, elsewhere.ATEXIT_DIR);
           const [name = ""] = journalsOf(place);
           // As if it were of a container that is gone: its lock is free.
           const copy = join(elsewhere.ATEXIT_DIR, name);
