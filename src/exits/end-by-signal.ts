@@ -2,7 +2,6 @@
 
 import { uncaughtErrorReport } from "../diagnostics/uncaught-error-report.ts";
 import { writeError } from "../diagnostics/stderr.ts";
-import type { Shutdown } from "../execution/shutdown.ts";
 import { block } from "../platform/block.ts";
 import { leaveRawMode } from "../platform/raw-mode.ts";
 import { signalNumber } from "../platform/signal-list.ts";
@@ -28,17 +27,18 @@ export function exitCodeOf(signal: NodeJS.Signals): number {
  * Ends the process when the cleanups have run for a signal: with the code that one of
  * them has asked for, else as the program wants it, by default by the signal.
  */
-export function endAfterSignal(signal: NodeJS.Signals, { shutdown, settings, endProcess }: ExitContext): never {
+export function endAfterSignal(signal: NodeJS.Signals, context: ExitContext): never {
+  const { shutdown, settings, endProcess } = context;
   const wanted = settings.afterSignal === "code" ? exitCodeOf(signal) : settings.afterSignal;
   const code = shutdown.requestedCode ?? wanted;
-  return code === "signal" ? endBySignal(signal, shutdown) : endProcess(code);
+  return code === "signal" ? endBySignal(signal, context) : endProcess(code);
 }
 
 /**
  * Ends the process by the signal itself. The `exit` event comes first, for
  * libraries that know only that.
  */
-export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
+export function endBySignal(signal: NodeJS.Signals, { shutdown, endProcess }: ExitContext): never {
   const code = exitCodeOf(signal);
   const { kill, pid, platform } = process;
   if (nodeProcess._exiting !== true) emitExit(code);
@@ -52,8 +52,7 @@ export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
   // The kernel gives PID 1 of a namespace no default actions, and Deno crashes there.
   if (pid !== 1 || !isDeno) kill(pid, signal);
   if (pid !== 1) block(DIES_WITHIN); // still here: in Deno it takes a moment
-  process.exitCode = code; // Bun goes by that alone
-  return nodeProcess.reallyExit(code);
+  return endProcess(code);
 }
 
 /** Calls the listeners. A listener that calls process.exit() skips the rest, as always; the signal stays. */

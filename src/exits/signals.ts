@@ -81,7 +81,7 @@ export class Signals implements ExitHandler {
       writeError(uncaughtErrorReport(error, "uncaughtException"));
     }
     shutdown.abandon();
-    endBySignal(signal, shutdown);
+    endBySignal(signal, this.#context);
   }
 
   /** Whether no listener of the program decides what this signal means. */

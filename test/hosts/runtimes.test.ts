@@ -85,6 +85,17 @@ for (const [runtime, command] of Object.entries(RUNTIMES)) {
     assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["second\nfirst\n", "", "5"]);
   });
 
+  test(`${runtime}: as PID 1 of its namespace it ends by SIGTERM with 143, though it has work to do`, async () => {
+    const program = `${CLEANUPS}
+      setTimeout(() => {}, 20_000);
+      process.kill(process.pid, "SIGTERM");`;
+    const namespace = ["--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
+    const before = Date.now();
+    const ended = await start(["unshare", ...namespace, ...command], program, "with");
+    assert.deepEqual([ended.stdout, ended.stderr, statusOf(ended)], ["second\nfirst\n", "", "143"]);
+    assert.ok(Date.now() - before < 20_000, "it waits for nothing else");
+  });
+
   test(`${runtime}: a cleanup that fails is reported, the others run, and the status is 1`, async () => {
     for (const leave of ["", "process.exit(0);"]) {
       const program = `${CLEANUPS}
