@@ -339,12 +339,7 @@ export class Shutdown {
         over(this.#giveUp(cleanup, isOwnLimit));
       }, limit);
       const impatience =
-        limit > PATIENCE && builtin("tty").isatty(2)
-          ? setTimeout(() => {
-              leaveRawMode(); // in which Ctrl-C would be no signal
-              deliver(this.#settings, waitingReport(cleanup, limit - PATIENCE));
-            }, PATIENCE)
-          : undefined;
+        limit > PATIENCE ? setTimeout(() => this.#tellWaiting(cleanup, limit - PATIENCE), PATIENCE) : undefined;
       promise.then(
         () => settled || over("ok"),
         (error: unknown) => {
@@ -355,6 +350,13 @@ export class Shutdown {
         },
       );
     });
+  }
+
+  /** Tells a person at a terminal, who may press Ctrl-C then, how much longer it may take, in milliseconds. */
+  #tellWaiting(cleanup: Registration, left: number): void {
+    if (!builtin("tty").isatty(2)) return;
+    leaveRawMode(); // in which Ctrl-C would be no signal
+    deliver(this.#settings, waitingReport(cleanup, left));
   }
 
   /** Gives it up: by its own timeout, or for the sake of the whole. */
