@@ -32,6 +32,20 @@ export const resources = [
       rounds: 5,
     }),
   ),
+  ...[
+    ["share", "the least share of eight contenders", "%"],
+    ["wait", "the longest wait of eight contenders", "ms"],
+  ].map(([name, what, unit]) =>
+    row({
+      name: `fair-${name}`,
+      what,
+      program: "fairness.mjs",
+      args: [name],
+      peer: ["lockfile", "lockfile"],
+      unit,
+      rounds: 5,
+    }),
+  ),
   row({
     name: "takeover",
     what: "from the holder's death to the next one's turn",

@@ -1,4 +1,5 @@
-// Tells when a lock file has changed, where files can be watched.
+// Tells a waiter when it is its turn, where files can be watched: whoever lets the
+// lock go changes the times of the waiter's own file.
 
 import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts";
 
@@ -6,13 +7,10 @@ export class LockChanges {
   readonly #watcher: import("node:fs").FSWatcher | undefined;
   #wake = () => {};
 
-  constructor(lock: string) {
-    const { basename, dirname } = builtin("path");
-    const name = basename(lock);
+  /** @param file this thread's own file at the lock */
+  constructor(file: string) {
     try {
-      this.#watcher = builtin("fs").watch(dirname(lock), { persistent: false }, (_, file) => {
-        if (file === null || file === name) this.#wake();
-      });
+      this.#watcher = builtin("fs").watch(file, { persistent: false }, () => this.#wake());
       this.#watcher.on("error", () => {});
     } catch {
       // There are too many watchers, or the file system has none: the pause alone ends the wait.

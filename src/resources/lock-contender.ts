@@ -10,6 +10,7 @@ import { type Inode, isHeldBy, letGo } from "../durable/lock/protocol.ts";
 import type { JsonValue } from "../durable/json-value.ts";
 import type { Registration } from "../index.ts";
 import { LockLoss } from "./lock-loss.ts";
+import { LockTurns } from "./lock-turns.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
 /** A lock that this process holds. */
@@ -37,6 +38,7 @@ const GONE_AT_ONCE = 3;
 export class Contender {
   readonly lock: string;
   readonly file: OwnerFile;
+  readonly turns: LockTurns;
   readonly #registration: Registration<void>;
   readonly #over: () => void;
   readonly #mayStay: boolean;
@@ -60,6 +62,12 @@ export class Contender {
       this.#registration.cancel();
       throw error;
     }
+    this.turns = new LockTurns(lock, this.file);
+  }
+
+  /** Whether others in this thread than the holder wait for the lock. */
+  get isWanted(): boolean {
+    return this.#uses > 1;
   }
 
   use(): this {
@@ -124,6 +132,7 @@ export class HeldLock implements LockFile {
     this.path = contender.lock;
     this.#contender = contender;
     const { dev, ino } = contender.file;
+    contender.turns.taken();
     this.#inode = { dev, ino };
     this.#registration = registerForCaller(callee, { name: `release ${this.path}` }, () => this.#release());
   }
@@ -155,7 +164,7 @@ export class HeldLock implements LockFile {
     this.#isReleased = true;
     this.#loss?.end();
     try {
-      letGo(this.path, this.#inode);
+      if (letGo(this.path, this.#inode)) this.#contender.turns.released(this.#contender.isWanted);
     } finally {
       this.#contender.unuse();
     }

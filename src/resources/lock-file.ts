@@ -46,9 +46,10 @@ export interface LockState extends Holder {
   readonly life: Life;
 }
 
-/** The pause between two looks at a held lock, in milliseconds. A release shows sooner where files can be watched. */
+/** The pause between two looks at a held lock, in milliseconds: the shortest at first, since most locks are let go soon. */
 const SHORTEST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
+const SHORTEST_FOR = 250;
 
 /** How long a dead owner's recipes are waited for at least, in milliseconds. */
 const CLEANED_WITHIN = 10_000;
@@ -68,7 +69,7 @@ export async function acquire(
   try {
     for (let step = blameCaller(callee, () => attempts.next()); ; step = attempts.next()) {
       if (step.done === true) return step.value;
-      changes ??= new LockChanges(step.value.lock);
+      changes ??= new LockChanges(step.value.file);
       await changes.next(step.value.pause, signal);
     }
   } finally {
@@ -91,7 +92,8 @@ export function acquireSync(callee: Callee, path: unknown, options: LockOptions)
 
 /** The steps of a caller before it tries again. */
 interface Step {
-  readonly lock: string;
+  /** This thread's own file at the lock: whoever lets the lock go changes it. */
+  readonly file: string;
   /** How long to wait, in milliseconds, unless something changes. */
   readonly pause: number;
 }
@@ -112,20 +114,28 @@ function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Gener
   if (data !== undefined) checkData(data);
   const startedAt = now();
   const contender = systemErrors(lock, () => contenderFor(lock, data));
+  const { file, turns } = contender;
   let isTaken = false;
+  let isWaiting = false;
+  const step = (pause: number): Step => {
+    if (!isWaiting) file.markWaiting();
+    isWaiting = true;
+    return { file: file.path, pause };
+  };
   try {
+    if (turns.leavesFor > 0 && turns.leavesFor < wait) yield step(turns.leavesFor);
     let pause = SHORTEST_PAUSE;
     let lookAt = startedAt;
     let vanishings = 0;
     let dead: DeadHolder | undefined;
     for (;;) {
-      isTaken = systemErrors(lock, () => take(lock, contender.file));
+      isTaken = systemErrors(lock, () => take(lock, file));
       if (isTaken) return held(new HeldLock(callee, contender), onLost);
       const time = now();
       // To find out who holds the lock takes ten times as long as to find that it is held.
       if (time < lookAt && time - startedAt < wait) {
-        yield { lock, pause: Math.min(pause, lookAt - time, wait - (time - startedAt)) };
-        pause = Math.min(pause * 1.5, LONGEST_PAUSE);
+        yield step(Math.min(pause, lookAt - time, wait - (time - startedAt)));
+        pause = longerPause(pause, now() - startedAt);
         continue;
       }
       const holder = systemErrors(lock, () => holderOf(lock));
@@ -144,12 +154,16 @@ function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Gener
           continue;
         }
       } else lookAt = time + LONGEST_PAUSE;
-      yield { lock, pause: Math.min(pause, left) };
-      pause = Math.min(pause * 1.5, LONGEST_PAUSE);
+      yield step(Math.min(pause, left));
+      pause = longerPause(pause, now() - startedAt);
     }
   } finally {
     if (!isTaken) contender.unuse();
   }
+}
+
+function longerPause(pause: number, waited: number): number {
+  return waited < SHORTEST_FOR ? SHORTEST_PAUSE : Math.min(pause * 1.5, LONGEST_PAUSE);
 }
 
 function held(lock: LockFile, onLost: LockOptions["onLost"]): LockFile {

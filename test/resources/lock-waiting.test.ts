@@ -1,10 +1,26 @@
 // Waiting for a lock: in what order, and how long.
 
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { lockFile } from "../../src/resources/index.ts";
-import { printed } from "../support/run.ts";
-import { here, HOLD, STAY, whileHeld } from "./lock-programs.ts";
+import type { Place } from "../support/place.ts";
+import { printed, until } from "../support/run.ts";
+import { here, HOLD, locksLeft, STAY, whileHeld } from "./lock-programs.ts";
+
+const WAIT = `
+  import { lockFile } from "atexit/resources";
+  const lock = await lockFile(process.env.WORK + "/locks/app.lock", { wait: Infinity });
+  console.log("taken");`;
+
+/** The file of the one that has begun to wait since these files were there: nobody has told it of its turn. */
+async function newWaiter(place: Place, before: readonly string[]): Promise<string> {
+  const paths = () =>
+    locksLeft(place).flatMap((name) => (before.includes(name) ? [] : join(place.work, "locks", name)));
+  await until(() => paths().some((path) => statSync(path).atimeMs === 0));
+  return paths()[0] as string;
+}
 
 describe("waiting", () => {
   test(
@@ -16,19 +32,13 @@ describe("waiting", () => {
           stdio: ["pipe", "pipe", "pipe"],
           async act(holder) {
             await printed(holder, "held");
-            const waiter = await place.run(
-              `import { lockFile } from "atexit/resources";
-               console.log("waiting");
-               const lock = await lockFile(process.env.WORK + "/locks/app.lock", { wait: Infinity });
-               console.log("taken");`,
-              {
-                async act(child) {
-                  await printed(child, "waiting");
-                  holder.stdin?.end("x");
-                  await printed(child, "taken");
-                },
+            const waiter = await place.run(`console.log("waiting");${WAIT}`, {
+              async act(child) {
+                await printed(child, "waiting");
+                holder.stdin?.end("x");
+                await printed(child, "taken");
               },
-            );
+            });
             assert.equal(waiter.code, 0);
           },
         },
@@ -74,6 +84,40 @@ describe("waiting", () => {
         }),
       );
       assert.equal(turns.length, 20);
+    }),
+  );
+
+  test(
+    "whoever lets go wakes the one that has waited longest, then the next, and does not wait for those who cannot",
+    here(async (place, lock) => {
+      const first = await lockFile(lock);
+      let files = locksLeft(place);
+      const waiters: string[] = [];
+      const start = (then: () => Promise<void>) =>
+        place.run(WAIT, {
+          async act(child) {
+            waiters.push(await newWaiter(place, files));
+            files = locksLeft(place);
+            // What it is told it does not hear, nor does it look.
+            child.kill("SIGSTOP");
+            await then();
+            child.kill("SIGCONT");
+            await printed(child, "taken");
+          },
+        });
+      const told = () => waiters.map((path) => statSync(path).atimeMs > 0);
+      const ended = await start(async () => {
+        const other = await start(async () => {
+          assert.deepEqual([first.isHeld(), told()], [true, [false, false]]);
+          first.release();
+          await until(() => told()[0] === true);
+          assert.deepEqual(told(), [true, false]);
+          (await lockFile(lock, { wait: 60_000 })).release();
+          await until(() => told()[1] === true);
+        });
+        assert.equal(other.code, 0, other.stderr);
+      });
+      assert.equal(ended.code, 0, ended.stderr);
     }),
   );
 });

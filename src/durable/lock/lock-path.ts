@@ -57,9 +57,10 @@ export function openLock(path: string): { readonly fd: number; readonly stats: S
   try {
     return openRegularFile(path, fs.constants.O_RDONLY);
   } catch (error) {
+    // It was released meanwhile; the next holder's may be there by now.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     const now = statOf(path);
-    if (now === undefined) return undefined;
-    refuseAllButFiles(path, now);
+    if (now !== undefined) refuseAllButFiles(path, now);
     throw error;
   }
 }

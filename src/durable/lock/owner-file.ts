@@ -4,7 +4,7 @@
 
 import { resourceError } from "../../errors/resources.ts";
 import { isLocal } from "../../platform/file-system.ts";
-import { builtin } from "../../platform/node-builtins.ts";
+import { builtin, timeOfDay } from "../../platform/node-builtins.ts";
 import { thisOwner } from "../../platform/process-identity.ts";
 import { programName } from "../../platform/program-name.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
@@ -109,6 +109,15 @@ export class OwnerFile {
           .unref();
     } catch {
       // Node's permission model forbids it. The pid alone tells then whether the holder lives.
+    }
+  }
+
+  /** Says since when this thread waits for the lock, by the file's time of modification, and that nobody has told it of its turn. */
+  markWaiting(): void {
+    try {
+      fs.futimesSync(this.#fd, 0, timeOfDay() / 1_000);
+    } catch {
+      // Node's permission model has no futimes(2): the file's own time is as good.
     }
   }
 
