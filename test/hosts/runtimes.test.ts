@@ -143,11 +143,12 @@ const RESOURCES = `
   call(work + "/module.mjs", "note", work + "/trace");
   fill(tempDir({ dir: work }).path);
   await lockFile(work + "/lock");
-  const web = http.createServer((_, response) => setTimeout(() => response.end("answered"), 200));
+  const answer = (response) => { note("answered"); response.end(); };
+  const web = http.createServer((_, response) => setTimeout(answer, 200, response));
   await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
   server(web);
   register(async () => { await new Promise((resolve) => setTimeout(resolve, 20)); note("function"); });
-  fetch("http://127.0.0.1:" + web.address().port).then((response) => response.text()).then(note);
+  http.get({ port: web.address().port, host: "127.0.0.1" }).on("error", note);
   setTimeout(() => (how === "exit" ? process.exit(3) : process.kill(process.pid, how)), 100);`;
 
 for (const [runtime, command] of Object.entries(RUNTIMES)) {
