@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { configure as configureDurable, forResources, recover } from "../durable/index.ts";
 import { packageFile } from "../platform/package-files.ts";
 import { printable, printableJson } from "../platform/printable.ts";
-import { contentOf } from "../platform/process-identity.ts";
+import { contentOf } from "../platform/file-content.ts";
 import { runtime } from "../platform/runtime.ts";
+import { system } from "../platform/this-system.ts";
 import { configure } from "../index.ts";
 import { peersIn } from "./project-peers.ts";
 import { doctorOptions } from "./options.ts";
@@ -32,12 +33,12 @@ const note = (found: string, advice: string): Finding => ({ is: "note", found, a
 const problem = (found: string, advice: string): Finding => ({ is: "problem", found, advice });
 
 const checks: Readonly<Record<string, Check>> = {
-  "Node.js": () => ok(`${process.version}${standIn()} on ${process.platform} ${process.arch}`),
+  "Node.js": () => ok(`${process.version}${standIn()} on ${system.name} ${process.arch}`),
 
   system: () =>
-    process.platform === "linux"
+    system.name === "Linux"
       ? ok("Linux")
-      : note(`${process.platform} is not tested`, "Try what matters to you, and tell of what you see."),
+      : note(`${system.name} is not tested`, "Try what matters to you, and tell of what you see."),
 
   "permission model": () => {
     const { permission } = process as { permission?: { has(scope: string): boolean } };
@@ -64,7 +65,7 @@ const checks: Readonly<Record<string, Check>> = {
         ),
 
   processes: () =>
-    process.platform !== "linux" || existsSync("/proc/self/stat")
+    system.name !== "Linux" || existsSync("/proc/self/stat")
       ? ok("can be told apart by their start")
       : problem("/proc is not mounted", "Mount it: without it nobody can tell a live process from a dead one."),
 

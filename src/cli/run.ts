@@ -11,7 +11,7 @@ import { packageFile } from "../platform/package-files.ts";
 import { printable } from "../platform/printable.ts";
 import { ENDING_SIGNALS, signalNumber } from "../platform/signal-list.ts";
 import { exec, remove } from "../durable/index.ts";
-import { statOf } from "../platform/process-identity.ts";
+import { system } from "../platform/this-system.ts";
 import { configure, count, register } from "../index.ts";
 import { childEnvironment, killAtExit } from "../resources/child-process.ts";
 import { runOptions } from "./options.ts";
@@ -167,7 +167,7 @@ function handOn(
   for (const signal of HANDED_ON) {
     if (signalNumber(signal) === undefined) continue;
     const listener = () => {
-      if (!OF_THE_TERMINAL.has(signal) || !isInForeground()) send(signal);
+      if (!OF_THE_TERMINAL.has(signal) || !system.isInForeground()) send(signal);
       if (signal === "SIGTSTP") stopWith(pid());
       if (signal === "SIGTERM" && grace !== undefined) {
         killer ??= setTimeout(send, grace, "SIGKILL");
@@ -192,18 +192,11 @@ const STOPS_WITHIN = 1_000;
 function stopWith(pid: number | undefined): void {
   const end = now() + STOPS_WITHIN;
   const look = () => {
-    const state = process.platform === "linux" ? statOf(`/proc/${pid}/stat`)?.state : "T";
+    const state = system.stateOf(pid);
     if (state === "T") process.kill(process.pid, "SIGSTOP");
     else if (state !== undefined && now() < end) setTimeout(look, 5).unref();
   };
   look();
-}
-
-/** Reports whether the terminal's keys reach this process group. Source: proc_pid_stat(5). */
-function isInForeground(): boolean {
-  if (process.platform !== "linux") return builtin("tty").isatty(0);
-  const own = statOf("/proc/self/stat");
-  return own !== undefined && own.foreground === own.group;
 }
 
 /** How long a signal to this process may take, in milliseconds. Deno has nothing to wait for until it arrives. */

@@ -3,7 +3,8 @@
 import { timeOfDay } from "../platform/node-builtins.ts";
 import { environment } from "../platform/process.ts";
 import { programName } from "../platform/program-name.ts";
-import { systemUptime, thisOwner } from "../platform/process-identity.ts";
+import { thisOwner } from "../platform/process-identity.ts";
+import { system } from "../platform/this-system.ts";
 import { runtime } from "../platform/runtime.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import type { Guard } from "./guard/start.ts";
@@ -44,7 +45,7 @@ export function beginJournal(
     program: programName(),
     since: new Date(timeOfDay()).toISOString(),
     isLocal: directory.isLocal,
-    uptime: systemUptime(),
+    uptime: system.uptime(),
     runtime: runtime(),
     ...tracedTo(environment()),
   } as const;

@@ -11,9 +11,7 @@ import { isDeno } from "./error-listeners.ts";
 import type { ExitContext } from "./exit-handler.ts";
 import { nodeProcess } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
-
-/** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
-const CONTROL_C_EXIT = 0xc000013a;
+import { systemExits } from "../platform/this-system.ts";
 
 /** How long a runtime may take to pass a signal on to itself, in milliseconds. */
 const DIES_WITHIN = 500;
@@ -40,13 +38,11 @@ export function endAfterSignal(signal: NodeJS.Signals, context: ExitContext): ne
  */
 export function endBySignal(signal: NodeJS.Signals, { shutdown, endProcess }: ExitContext): never {
   const code = exitCodeOf(signal);
-  const { kill, pid, platform } = process;
+  const { kill, pid } = process;
   if (nodeProcess._exiting !== true) emitExit(code);
   shutdown.abandon();
-  if (platform === "win32") {
-    const interrupted = signal === "SIGINT" || signal === "SIGBREAK";
-    return nodeProcess.reallyExit(interrupted ? CONTROL_C_EXIT : 1);
-  }
+  const status = systemExits.statusOfSignal?.(signal);
+  if (status !== undefined) return nodeProcess.reallyExit(status);
   leaveRawMode(); // as Node does where it handles the signal itself
   process.removeAllListeners(signal);
   // The kernel gives PID 1 of a namespace no default actions, and Deno crashes there.

@@ -5,6 +5,7 @@
 import { builtin } from "./node-builtins.ts";
 import { process } from "./process.ts";
 import type { OpenFile } from "./regular-file.ts";
+import { system } from "./this-system.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -113,7 +114,7 @@ function isTrusted(uid: number): boolean {
 
 /** Returns why a file may be one that another user has put there for this one to write to, or `undefined`. */
 export function whyPlanted(path: string, { mode, nlink, uid }: Stats): string | undefined {
-  if (process.platform === "win32") return undefined;
+  if (!system.filesHaveOwners) return undefined;
   const { dirname } = builtin("path");
   const directory = builtin("fs").statSync(dirname(path));
   const isForAll = (directory.mode & WRITABLE_BY_ALL) !== 0;

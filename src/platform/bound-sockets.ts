@@ -4,9 +4,10 @@
 // Source: proc_net(5).
 
 import { inodeOf } from "./file-identity.ts";
-import { type Mount, mounts } from "./file-system.ts";
+import { contentOf, linkOf } from "./file-content.ts";
+import type { Mount } from "./mount-table.ts";
 import { builtin } from "./node-builtins.ts";
-import { contentOf, linkOf } from "./process-identity.ts";
+import { system } from "./this-system.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -100,7 +101,9 @@ function statWithoutHanging(path: string): Stats | undefined {
 
 /** Reports whether a path without links in it is on a local file system, by the table of mounts alone. */
 function isOnLocal(path: string): boolean {
-  const above = (mounts() ?? []).filter(({ point }) => point === "/" || path === point || path.startsWith(`${point}/`));
+  const above = (system.mounts() ?? []).filter(
+    ({ point }) => point === "/" || path === point || path.startsWith(`${point}/`),
+  );
   const nearest = above.reduceRight<Mount | undefined>(
     (found, each) => (found === undefined || each.point.length > found.point.length ? each : found),
     undefined,

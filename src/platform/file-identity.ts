@@ -1,8 +1,7 @@
 // What a file is, whatever its path says: device, inode, and time of birth.
 
 import { builtin } from "./node-builtins.ts";
-import { isOverlay, mounts } from "./file-system.ts";
-import { process } from "./process.ts";
+import { system } from "./this-system.ts";
 
 /** The time of birth is in milliseconds, and 0 where the file system keeps none. */
 export type FileIdentity = readonly [dev: number, ino: number, birth: number];
@@ -28,15 +27,6 @@ export function isFileIdentity(value: unknown): value is FileIdentity {
 }
 
 /**
- * Whether the number of a file that is gone is given to another one, so that only the
- * time of birth tells them apart. Not on APFS, and not on NTFS, where the number has a
- * sequence in it; there the time of birth moves: on APFS with a time of change that is
- * set back. Sources: Apple File System Reference, j_inode_key_t; Microsoft's [MS-FSCC],
- * 64-bit file ID. Untested there.
- */
-const numbersAreGivenAgain = process.platform !== "darwin" && process.platform !== "win32";
-
-/**
  * Reports whether this is the file of an identity.
  *
  * @param stats of what is there now
@@ -52,7 +42,7 @@ export function isSameFile(
 ): boolean {
   if (stats.ino !== ino) return false;
   if (stats.dev !== dev && (sameDevices || birth <= 0)) return false;
-  if (!numbersAreGivenAgain) return true;
+  if (!system.givesInodesAgain) return true;
   return stats.birthtimeMs === birth || (birth > 0 && isCopiedUp(stats, path, birth));
 }
 
@@ -66,9 +56,9 @@ export function isSameFile(
 function isCopiedUp(stats: Stats, path: string | Buffer, birth: number): boolean {
   const { dirname, join, relative } = builtin("path");
   const directory = dirname(path.toString());
-  if (stats.birthtimeMs <= birth || !isOverlay(directory)) return false;
+  if (stats.birthtimeMs <= birth || !system.isOverlay(directory)) return false;
   const device = `${Math.floor(stats.dev / 256) & 0xfff}:${stats.dev & 0xff}`;
-  const mount = mounts()?.find((each) => each.device === device);
+  const mount = system.mounts()?.find((each) => each.device === device);
   if (mount === undefined) return false;
   const root = statOf(mount.point);
   if (root === undefined || root.dev !== stats.dev) return false;

@@ -3,22 +3,19 @@
 
 import { builtin } from "./node-builtins.ts";
 import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
-import { process } from "./process.ts";
+import { system } from "./this-system.ts";
 
 const fs = builtin("fs");
-const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
+const { O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
+const { O_PATH } = system;
 
-/** Opens a directory that may be entered, and not read. Source: open(2); Node has no name for it. */
-export const O_PATH = process.platform === "linux" ? 0o10_000_000 : O_RDONLY;
+/** Whether an open directory can be reached by name, whatever is at its own path. */
+export const canReachByDescriptor = system.pathOfDescriptor(0) !== undefined;
 
-/** Whether a descriptor's directory can be reached by name: on Linux with /proc, where Node's permission model lets it. */
-export const canReachByDescriptor =
-  process.platform === "linux" && mayUse("/proc/self/fd") && fs.existsSync("/proc/self/fd");
-
-/** Source: https://nodejs.org/api/permissions.html; without the model there is no such object. */
-function mayUse(path: string): boolean {
-  const { permission } = process as { permission?: { has(scope: string, reference: string): boolean } };
-  return permission === undefined || ["fs.read", "fs.write"].every((scope) => permission.has(scope, path));
+/** Returns a path that leads to an open directory. @param path its own, where there is no such way */
+export function pathThrough(fd: number, path: Buffer): Buffer {
+  const through = system.pathOfDescriptor(fd);
+  return through === undefined ? path : Buffer.from(through);
 }
 
 /** Where an entry is: the nearest directory that was there, and the names from there on. */
@@ -42,7 +39,7 @@ export class OpenEntry {
     const { join } = builtin("path");
     this.#fd = fd;
     this.#name = name;
-    this.path = join(canReachByDescriptor ? `/proc/self/fd/${fd}` : directory, name);
+    this.path = join(system.pathOfDescriptor(fd) ?? directory, name);
   }
 
   /** The real path as it is now, for people and for the table of mounts. */
@@ -96,7 +93,7 @@ export function openEntry(
       return { why: `${directory} is another directory by now` };
     }
     for (const name of between) {
-      const next = join(canReachByDescriptor ? `/proc/self/fd/${fd}` : directory, name);
+      const next = join(system.pathOfDescriptor(fd) ?? directory, name);
       const below = fs.openSync(next, O_PATH | O_DIRECTORY | O_NOFOLLOW);
       fs.closeSync(fd);
       fd = below;

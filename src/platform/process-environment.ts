@@ -1,10 +1,7 @@
 // What the environment of another process says of it: whose descendant it is, and
-// whether it is a helper of this package. Linux only.
+// whether it is a helper of this package.
 
-import { block } from "./block.ts";
-import { builtin } from "./node-builtins.ts";
-import { childOf, isYoung } from "./process-list.ts";
-import { process } from "./process.ts";
+import { system } from "./this-system.ts";
 
 /** The variable of the environment that marks a child's descendants. */
 export const MARK = "ATEXIT_CHILD";
@@ -41,18 +38,14 @@ export function helperOf(pid: number): string {
 
 /** Reports whether a process was started as `/bin/sh -c <script> atexit-guard …`. */
 function isGuard(pid: number): boolean {
-  try {
-    const [, option, , name] = builtin("fs").readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
-    return option === "-c" && name === GUARD;
-  } catch {
-    return false;
-  }
+  const [, option, , name] = system.commandOf(pid);
+  return option === "-c" && name === GUARD;
 }
 
 function variableOf(pid: number, name: string, ofEnded?: string): string | undefined {
-  if (process.platform !== "linux") return undefined;
   try {
-    const environment = environmentOf(pid);
+    const environment = system.environmentOf(pid);
+    if (environment === undefined) return undefined;
     if (environment === "") return ofEnded;
     const entries = environment.split("\0");
     return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
@@ -60,27 +53,4 @@ function variableOf(pid: number, name: string, ofEnded?: string): string | undef
     // Depending on the kernel an ended process has no environment, or an empty one. Another user's cannot be read.
     return (error as NodeJS.ErrnoException).code === "ESRCH" ? ofEnded : undefined;
   }
-}
-
-/** How often an environment that is not there yet is read, 0.25 ms apart. */
-const TRIES = 20;
-
-/** Returns an environment, read again where it is empty: in the middle of execve(2) a process has none. */
-function environmentOf(pid: number): string {
-  const { readdirSync, readFileSync } = builtin("fs");
-  const path = `/proc/${pid}/environ`;
-  let environment = readFileSync(path, "latin1");
-  for (let tries = 0; environment === "" && tries < TRIES && isBeginning(pid); tries += 1) {
-    block(0.25);
-    environment = readFileSync(path, "latin1");
-  }
-  if (environment !== "") return environment;
-  // A first thread that has ended has none; those that go on without it do.
-  const other = readdirSync(`/proc/${pid}/task`).find((thread) => thread !== String(pid));
-  return other === undefined ? "" : readFileSync(`/proc/${pid}/task/${other}/environ`, "latin1");
-}
-
-function isBeginning(pid: number): boolean {
-  const found = childOf(pid);
-  return found !== undefined && found.state !== "Z" && found.state !== "X" && isYoung(found.start);
 }

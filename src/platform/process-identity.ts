@@ -1,10 +1,12 @@
 // The identity of a journal's owner, for which a process with a reused pid is
 // never taken, and whether the owner lives. Sources: proc(5), pid_namespaces(7).
 
-import { builtin, isMainThread, timeOfDay } from "./node-builtins.ts";
 import { digestOf } from "./digest.ts";
-import { mounts } from "./file-system.ts";
+import { builtin, isMainThread } from "./node-builtins.ts";
+import { isAnybodys } from "./pids.ts";
 import { process } from "./process.ts";
+import type { KernelThread } from "./system.ts";
+import { system } from "./this-system.ts";
 
 /** A process, or one worker thread of it. */
 export interface Owner {
@@ -26,14 +28,11 @@ export interface Owner {
   readonly uid: number;
   readonly gid: number;
   /** In a worker thread: the thread's own id and start, as the kernel counts them; 0 where it does not tell. */
-  readonly thread?: { readonly tid: number; readonly start: string };
+  readonly thread?: KernelThread;
 }
 
 /** Whether an owner lives. "unknown" is never "dead". */
 export type Life = "alive" | "dead" | "unknown";
-
-/** The inode of the time namespace that the system starts with. Source: include/linux/proc_ns.h. */
-const FIRST_TIME_NAMESPACE = "4026531834";
 
 const fs = builtin("fs");
 
@@ -69,9 +68,7 @@ function isPid(value: unknown): boolean {
 export function thisOwner(): Owner {
   const process_ = { ...thisProcess(), ...credentials() };
   if (isMainThread) return process_;
-  const tid = Number(/\/task\/(\d+)$/.exec(linkOf("/proc/thread-self"))?.[1]);
-  const start = Number.isNaN(tid) ? undefined : startOf(`/proc/${process.pid}/task/${tid}/stat`);
-  return { ...process_, thread: start === undefined ? { tid: 0, start: "0" } : { tid, start } };
+  return { ...process_, thread: system.ownThread() ?? { tid: 0, start: "0" } };
 }
 
 /** Returns in whose name this process acts now: a privilege can be dropped at any time. */
@@ -85,25 +82,14 @@ let known: Owner | undefined;
 export function thisProcess(): Owner {
   known ??= {
     pid: process.pid,
-    start: startOf("/proc/self/stat") ?? "0",
-    boot: contentOf("/proc/sys/kernel/random/boot_id") ?? bootTime(),
-    pidns: namespaceOfPids(),
-    mntns: namespace("mnt"),
+    start: system.startOf("self"),
+    boot: system.bootId(),
+    ...system.namespaces(),
     view: viewOfMounts(),
-    userns: namespace("user"),
     root: rootDirectory(),
     ...credentials(),
   };
   return known;
-}
-
-function namespaceOfPids(): string {
-  const time = namespace("time");
-  return time === "0" || time === FIRST_TIME_NAMESPACE ? namespace("pid") : `${namespace("pid")}t${time}`;
-}
-
-function namespace(kind: "pid" | "mnt" | "user" | "time"): string {
-  return /\[(\d+)\]/.exec(linkOf(`/proc/self/ns/${kind}`))?.[1] ?? "0";
 }
 
 /** File systems in which programs keep no files of their own. */
@@ -114,7 +100,7 @@ const WITHOUT_FILES = new Set(
 );
 
 function viewOfMounts(): string {
-  const seen = (mounts() ?? [])
+  const seen = (system.mounts() ?? [])
     .filter(({ type, point }) => !WITHOUT_FILES.has(type) && !`${point}/`.startsWith("/proc/"))
     .map(({ device, root, point, options }) => [device, root, point, options].join(" "))
     .sort();
@@ -154,17 +140,6 @@ export interface OwnersFile {
 const CLOCKS_DIFFER = 1_000;
 
 /**
- * Returns when the system started, in milliseconds, by the kernel's own clock: a
- * program's can be made to lie. Source: proc_stat(5), btime.
- */
-function systemStartedAt(): number {
-  const seconds = /^btime (\d+)$/m.exec(contentOf("/proc/stat") ?? "")?.[1];
-  return seconds === undefined ? wallClock() - systemUptime() * 1_000 : Number(seconds) * 1_000;
-}
-
-const { now: wallClock } = Date;
-
-/**
  * By how many minutes two readings of one start may differ where the system gives no
  * boot ids: on macOS the start moves with each step of the clock, on Windows the
  * time since then does not follow the clock at all.
@@ -189,7 +164,7 @@ export function isOfEarlierBoot(
   { pid, boot }: Pick<Owner, "pid" | "boot">,
   { isLocal, writtenAt }: OwnersFile,
 ): boolean {
-  const isBefore = isLocal && writtenAt < systemStartedAt() - CLOCKS_DIFFER;
+  const isBefore = isLocal && writtenAt < system.startedAt() - CLOCKS_DIFFER;
   return isBefore && !(MINUTES.test(boot) && isAnybodys(pid));
 }
 
@@ -198,117 +173,11 @@ export function lifeOf(owner: Owner, file: OwnersFile, me: Owner = thisProcess()
   if (!isSameBoot(owner.boot, me.boot)) return isOfEarlierBoot(owner, file) ? "dead" : "unknown";
   if (owner.pidns !== me.pidns) return "unknown";
   const life = lifeOfProcess(owner.pid, owner.start);
-  const { tid, start } = owner.thread ?? { tid: 0 };
-  if (life === "dead" || tid === 0 || !isProcOwn()) return life;
-  return startOf(`/proc/${owner.pid}/task/${tid}/stat`) === start ? "alive" : "dead";
+  if (life === "dead" || owner.thread === undefined || owner.thread.tid === 0) return life;
+  return system.isThreadAlive(owner.pid, owner.thread) === false ? "dead" : life;
 }
 
 /** Reports whether that very process is alive; a zombie is dead. */
 export function lifeOfProcess(pid: number, start: string): "alive" | "dead" {
-  const stat = isProcOwn() ? statOf(`/proc/${pid}/stat`) : undefined;
-  if (stat !== undefined && start !== "0") {
-    if (stat.start !== start || stat.state === "X") return "dead";
-    return stat.state === "Z" && !hasOtherThreads(pid) ? "dead" : "alive";
-  }
-  return isAnybodys(pid) ? "alive" : "dead";
-}
-
-/** Reports whether any process has a pid. */
-export function isAnybodys(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Where /proc is hidden, another user's process still refuses the signal.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-}
-
-let isOwnProc: boolean | undefined;
-
-/**
- * Reports whether /proc shows the pids of this process's own namespace: one that
- * was made without a mount of its own still shows those of the namespace above.
- * Source: proc_pid_status(5), NSpid.
- */
-export function isProcOwn(): boolean {
-  if (process.platform !== "linux") return true;
-  if (isOwnProc === undefined) {
-    const pids = /^NSpid:\t(.*)$/m.exec(contentOf("/proc/self/status") ?? "")?.[1]?.split("\t");
-    isOwnProc = pids === undefined ? linkOf("/proc/self") === String(process.pid) : pids.length === 1;
-  }
-  return isOwnProc;
-}
-
-/** Reports whether other threads go on, with all that the process holds, after the first has ended. */
-export function hasOtherThreads(pid: number): boolean {
-  try {
-    return fs.readdirSync(`/proc/${pid}/task`).length > 1;
-  } catch {
-    return false;
-  }
-}
-
-/** The fields of /proc/<pid>/stat that are used here. */
-export interface ProcessStat {
-  readonly state: string;
-  readonly ppid: number;
-  readonly group: number;
-  readonly session: number;
-  /** The process group that its terminal's keys reach; -1 without a terminal. */
-  readonly foreground: number;
-  /** What the kernel says of it. Source: PF_… in linux/sched.h. */
-  readonly flags: number;
-  readonly start: string;
-}
-
-/** Returns the state of a process; `undefined` where there is no such process, or no /proc. */
-export function statOf(path: string): ProcessStat | undefined {
-  const text = contentOf(path);
-  if (text === undefined) return undefined;
-  // The command's name is the second field, and may hold spaces and parentheses.
-  const [state, ppid, group, session, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return {
-    state: state ?? "?",
-    ppid: Number(ppid),
-    group: Number(group),
-    session: Number(session),
-    foreground: Number(rest[1]),
-    flags: Number(rest[2]),
-    start: rest[15] ?? "0",
-  };
-}
-
-function startOf(path: string): string | undefined {
-  return statOf(path)?.start;
-}
-
-/** Returns the text of a small file, trimmed; `undefined` where it cannot be read, or is empty. */
-export function contentOf(path: string): string | undefined {
-  try {
-    const content = fs.readFileSync(path, "utf8").trim();
-    return content === "" ? undefined : content;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Returns what a link leads to; empty where it cannot be read. */
-export function linkOf(path: string): string {
-  try {
-    return fs.readlinkSync(path);
-  } catch {
-    return "";
-  }
-}
-
-/** Returns how long the system has been running, in seconds; a program's own clocks can be made to lie. */
-export function systemUptime(): number {
-  const uptime = contentOf("/proc/uptime")?.split(" ", 1)[0];
-  return uptime === undefined ? builtin("os").uptime() : Number(uptime);
-}
-
-/** Returns when the system started, to the minute, since two readings differ. For macOS and Windows; untested here. */
-function bootTime(): string {
-  return String(Math.round((timeOfDay() / 1000 - builtin("os").uptime()) / 60));
+  return system.isAlive(pid, start) ? "alive" : "dead";
 }

@@ -2,8 +2,10 @@
 // session that it leads, or led.
 
 import { helperOf, isHelper, markOf } from "./process-environment.ts";
-import { allProcesses, childOf, isSame, ownLine, type Process } from "./process-list.ts";
+import { allProcesses, isSame, ownLine } from "./process-list.ts";
 import { process } from "./process.ts";
+import type { Process } from "./system.ts";
+import { system } from "./this-system.ts";
 
 /** The process whose tree is meant. */
 export interface Root {
@@ -59,7 +61,7 @@ export function treeOf(root: Root, search: Search = {}): Tree {
   }
   const group = root.leads ? [...all.values()].filter((member) => isInGroup(root, member)) : [];
   const isOwn = (member: Process) => tree.has(member.pid) || isOld(root, member);
-  const holdsGroup = root.leads && (isSame(childOf(root.pid), root) || group.some(isOwn) || isUngiven());
+  const holdsGroup = root.leads && (isSame(system.childOf(root.pid), root) || group.some(isOwn) || isUngiven());
   if (holdsGroup) for (const member of group) tree.set(member.pid, member);
   addDescendants(tree, all);
   if (tree.size > 0) removeHelpers(tree, root);

@@ -5,6 +5,7 @@
 import { builtin } from "./node-builtins.ts";
 import { whyReplaceable } from "./trusted-path.ts";
 import { environment, process } from "./process.ts";
+import { system } from "./this-system.ts";
 
 interface Globals {
   readonly Bun?: { readonly main?: unknown; readonly embeddedFiles?: readonly unknown[] };
@@ -41,9 +42,8 @@ function isNodeSea(): boolean {
 /** Returns the Node that the program's PATH leads to, unless another user can put something else there. */
 function nodeInPath(): readonly string[] {
   const { delimiter, isAbsolute, join } = builtin("path");
-  const name = process.platform === "win32" ? "node.exe" : "node";
   for (const directory of (environment()["PATH"] ?? "").split(delimiter)) {
-    const path = join(directory, name);
+    const path = join(directory, system.nodeName);
     if (isAbsolute(directory) && isTrustedProgram(path)) return [path];
   }
   return [];

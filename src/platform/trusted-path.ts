@@ -2,9 +2,10 @@
 // and code is run, from no other place.
 
 import { builtin } from "./node-builtins.ts";
-import { contentOf } from "./process-identity.ts";
+import { contentOf } from "./file-content.ts";
 import { SYSTEM_PATH } from "./system-programs.ts";
 import { process } from "./process.ts";
+import { system } from "./this-system.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -21,7 +22,7 @@ const fs = builtin("fs");
  * @throws the system's error where the path does not exist
  */
 export function whyReplaceable(path: string, options: TrustOptions = {}): string | undefined {
-  if (process.platform === "win32") return undefined;
+  if (!system.filesHaveOwners) return undefined;
   const { isSticky = false, ownLinks = true } = options;
   for (const { at, stats, isLast } of wayTo(path)) {
     const why = whyNotTrusted(at, stats, ownLinks, isLast && !isSticky);

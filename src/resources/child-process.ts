@@ -7,11 +7,11 @@ import { describeKill, isChild } from "../durable/recipes/kill.ts";
 import { beginAt, blameCaller } from "../errors/define-errors.ts";
 import { resourceError } from "../errors/resources.ts";
 import type { Registration } from "../index.ts";
-import { isProcOwn } from "../platform/process-identity.ts";
 import { MARK } from "../platform/process-environment.ts";
 import { killByHandle } from "./child-by-handle.ts";
 import type { Callee } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
+import { system } from "../platform/this-system.ts";
 
 /** A child that ends with this process. */
 export interface Child<C extends ChildProcess = ChildProcess> extends AsyncDisposable {
@@ -64,7 +64,7 @@ export function killAtExit<C extends ChildProcess>(
   }
   // A child that could not be started tells so itself, with its `error` event.
   if (process_.pid === undefined) return handle(process_, undefined);
-  if (!isProcOwn())
+  if (!system.seesOwnPids())
     return handle(
       process_,
       blameCaller(callee, () => killByHandle(callee, process_, options)),

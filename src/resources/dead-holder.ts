@@ -11,6 +11,7 @@ import type { JournalDirectory } from "../durable/journal/directory.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { printable } from "../platform/printable.ts";
 import { process } from "../platform/process.ts";
+import { system } from "../platform/this-system.ts";
 
 /** How long guards are left to do it, in milliseconds; a recovery costs a start of Node. */
 const GUARDS_TURN = 100;
@@ -60,7 +61,7 @@ export class DeadHolder {
   #directory(): JournalDirectory | undefined {
     const { record, uid } = this.#holder;
     if (record !== undefined) return journalsOf(record);
-    return process.platform === "win32" || uid === process.geteuid?.() ? forResources.directoryIfAny() : undefined;
+    return !system.filesHaveOwners || uid === process.geteuid?.() ? forResources.directoryIfAny() : undefined;
   }
 
   /** Says once that nobody here knows what it has left. */

@@ -2,11 +2,12 @@
 // and other helpers that nothing else would ever end.
 
 import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts";
-import { lifeOfProcess, statOf } from "../platform/process-identity.ts";
+import { lifeOfProcess } from "../platform/process-identity.ts";
 import { thread } from "../index.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { resourceError } from "../errors/resources.ts";
 import { process } from "../platform/process.ts";
+import { system } from "../platform/this-system.ts";
 
 /** Options for noticing the parent's end. */
 export interface ParentOptions {
@@ -26,7 +27,7 @@ export function watchParent(options: ParentOptions): Disposable & { stop(): void
   checkTime("interval", interval);
   if (typeof stdin !== "boolean") throw resourceError("ERR_ATEXIT_OPTION", "stdin", stdin, "true or false");
   const parent = process.ppid;
-  const start = statOf(`/proc/${parent}/stat`)?.start ?? "0";
+  const start = system.startOf(parent);
   let timer: NodeJS.Timeout | undefined;
   const gone = () => {
     stop();

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packagePath } from "../platform/package-files.ts";
-import { contentOf } from "../platform/process-identity.ts";
+import { contentOf } from "../platform/file-content.ts";
 import { linesOf, printed, run, statusOf } from "./run-process.ts";
 import { type Library, MARK, type Mode } from "./libraries.ts";
 import type { WayOut } from "./ways-out.ts";

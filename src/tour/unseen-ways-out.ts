@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, Worker } from "node:worker_threads";
-import { contentOf } from "../platform/process-identity.ts";
+import { contentOf } from "../platform/file-content.ts";
 import { ready, row, sendToSelf, stay, type WayOut } from "./ways-out.ts";
 
 /** Children of all kinds that stay behind for a while, and would hold open what they inherit. */

@@ -5,6 +5,7 @@ import type { ChildProcess } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { constants } from "node:os";
 import process, { exit as importedExit } from "node:process";
+import { system } from "../platform/this-system.ts";
 
 /** What runs the program: the shell's place, a parent with an IPC channel, a thread, … */
 export type Host =
@@ -416,13 +417,13 @@ export const waysOut: readonly WayOut[] = [
       host: "pid 1",
       status: "143",
       leave: () => sendToSelf("SIGTERM"),
-      available: () => process.platform === "linux" && process.getuid?.() === 0,
+      available: () => system.name === "Linux" && process.getuid?.() === 0,
     },
     {
       name: "process.exit(3) as PID 1 of a pid namespace",
       host: "pid 1",
       leave: () => process.exit(3),
-      available: () => process.platform === "linux" && process.getuid?.() === 0,
+      available: () => system.name === "Linux" && process.getuid?.() === 0,
     },
   ),
   ...row(

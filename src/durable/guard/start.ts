@@ -9,7 +9,7 @@ import type { Journal } from "../journal/writer.ts";
 import { namesHere } from "../journal/file-name.ts";
 import { cleanEnvironment } from "../../platform/node-options.ts";
 import { thisProcess } from "../../platform/process-identity.ts";
-import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 type Child = import("node:child_process").ChildProcess;
 
@@ -113,8 +113,7 @@ function spawnGuard(directory: JournalDirectory, journal: Journal): Child {
     windowsHide: true,
   };
   const { pid, start, view } = thisProcess();
-  // Windows has no shell for the script. Untested here.
-  if (process.platform === "win32") return spawn(node, [...before, helper.program, "--wait", journal.path], options);
+  if (!system.hasShell) return spawn(node, [...before, helper.program, "--wait", journal.path], options);
   const reach = directory.isLocal ? "local" : "";
   // To write the copy takes half a millisecond, the first time: nobody waits for that.
   setImmediate(() => keepCopy(directory)).unref();

@@ -11,6 +11,7 @@ import type { JournalDirectory } from "../journal/directory.ts";
 import { VERSION } from "../journal/format.ts";
 import { PROGRAM_DIGEST, PROGRAM_SIZE, programText } from "./program-text.ts";
 import { environment, process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 /** How a helper is started: the executable, its arguments, then the program. */
 export interface Helper {
@@ -73,7 +74,7 @@ function thisCopyIn(directory: JournalDirectory): string | undefined {
 /** Returns where the text of the program is kept; `undefined` in the program itself, and in the sources. */
 function copyIn(directory: JournalDirectory): string | undefined {
   // Node runs no module with a backslash in its path.
-  const isRun = process.platform === "win32" || !directory.path.includes("\\");
+  const isRun = system.runsBackslashes || !directory.path.includes("\\");
   return PROGRAM_DIGEST === "" || !isRun ? undefined : directory.file(`helper-${VERSION}-${PROGRAM_DIGEST}.mjs`);
 }
 

@@ -6,12 +6,12 @@
 import { homeDirectory } from "../../platform/home-directory.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
-import { isLocal } from "../../platform/file-system.ts";
 import { modeOf, whyReplaceable } from "../../platform/trusted-path.ts";
 import { environment, process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 const fs = builtin("fs");
-const isWindows = process.platform === "win32";
+const { filesHaveOwners } = system;
 
 export class JournalDirectory {
   /** Absolute. */
@@ -28,7 +28,7 @@ export class JournalDirectory {
 
   /** Whether this system alone uses its file system. */
   get isLocal(): boolean {
-    this.#isLocal ??= isLocal(this.path);
+    this.#isLocal ??= system.isLocal(this.path);
     return this.#isLocal;
   }
 
@@ -82,7 +82,7 @@ export class JournalDirectory {
 
 /** Makes a directory, where it would be trusted. */
 function make(path: string): void {
-  const why = isWindows ? undefined : whyReplaceable(nearestAbove(path), { isSticky: true, ownLinks: false });
+  const why = whyReplaceable(nearestAbove(path), { isSticky: true, ownLinks: false });
   if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
   fs.mkdirSync(path, { recursive: true, mode: 0o700 });
 }
@@ -144,9 +144,9 @@ function* defaultPlaces(): Generator<string> {
   const { isAbsolute, join } = builtin("path");
   const { tmpdir } = builtin("os");
   const home = homeDirectory();
-  const { XDG_STATE_HOME, XDG_RUNTIME_DIR, LOCALAPPDATA } = environment();
+  const { XDG_STATE_HOME, XDG_RUNTIME_DIR } = environment();
   if (XDG_STATE_HOME !== undefined && isAbsolute(XDG_STATE_HOME)) yield join(XDG_STATE_HOME, "atexit");
-  if (isWindows && LOCALAPPDATA !== undefined) yield join(LOCALAPPDATA, "atexit");
+  for (const directory of system.stateDirectories(environment())) yield join(directory, "atexit");
   // Under sudo the home directory may be another user's, which must not get files of root.
   if (home !== undefined && isOwn(home)) yield join(home, ".local", "state", "atexit");
   if (XDG_RUNTIME_DIR !== undefined && isOwn(XDG_RUNTIME_DIR)) yield join(XDG_RUNTIME_DIR, "atexit");
@@ -177,7 +177,7 @@ function namesIn(directory: string): string[] {
 function isOwn(path: string): boolean {
   try {
     const stats = fs.lstatSync(path);
-    return stats.isDirectory() && (isWindows || stats.uid === process.geteuid?.());
+    return stats.isDirectory() && (!filesHaveOwners || stats.uid === process.geteuid?.());
   } catch {
     return false; // it is not there, or not to be seen
   }
@@ -196,7 +196,7 @@ function whyNotTrusted(path: string): string | undefined {
   if (own === undefined) return "it does not exist";
   if (own.isSymbolicLink()) return `${path} is a symbolic link`;
   if (!own.isDirectory()) return "it is no directory";
-  if (isWindows) return undefined;
+  if (!filesHaveOwners) return undefined;
   if (own.uid !== process.geteuid?.()) return `${path} belongs to another user (uid ${own.uid})`;
   if ((own.mode & 0o077) !== 0) return `others have access to it (mode ${modeOf(own)})`;
   return whyReplaceable(path, { ownLinks: false });
@@ -205,7 +205,7 @@ function whyNotTrusted(path: string): string | undefined {
 /** Returns why a file in such a directory cannot be this user's journal, or `undefined`. */
 export function whyNotOwn(stats: import("node:fs").Stats): string | undefined {
   if (!stats.isFile()) return "it is no regular file";
-  if (isWindows) return undefined;
+  if (!filesHaveOwners) return undefined;
   if (stats.uid !== process.geteuid?.()) return `it belongs to another user (uid ${stats.uid})`;
   if ((stats.mode & 0o077) !== 0) return `others have access to it (mode ${modeOf(stats)})`;
   if (stats.nlink > 1) return "it has a second name";

@@ -2,7 +2,7 @@
 
 import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
-import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -73,7 +73,7 @@ export class JournalFile {
    * @throws the system's error
    */
   truncate(): void {
-    if (process.platform !== "win32") {
+    if (system.canTruncateAppended) {
       this.write((fd) => fs.ftruncateSync(fd, 0));
       return;
     }

@@ -4,8 +4,8 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { identityOf } from "../../platform/file-identity.ts";
-import { process } from "../../platform/process.ts";
 import { credentials } from "../../platform/process-identity.ts";
+import { system } from "../../platform/this-system.ts";
 import { durableError } from "../../errors/durable.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { JournalDirectory } from "./directory.ts";
@@ -355,9 +355,9 @@ function discard(path: string): void {
   }
 }
 
-/** Writes the entries of a directory through to the disk. Windows does that by itself, and lets nobody ask for it. */
+/** Writes the entries of a directory through to the disk. */
 function syncDirectory(path: string): void {
-  if (process.platform === "win32") return;
+  if (!system.canSyncDirectories) return;
   const fd = fs.openSync(path, "r");
   try {
     fs.fsyncSync(fd);

@@ -1,9 +1,9 @@
 // Who holds a lock, and whether the holder lives.
 
-import { isLocal } from "../../platform/file-system.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { isSameBoot, type Life, lifeOf, thisProcess } from "../../platform/process-identity.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
+import { system } from "../../platform/this-system.ts";
 import { JournalDirectory } from "../journal/directory.ts";
 import { lifeOfNamed, parseToken } from "../journal/file-name.ts";
 import { filesBeside, isSameFile, openLock, ownerPath, statOf, unlinked } from "./lock-path.ts";
@@ -105,7 +105,7 @@ export function lifeOfHolder(lock: string, { record, token, since, isProvable }:
   }
   const { owner } = record;
   const file = {
-    isLocal: record.isLocal === true && isLocal(builtin("path").dirname(lock)),
+    isLocal: record.isLocal === true && system.isLocal(builtin("path").dirname(lock)),
     writtenAt: since.getTime(),
   };
   // A kernel lock is better evidence than clocks, by which a holder with a boot id of its own may look dead.
@@ -118,7 +118,7 @@ export function lifeOfHolder(lock: string, { record, token, since, isProvable }:
 
 /** Reports whether the kernel's lock is free. Across a network, file systems differ in what they tell. */
 function isUnlocked(lock: string): boolean {
-  if (!isLocal(builtin("path").dirname(lock))) return false;
+  if (!system.isLocal(builtin("path").dirname(lock))) return false;
   let fd: number | undefined;
   try {
     fd = openLock(lock)?.fd;

@@ -10,7 +10,7 @@ import { resourceError } from "../../errors/resources.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { openRegularFile } from "../../platform/regular-file.ts";
 import { parseToken } from "../journal/file-name.ts";
-import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -76,7 +76,7 @@ function refuseAllButFiles(path: string, stats: Stats): void {
         : stats.isSocket()
           ? ["a socket", "Remove it if no program uses it, or pass another path"]
           : ["a device", "Pass another path"];
-  const owner = process.platform === "win32" ? "" : ` of user ${stats.uid}`;
+  const owner = system.filesHaveOwners ? ` of user ${stats.uid}` : "";
   throw resourceError("ERR_ATEXIT_LOCK", path, `it is ${what}${owner}`, `${advice}.`);
 }
 

@@ -3,7 +3,6 @@
 // for one of all contenders and shows a half-written file to none.
 
 import { resourceError } from "../../errors/resources.ts";
-import { isLocal } from "../../platform/file-system.ts";
 import { builtin, timeOfDay } from "../../platform/node-builtins.ts";
 import { thisOwner } from "../../platform/process-identity.ts";
 import { programName } from "../../platform/program-name.ts";
@@ -11,7 +10,7 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 import type { JsonValue } from "../json-value.ts";
 import { type LockRecord, LONGEST_FILE, PROVABLE } from "./lock-record.ts";
 import { isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
-import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 /** How long the helper for the kernel lock may take, in milliseconds. */
 const HELPED_WITHIN = 2_000;
@@ -33,7 +32,7 @@ export class OwnerFile {
 
   /** @throws the system's error; then nothing is left of it */
   constructor(lock: string, token: string, journals: string, data?: JsonValue) {
-    this.#isLocal = isLocal(builtin("path").dirname(lock));
+    this.#isLocal = system.isLocal(builtin("path").dirname(lock));
     const record: LockRecord = {
       atexit: 1,
       token,
@@ -95,7 +94,7 @@ export class OwnerFile {
    * @param wait whether to have it before this returns, which takes some milliseconds
    */
   acquireKernelLock(wait: boolean): void {
-    if (this.#fd === -1 || !this.#isLocal || process.platform === "win32" || (this.#isProved && !wait)) return;
+    if (this.#fd === -1 || !this.#isLocal || !system.hasShell || (this.#isProved && !wait)) return;
     this.#isProved = true;
     const { spawn, spawnSync } = builtin("child_process");
     const args = ["-c", `flock -n 3 && echo '${PROVABLE}' >&3`];

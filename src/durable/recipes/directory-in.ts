@@ -3,7 +3,7 @@
 import { entriesOf } from "../../platform/directory-entries.ts";
 import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
-import { canReachByDescriptor } from "../../platform/open-directory.ts";
+import { pathThrough } from "../../platform/open-directory.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -37,7 +37,7 @@ function search(path: Buffer, dev: number, said: ReadonlyMap<string, string>): s
   }
   try {
     // Paths would grow too long for the system.
-    const directory = canReachByDescriptor ? Buffer.from(`/proc/self/fd/${fd}`) : path;
+    const directory = pathThrough(fd, path);
     return searchIn(directory, dev, said);
   } finally {
     fs.closeSync(fd);

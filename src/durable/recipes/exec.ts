@@ -10,6 +10,7 @@ import { hasOthers, type RegisteredEnvironment, registeredEnvironment, targetsIn
 import { runCommand } from "./run-command.ts";
 import type { RecipeKind, Success } from "./recipe-kind.ts";
 import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 /** How a command is run. */
 export interface ExecOptions {
@@ -69,7 +70,7 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
 
 /** Returns the program that the system would start for a command. Windows has rules of its own for that. */
 function programOf(command: string, cwd: string, path: string): string | undefined {
-  if (process.platform === "win32") return undefined;
+  if (!system.findsPrograms) return undefined;
   const { delimiter, isAbsolute, resolve } = builtin("path");
   const candidates = command.includes("/")
     ? [absolutePath(isAbsolute(command) ? command : `${cwd}/${command}`)]
@@ -122,7 +123,7 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     }
     // Paths mean something else here: so would the command.
     if (!sameView) return "elsewhere";
-    if (program === undefined && process.platform !== "win32") {
+    if (program === undefined && system.findsPrograms) {
       throw durableError("ERR_ATEXIT_REPLACED", title, "there was no such program at registration");
     }
     if (program !== undefined) assertStillMeant(program, title, sameDevices);

@@ -3,8 +3,7 @@
 // next one, which would be taken for it.
 
 import { builtin } from "../../platform/node-builtins.ts";
-import { O_PATH } from "../../platform/open-directory.ts";
-import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 import type { Recipe } from "./recipe.ts";
 
 /** How many are held at most: descriptors are the program's own. */
@@ -18,11 +17,11 @@ export class HeldInodes {
 
   /** Holds the file of a recipe, until that is over. A descriptor that only names it keeps no device or pipe busy. */
   hold(key: object, recipe: Recipe): void {
-    if (process.platform !== "linux" || recipe.do !== "remove" || recipe.made === true) return;
+    if (system.O_PATH === 0 || recipe.do !== "remove" || recipe.made === true) return;
     const { path, is } = recipe;
     if (typeof is === "number" || is[2] > 0 || this.#descriptors.size >= MOST) return;
     try {
-      this.#descriptors.set(key, fs.openSync(path, O_PATH | O_NOFOLLOW));
+      this.#descriptors.set(key, fs.openSync(path, system.O_PATH | O_NOFOLLOW));
     } catch {
       // It is gone, or there are no descriptors: then its number alone tells.
     }

@@ -2,14 +2,9 @@
 
 import { now, setTimeout } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
-import {
-  childOf,
-  isUngivenSince,
-  type Process,
-  processesSince,
-  processOf,
-  thisMoment,
-} from "../../platform/process-list.ts";
+import { isUngivenSince, processesSince, thisMoment } from "../../platform/process-list.ts";
+import type { Process } from "../../platform/system.ts";
+import { system } from "../../platform/this-system.ts";
 import { type Tree, treeOf } from "../../platform/process-tree.ts";
 import type { KillRecipe, Living, Success } from "./recipe-kind.ts";
 import { process } from "../../platform/process.ts";
@@ -58,7 +53,7 @@ export async function killTree(recipe: KillRecipe, living: Living): Promise<Succ
  */
 export function noteMembers(recipe: KillRecipe): KillRecipe & Required<Pick<KillRecipe, "members">> {
   // Of one that had ended before, nobody knows who has had its pid since.
-  const isUngiven = () => recipe.start !== "0" && childOf(recipe.pid) === undefined;
+  const isUngiven = () => recipe.start !== "0" && system.childOf(recipe.pid) === undefined;
   const { members } = treeOf(recipe, { all: processesSince(recipe), isUngiven });
   return { ...recipe, members: members.map(({ pid, start }) => [pid, start]) };
 }
@@ -125,7 +120,7 @@ function throwIfLeft(
  * @returns whether this process may do so
  */
 function send({ pid, start }: Process, signal: NodeJS.Signals): boolean {
-  const found = processOf(pid);
+  const found = system.processOf(pid);
   if (found?.start !== start) return true;
   try {
     process.kill(pid, signal);

@@ -3,19 +3,12 @@
 import type { ChildProcess } from "node:child_process";
 import { coreError } from "../../errors/core.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
-import { isProcOwn } from "../../platform/process-identity.ts";
 import { canListen } from "../../platform/signal-list.ts";
 import { durableError } from "../../errors/durable.ts";
 import { MARK, markOf } from "../../platform/process-environment.ts";
-import {
-  childOf,
-  isOfKernel,
-  isThread,
-  lastTick,
-  ownLine,
-  type Process,
-  processOf,
-} from "../../platform/process-list.ts";
+import { lastTick, ownLine } from "../../platform/process-list.ts";
+import type { Process } from "../../platform/system.ts";
+import { system } from "../../platform/this-system.ts";
 import { killTree } from "./kill-tree.ts";
 import type { KillRecipe, RecipeKind } from "./recipe-kind.ts";
 import { environment, process } from "../../platform/process.ts";
@@ -61,7 +54,7 @@ function checkPid(pid: unknown, given: unknown): number {
     throw durableError("ERR_ATEXIT_PROCESS", given, "is no process that can be ended");
   }
   if (pid === process.pid) throw durableError("ERR_ATEXIT_PROCESS", pid, "is this very process");
-  if (!isProcOwn()) {
+  if (!system.seesOwnPids()) {
     throw durableError("ERR_ATEXIT_PROCESS", pid, "cannot be found: /proc shows the pids of another namespace");
   }
   return pid;
@@ -69,22 +62,24 @@ function checkPid(pid: unknown, given: unknown): number {
 
 /** Returns the process of a pid. A number without a process is a mistake. */
 function livingProcess(pid: number): Process {
-  const found = processOf(pid);
-  if (found === undefined || isThread(pid)) throw durableError("ERR_ATEXIT_PROCESS", pid, "is no living process");
-  if (isOfKernel(pid)) throw durableError("ERR_ATEXIT_PROCESS", pid, "is a thread of the kernel, which nothing ends");
+  const found = system.processOf(pid);
+  if (found === undefined || system.isThread(pid))
+    throw durableError("ERR_ATEXIT_PROCESS", pid, "is no living process");
+  if (system.isOfKernel(pid))
+    throw durableError("ERR_ATEXIT_PROCESS", pid, "is a thread of the kernel, which nothing ends");
   if (ownLine().has(pid)) throw durableError("ERR_ATEXIT_PROCESS", pid, "is a process that this one descends from");
   return found;
 }
 
 /** Returns a child's process, also a zombie. A child can end at any time, and its pid is a stranger's then. */
 function ownChild(child: ChildProcess, pid: number): Process | undefined {
-  const found = hasEnded(child) ? undefined : childOf(pid);
+  const found = hasEnded(child) ? undefined : system.childOf(pid);
   return found?.ppid === process.pid ? found : undefined;
 }
 
 /** Reports whether this process is in the group or session that a process leads: its siblings are, too. */
 function isAmong(pid: number): boolean {
-  const self = processOf(process.pid);
+  const self = system.processOf(process.pid);
   return self?.group === pid || self?.session === pid;
 }
 
@@ -133,7 +128,7 @@ export const killRecipe: RecipeKind<KillRecipe> = {
     if (!sameBoot) return "gone";
     // The pid belongs to another namespace, and so do those who can tell what became of it.
     if (!samePids) return "elsewhere";
-    if (!isProcOwn()) {
+    if (!system.seesOwnPids()) {
       throw durableError(
         "ERR_ATEXIT_STILL_THERE",
         `process ${recipe.pid}`,

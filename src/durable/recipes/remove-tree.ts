@@ -4,7 +4,8 @@
 
 import { builtin } from "../../platform/node-builtins.ts";
 import { entriesOf } from "../../platform/directory-entries.ts";
-import { canReachByDescriptor, O_PATH } from "../../platform/open-directory.ts";
+import { canReachByDescriptor, pathThrough } from "../../platform/open-directory.ts";
+import { system } from "../../platform/this-system.ts";
 import { durableError } from "../../errors/durable.ts";
 
 type Stats = import("node:fs").Stats;
@@ -68,7 +69,7 @@ class Tree {
         const why = found.dev === this.#dev ? "another directory has taken its place" : "it is on another file system";
         return this.#stays(shown, durableError("ERR_ATEXIT_REPLACED", shown, why));
       }
-      return this.#empty(fd, canReachByDescriptor ? Buffer.from(`/proc/self/fd/${fd}`) : path, shown);
+      return this.#empty(fd, pathThrough(fd, path), shown);
     } catch (error) {
       return this.#stays(shown, error);
     } finally {
@@ -127,9 +128,9 @@ function open(path: Buffer): number {
 
 /** Gives the permission to enter a directory of this user's, and of no link's. */
 function allowEntering(path: Buffer): void {
-  const fd = fs.openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  const fd = fs.openSync(path, system.O_PATH | O_DIRECTORY | O_NOFOLLOW);
   try {
-    fs.chmodSync(`/proc/self/fd/${fd}`, 0o700);
+    fs.chmodSync(pathThrough(fd, path), 0o700);
   } finally {
     fs.closeSync(fd);
   }

@@ -5,7 +5,6 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { type FileIdentity, identityOf, inodeOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
 import { absolutePath } from "../../platform/absolute-path.ts";
-import { isLocal, mounts } from "../../platform/file-system.ts";
 import { type OpenEntry, openEntry, type Place, placeOf } from "../../platform/open-directory.ts";
 import { boundTo } from "../../platform/bound-sockets.ts";
 import { assertRemovable } from "./protected-paths.ts";
@@ -13,6 +12,7 @@ import { directoryIn } from "./directory-in.ts";
 import type { RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
 import { removeTree } from "./remove-tree.ts";
 import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 type Stats = import("node:fs").Stats;
 
@@ -199,7 +199,7 @@ function whyNotOwners(stats: Stats, entry: OpenEntry, context: ReplayContext): s
   const { isOwner, bornUntil } = context;
   const why = whyInUse(stats, entry, context);
   if (why !== undefined || isOwner) return why;
-  if (bornUntil === undefined || stats.birthtimeMs <= 0 || !isLocal(dirname(entry.path))) {
+  if (bornUntil === undefined || stats.birthtimeMs <= 0 || !system.isLocal(dirname(entry.path))) {
     return "it was made after the registration, and nothing tells by whom";
   }
   if (stats.birthtimeMs > bornUntil)
@@ -222,7 +222,7 @@ function whyInUse(stats: Stats, entry: OpenEntry, { isOwner }: ReplayContext): s
  * @param isKnown whether nothing need be feared of one that does not show
  */
 function assertNoMount(path: string, isKnown: boolean): void {
-  const table = mounts();
+  const table = system.mounts();
   if (table === undefined) {
     if (isKnown) return;
     throw durableError("ERR_ATEXIT_REPLACED", path, "what is mounted in it cannot be known: there is no /proc to tell");

@@ -3,6 +3,7 @@
 import { builtin, clearTimeout, setTimeout } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 interface CommandOptions {
   cwd: string;
@@ -39,7 +40,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
       env,
       stdio: [input === undefined ? "ignore" : "pipe", "ignore", "pipe"],
       // In a process group of its own the time limit reaches the command's children, too.
-      detached: process.platform !== "win32",
+      detached: system.hasProcessGroups,
       windowsHide: true,
       shell: false,
     });
@@ -51,7 +52,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
     child.stdin?.on("error", () => {}).end(input);
     const end = (signal: NodeJS.Signals) => {
       try {
-        if (process.platform === "win32") child.kill(signal);
+        if (!system.hasProcessGroups) child.kill(signal);
         else if (child.pid !== undefined) process.kill(-child.pid, signal);
       } catch {
         // The command has ended this very moment.

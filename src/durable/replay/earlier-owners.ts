@@ -6,8 +6,9 @@ import { block } from "../../platform/block.ts";
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { report } from "../../diagnostics/stderr.ts";
 import { inodeOf, lookOf } from "../../platform/file-identity.ts";
-import { processOf } from "../../platform/process-list.ts";
-import { hasSameView, isAnybodys, type Life, thisProcess } from "../../platform/process-identity.ts";
+import { hasSameView, type Life, thisProcess } from "../../platform/process-identity.ts";
+import { isAnybodys } from "../../platform/pids.ts";
+import { system } from "../../platform/this-system.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -154,7 +155,7 @@ export class EarlierOwners {
   #carryOut({ name }: Known, end: number): boolean {
     const pid = startReplay(this.#directory, name.file);
     if (pid === undefined) return false;
-    const isGoingOn = () => processOf(pid) !== undefined;
+    const isGoingOn = () => system.processOf(pid) !== undefined;
     for (let pause = 5; isGoingOn() && now() < end; pause = Math.min(pause * 1.2, LONGEST_PAUSE)) block(pause);
     if (fs.existsSync(this.#directory.file(name.file))) block(LONGEST_PAUSE); // another process may be about to
     return true;

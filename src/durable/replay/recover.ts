@@ -13,6 +13,7 @@ import { LivingOwners } from "./living-owners.ts";
 import { entryOf, replay } from "./replay.ts";
 import type { Replayed } from "./replayed.ts";
 import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
 
 /** How many journals are claimed, and then carried out, together: what the living name is read once for them. */
 const BATCH = 16;
@@ -152,7 +153,7 @@ function refusal(directory: JournalDirectory, { file }: JournalName, why: string
 function putAside(directory: JournalDirectory, { file, journal }: JournalName): boolean {
   const path = directory.file(file);
   try {
-    if (process.platform !== "win32" && fs.lstatSync(path).uid !== process.geteuid?.()) return false;
+    if (system.filesHaveOwners && fs.lstatSync(path).uid !== process.geteuid?.()) return false;
     fs.renameSync(path, directory.file(`${journal}.refused`));
     return true;
   } catch {

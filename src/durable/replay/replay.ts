@@ -8,7 +8,8 @@ import type { LivingOwners } from "./living-owners.ts";
 import { type Helper, helperIn } from "../helper/helper.ts";
 import { appendToLog } from "./replay-log.ts";
 import { whyReplaceable } from "../../platform/trusted-path.ts";
-import { hasSameView, isSameBoot, systemUptime, thisProcess } from "../../platform/process-identity.ts";
+import { hasSameView, isSameBoot, thisProcess } from "../../platform/process-identity.ts";
+import { system } from "../../platform/this-system.ts";
 import { durableId } from "../journal/file-name.ts";
 import type { Pending } from "../journal/reader.ts";
 import type { ReplayContext } from "../recipes/recipe-kind.ts";
@@ -164,7 +165,7 @@ function contextFor(directory: JournalDirectory, claimed: Claim, living: LivingO
  */
 function bornUntil({ header, died: { at }, claimedAt, path }: Claim, sameBoot: boolean): number | undefined {
   if (at === null) return undefined;
-  const startedAt = claimedAt - systemUptime() * 1_000;
+  const startedAt = claimedAt - system.uptime() * 1_000;
   if (!sameBoot) return Math.min(at, startedAt);
   const begunAt = builtin("fs").lstatSync(path).birthtimeMs;
   if (begunAt <= 0) return undefined;

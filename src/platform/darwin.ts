@@ -1,0 +1,23 @@
+// macOS. Untested on a real one.
+
+import { posix } from "./posix.ts";
+import { statfsType } from "./statfs-type.ts";
+import type { System } from "./system.ts";
+
+/** HFS+, APFS. Source: macOS' mount_hfs, mount_apfs. */
+const LOCAL = new Set([0x11, 0x17, 0x1a]);
+
+export const darwin: System = /* @__PURE__ */ onPosix({
+  name: "macOS",
+
+  /**
+   * APFS numbers no file again; there the time of birth moves with a time of change that
+   * is set back. Source: Apple File System Reference, j_inode_key_t.
+   */
+  givesInodesAgain: false,
+  isLocal: (path) => LOCAL.has(statfsType(path) ?? 0),
+});
+
+function onPosix(own: Partial<System>): System {
+  return { ...posix, ...own };
+}
