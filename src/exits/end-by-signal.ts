@@ -7,11 +7,11 @@ import { block } from "../platform/block.ts";
 import { leaveRawMode } from "../platform/raw-mode.ts";
 import { signalNumber } from "../platform/signal-list.ts";
 import { isSystemExit } from "../registry/exit-reason.ts";
-import { SystemExit } from "../registry/system-exit.ts";
 import { isDeno } from "./error-listeners.ts";
 import type { ExitContext } from "./exit-handler.ts";
 import { nodeProcess } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
+import { unwind } from "./unwind.ts";
 
 /** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). Untested here. */
 const CONTROL_C_EXIT = 0xc000013a;
@@ -60,9 +60,7 @@ export function endBySignal(signal: NodeJS.Signals, shutdown: Shutdown): never {
 function emitExit(code: number): void {
   nodeProcess._exiting = true;
   const { reallyExit } = nodeProcess;
-  nodeProcess.reallyExit = (exitCode) => {
-    throw new SystemExit(exitCode);
-  };
+  nodeProcess.reallyExit = unwind;
   try {
     process.emit("exit", code);
   } catch (error) {
