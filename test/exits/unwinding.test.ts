@@ -95,13 +95,23 @@ describe("process.exit(), where what is caught is printed", { concurrency: 2 }, 
     assert.deepEqual([stdout, stderr, code], ["true true SystemExit 3\ncleaned up\n", "", 3]);
   });
 
-  test("where what is thrown ends the process at once, the error can be looked at", async () => {
-    const { stdout, stderr, code } = await runProgram(`${CLEANUP}
-      process.setUncaughtExceptionCaptureCallback((error) => console.log(error.message));
-      setTimeout(() => process.exit(3));`);
-    assert.deepEqual([stderr, code], ["", 3]);
-    assert.match(stdout, /^The process is exiting with code 3\..*\ncleaned up\n$/);
-  });
+  const takers = {
+    "a capture callback": "process.setUncaughtExceptionCaptureCallback((error) => console.log(error.message));",
+    "what is in front of Node's own function": `
+      const handle = process._fatalException;
+      process._fatalException = (error, ...rest) => { console.log(error.message); return handle(error, ...rest); };`,
+    "a domain": `
+      import domain from "node:domain";
+      const one = domain.create(); one.on("error", (error) => console.log(error.message)); one.enter();`,
+  };
+  for (const [name, source] of Object.entries(takers)) {
+    test(`where whatever is thrown ends the process at once, an uncaught one can be looked at: ${name}`, async () => {
+      const { stdout, stderr, code } = await runProgram(`${CLEANUP}${source}
+        setTimeout(() => { try { process.exit(3); } catch (error) { console.error(error); } });`);
+      assert.deepEqual([stderr, code], ["", 3]);
+      assert.match(stdout, /^The process is exiting with code 3\..*\ncleaned up\n$/);
+    });
+  }
 
   test("streams that it passes through are destroyed", async () => {
     const { stdout, stderr, code } = await runProgram(`${CLEANUP}
