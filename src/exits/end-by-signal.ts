@@ -6,12 +6,12 @@ import { block } from "../platform/block.ts";
 import { leaveRawMode } from "../platform/raw-mode.ts";
 import { signalNumber } from "../platform/signal-list.ts";
 import { isSystemExit } from "../registry/exit-reason.ts";
-import { SystemExit } from "../registry/system-exit.ts";
 import { isDeno } from "./error-listeners.ts";
 import type { ExitContext } from "./exit-handler.ts";
 import { nodeProcess } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
 import { systemExits } from "../platform/this-system.ts";
+import { unwind } from "./unwind.ts";
 
 /** How long a runtime may take to pass a signal on to itself, in milliseconds. */
 const DIES_WITHIN = 500;
@@ -55,9 +55,7 @@ export function endBySignal(signal: NodeJS.Signals, { shutdown, endProcess }: Ex
 function emitExit(code: number): void {
   nodeProcess._exiting = true;
   const { reallyExit } = nodeProcess;
-  nodeProcess.reallyExit = (exitCode) => {
-    throw new SystemExit(exitCode);
-  };
+  nodeProcess.reallyExit = unwind;
   try {
     process.emit("exit", code);
   } catch (error) {

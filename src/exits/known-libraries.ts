@@ -67,10 +67,10 @@ export function decidesOnShutdownMessage(listener: AnyListener): boolean {
   return sourceOf(listener).includes("shutdown") || isAsyncExitHook(listener);
 }
 
-/** Libraries whose last act is process.exit(), in a `try` whose `catch` reports whatever comes: close-with-grace, oclif. */
-const REPORTERS = /[\\/]node_modules[\\/](?:close-with-grace|@oclif[\\/]core[\\/]lib[\\/]errors)[\\/]/;
+/** oclif, whose last act is process.exit(), in a `try` whose `catch` prints once more what it has told already. */
+const REPORTERS = /[\\/]node_modules[\\/]@oclif[\\/]core[\\/]lib[\\/]errors[\\/]/;
 
-/** Whether the caller of the process.exit() that is going on would report a SystemExit as an error. */
+/** Whether the caller of the process.exit() that is going on would print something because of a SystemExit. */
 export function isCalledByReporter(): boolean {
   const frames = new Error().stack?.split("\n") ?? [];
   const exit = frames.findIndex((line) => line.includes(PROCESS_EXIT_FILE));

@@ -6,6 +6,8 @@ import { process } from "../platform/process.ts";
 interface NodeProcess {
   /** Whether `exit` has been emitted, or is being. */
   _exiting?: boolean;
+  /** What is called for an error that nobody has caught; it emits the events. Deno and Bun have none. */
+  _fatalException?: (error: unknown, ...rest: unknown[]) => boolean;
   /** Ends the process without another event. */
   reallyExit(code: number): never;
 }

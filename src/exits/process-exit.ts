@@ -6,17 +6,16 @@
 
 import { isInside } from "../execution/cleanup-context.ts";
 import { describeExit, type Exit } from "../registry/exit-reason.ts";
-import { SystemExit } from "../registry/system-exit.ts";
 import { endAfterSignal } from "./end-by-signal.ts";
 import { stopListening } from "./error-listeners.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
-import { isCalledByReporter } from "./known-libraries.ts";
-import { isLastActOfThen } from "./last-act.ts";
 import { currentExitCode, isInProcessExit, nodeProcess, returnFromProcessExit } from "./node-internals.ts";
+import { unwind } from "./unwind.ts";
 import type { Signals } from "./signals.ts";
 import { hasStacksBehind, markListener } from "./stacks-of-process.ts";
 import { callsEmitProperty, isEmittingError } from "./native-events.ts";
+import { isCalledByReporter } from "./known-libraries.ts";
 import { currentExit, process } from "../platform/process.ts";
 
 /** How a call of process.exit() comes to its end. */
@@ -31,9 +30,9 @@ interface Plan {
 const LISTENER_THREW = 7;
 
 /** Ends the call of process.exit() whose caller has to wait: by an error, where that does not end the process. */
-function unwind(code: number): never {
+function leave(code: number): never {
   if (isEmittingError()) return undefined as never;
-  throw new SystemExit(code);
+  return unwind(code);
 }
 
 export class ProcessExit implements ExitHandler {
@@ -69,7 +68,7 @@ export class ProcessExit implements ExitHandler {
         return this.#emitLast(emit, code);
       }
       // The caller is left, and the process goes on until its cleanups have ended.
-      if (!isCalledByReporter() && !isLastActOfThen()) throw new SystemExit(code);
+      if (!isCalledByReporter()) return unwind(code);
       returnFromProcessExit();
       return true;
     },
@@ -85,7 +84,7 @@ export class ProcessExit implements ExitHandler {
       this.#hasEmitted = true;
       nodeProcess._exiting = false; // not yet: process.nextTick() would do nothing
       const plan = this.#plan(code);
-      if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) return unwind(code);
+      if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) return leave(code);
       return plan.isBySignal ? plan.end() : this.#endNow(shutdown.requestedCode ?? code);
     };
     process.prependListener("exit", this.#exits);
@@ -148,7 +147,7 @@ export class ProcessExit implements ExitHandler {
   exitWithParent(code: number): never {
     const { shutdown } = this.#context;
     const plan = this.#plan(code, "parent");
-    if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) throw new SystemExit(code);
+    if (plan === undefined || !shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) return unwind(code);
     return plan.end();
   }
 

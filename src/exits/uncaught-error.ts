@@ -10,6 +10,7 @@ import { handBack, isDeno, othersListenTo, reportsInItsOwnWay } from "./error-li
 import { nodeProcess } from "./node-internals.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { process } from "../platform/process.ts";
+import { isUnwinding } from "./unwind.ts";
 
 /** The status of a process whose `uncaughtException` listener threw. Source: https://nodejs.org/api/process.html#exit-codes */
 const HANDLER_THREW = isDeno ? 1 : 7;
@@ -74,6 +75,8 @@ export function uncaughtError({ stack, shutdown, endProcess }: ExitContext): Exi
           leave(error, kind, 1);
           return true;
         }
+        // A catch clause, say, that throws another error for the one that unwinds.
+        if (isUnwinding() && !isInside()) return true;
         // Work in flight, such as that of a child which a cleanup ends: without cleanups nobody would have seen it.
         if (kind === "unhandledRejection" && !isInside()) {
           if (!isAbortedBy(shutdown.exit, error))

@@ -6,8 +6,9 @@ import { recogniseInAllCopies } from "../errors/instance-of.ts";
 /**
  * Thrown by `process.exit()` and `exit()` to unwind their caller while
  * asynchronous cleanups run, as Python's `sys.exit()` does. Swallowing it does
- * not cancel the exit. It reaches no `uncaughtException` listener and is never
- * printed.
+ * not cancel the exit. It reaches no `uncaughtException` listener. To read the
+ * `message` or `stack` of one that was thrown throws it once more, so that no `catch`
+ * prints or records it.
  */
 export class SystemExit extends Error {
   override readonly name = "SystemExit";
@@ -17,7 +18,7 @@ export class SystemExit extends Error {
   constructor(code: number) {
     super(`The process is exiting with code ${code}. This error only unwinds the caller of exit(): let it pass.`);
     this.code = code;
-    // Nothing has gone wrong anywhere. A program that logs whatever it catches gets one line.
+    // Nothing has gone wrong anywhere: where it is printed, it is one line.
     this.stack = `SystemExit: ${this.message}`;
   }
 

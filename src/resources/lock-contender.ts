@@ -93,9 +93,11 @@ export class Contender {
     this.#over();
     try {
       this.file.remove();
-    } finally {
+    } catch (error) {
       this.#registration.run();
+      throw error;
     }
+    this.#registration.cancel(); // nothing is left that its recipe is about
   }
 }
 

@@ -11,6 +11,7 @@ import { clearTimeout, now, setImmediate, setTimeout } from "../platform/node-bu
 import { configure, count, exiting } from "../index.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
+import { currentRequest } from "./request-context.ts";
 import { answerCloseCalls } from "./server-close-calls.ts";
 import { type Connection, isBusy, Traffic } from "./server-traffic.ts";
 import { type Closing, closingHandle } from "./workers.ts";
@@ -53,6 +54,8 @@ const leavings = new Map<NetServer, Leaving>();
 
 /** When the shutdown began, once there is a server. */
 let shutdownBegan: number | undefined;
+/** The request in whose handler it began. */
+let abandoned: object | undefined;
 let isWatching = false;
 
 /** Listens once for all servers: a listener for each would pass for a leak. */
@@ -61,6 +64,7 @@ function watchShutdown(): void {
   isWatching = true;
   const begin = () => {
     shutdownBegan = now();
+    abandoned = currentRequest();
     for (const leaving of leavings.values()) leaving.begin();
   };
   exiting.addEventListener("abort", begin, { once: true });
@@ -239,6 +243,7 @@ export class Leaving {
     const { connections, sessions } = this.#traffic;
     for (const connection of connections.values()) {
       const { socket, idleSince } = connection;
+      if (isAbandoned(connection)) socket.destroySoon();
       if (isBusy(connection) || now() - idleSince < UNDER_WAY) continue;
       if (!isOfSession(socket, sessions)) socket.destroySoon();
     }
@@ -250,6 +255,12 @@ export class Leaving {
     // Only now does the server close in its own way, which ends its timers.
     (this.#server as HttpServer).closeAllConnections?.();
   }
+}
+
+/** Whether a client has waited long enough for the answer of a handler that has ended the process. */
+function isAbandoned({ latest, mark, pending }: Connection): boolean {
+  if (abandoned === undefined || mark !== abandoned || pending !== 1 || latest?.writableEnded === true) return false;
+  return now() - (shutdownBegan ?? now()) >= UNDER_WAY;
 }
 
 function isOfSession(socket: Socket, sessions: ReadonlySet<ServerHttp2Session>): boolean {

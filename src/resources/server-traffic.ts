@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { now } from "../platform/node-builtins.ts";
+import { enterRequest } from "./request-context.ts";
 import { bytesOf } from "./request-size.ts";
 
 export interface Connection {
@@ -13,6 +14,8 @@ export interface Connection {
   pending: number;
   /** The response to the latest of them. */
   latest: ServerResponse | undefined;
+  /** What marks the code that belongs to it. */
+  mark: object | undefined;
   /** When the connection last became idle. */
   idleSince: number;
   /** How many bytes have come that belong to requests which are known. */
@@ -87,7 +90,15 @@ export class Traffic {
 
   #connected(socket: Socket): void {
     if (this.#isTls && !("encrypted" in socket)) this.#shaking(socket);
-    const connection = { socket, pending: 0, latest: undefined, idleSince: now(), read: 0, isUpgraded: false };
+    const connection = {
+      socket,
+      pending: 0,
+      latest: undefined,
+      mark: undefined,
+      idleSince: now(),
+      read: 0,
+      isUpgraded: false,
+    };
     this.connections.set(socket, connection);
     socket.once("close", () => {
       this.connections.delete(socket);
@@ -116,6 +127,7 @@ export class Traffic {
     const before = connection.latest;
     connection.pending += 1;
     connection.latest = response;
+    connection.mark = enterRequest();
     connection.read += bytesOf(request) ?? Number.POSITIVE_INFINITY;
     this.#responses.add(response);
     if (this.#isLeaving) {

@@ -40,7 +40,8 @@ function showOurs(verdict: Verdict): void {
 
 function showOthers(library: Library, verdicts: readonly Verdict[]): void {
   const shown = verdicts.map(({ mode, cleaned, status, bareStatus }) => {
-    const end = status === "SIGKILL" ? "did not end" : `status ${status}`;
+    // A process that does not end is killed after a while.
+    const end = status === "SIGKILL" && bareStatus !== "SIGKILL" ? "did not end" : `status ${status}`;
     return `${mode}: ${cleaned ? "cleaned" : bad("not cleaned")}, ${status === bareStatus ? end : bad(end)}`;
   });
   say(`    ${library.padEnd(11)}   ${shown.join("; ")}`);

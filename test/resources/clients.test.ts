@@ -255,6 +255,27 @@ describe("with nobody at the other end", { concurrency: 2 }, () => {
       lines: ["ECONNREFUSED", "below in time"],
     },
     {
+      name: "postgres.js, whose connection fails in this very moment",
+      source: `
+        import postgres from "postgres";
+        const sql = postgres("postgres://${NOBODY}/none");
+        closing(sql);
+        say(sql\`SELECT 1\`);
+        leave();`,
+      lines: ["ECONNREFUSED", "below in time"],
+    },
+    {
+      name: "postgres.js that was never used, or has been ended",
+      source: `
+        import postgres from "postgres";
+        const sql = postgres("postgres://${NOBODY}/none");
+        closing(sql);
+        closing(postgres("postgres://${NOBODY}/none"));
+        await sql.end();
+        leave();`,
+      lines: ["below in time"],
+    },
+    {
       name: "kafkajs' Producer, Consumer and Admin, connecting and never connected",
       source: `
         import { Kafka } from "kafkajs";
@@ -433,6 +454,35 @@ describe("clients that are too large to be had here, by what they show", () => {
     ],
     "an extended Prisma": ["$connect $disconnect $extends", "$disconnect"],
   };
+  test("Sequelize: its first query, which asks for the server's version before it is in the pool, is waited for", async () => {
+    const pool = { waiting: 0, using: 0, size: 0 };
+    const connectionManager = { pool, versionPromise: Promise.resolve() as Promise<void> | null };
+    const options = { databaseVersion: 0 as number | string };
+    let atClose = "";
+    const close = () => {
+      atClose = JSON.stringify({ ...pool, version: options.databaseVersion });
+      return Promise.resolve();
+    };
+    const closed = closing({ close, authenticate() {}, define() {}, connectionManager, options }).close();
+    await sleep(30);
+    options.databaseVersion = "18.0.0";
+    connectionManager.versionPromise = null;
+    await sleep(30); // the connection that has asked ends
+    Object.assign(pool, { using: 1, size: 1 });
+    await sleep(30);
+    pool.using = 0;
+    await closed;
+    assert.equal(atClose, '{"waiting":0,"using":0,"size":1,"version":"18.0.0"}');
+  });
+
+  test("graphile-worker: a Runner that the program is stopping is waited for", async () => {
+    let hasEnded = false;
+    const promise = sleep(50).then(() => (hasEnded = true));
+    const stop = () => Promise.reject(new Error("Runner is already stopped"));
+    await closing({ stop, kill() {}, addJob() {}, promise }).close();
+    assert.equal(hasEnded, true);
+  });
+
   /** Those that tell their end by a callback. */
   const CALLED_BACK = new Set(["tryShutdown"]);
 

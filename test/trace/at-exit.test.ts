@@ -2,9 +2,11 @@
 // unasked where it has passed its deadline.
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { runProgram } from "../support/program.ts";
-import { statusOf } from "../support/run.ts";
+import { statusOf, withDirectory } from "../support/run.ts";
 
 const HEAD = `
 import { spawn } from "node:child_process";
@@ -50,6 +52,17 @@ describe("a report at the end", () => {
     // A word that is longer than a line stays whole.
     for (const text of chart.filter((each) => !each.includes("eeee"))) assert.ok([...text].length <= 60, text);
     assert.ok(!report.includes("\x1b"));
+  });
+
+  it("has one row for a lock: its release", async () => {
+    await withDirectory(async (directory) => {
+      const source = `import { lockFile } from "atexit/resources"; await lockFile(${JSON.stringify(join(directory, "lock"))});`;
+      const { stderr } = await run(source, { ATEXIT_REPORT: "1", ATEXIT_DIR: join(directory, "journals") });
+      assert.match(stderr, /; 1 cleanup\n/);
+      assert.match(stderr, /^ {2}release /m);
+      assert.doesNotMatch(stderr, /unlock/);
+      assert.deepEqual(readdirSync(directory), ["journals"]);
+    });
   });
 
   it("is not printed unless it is asked for", async () => {
@@ -119,7 +132,7 @@ describe("a report at the end", () => {
     const report = ended.stderr.slice(ended.stderr.indexOf("program.mjs (pid"));
     assert.match(report, /given up after [\d.]+ m?s of a grace period of 800 ms; 3 cleanups \(2 given up\)/);
     assert.match(report, /^ {2}quick .*█.* \d+ ms/m);
-    assert.match(report, /^ {2}hangs .*█.* \d+ m?s given up$/m);
+    assert.match(report, /^ {2}hangs (?=.*█).*\d+ m?s given up/m);
     assert.match(report, /still open \(ATEXIT_REPORT=1.*\n {4}the child process \d+ \(sleep 2\)/);
   });
 

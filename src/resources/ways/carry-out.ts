@@ -34,6 +34,7 @@ export async function closeBy(way: WayToClose, resource: Resource): Promise<void
     if (!isUsual) await nextTurn(); // who waits for an answer hears it
   } catch (error) {
     if (!isClosedAlready(error, !isUsual)) throw error;
+    await way.ending?.(resource);
   }
 }
 

@@ -3,6 +3,9 @@
 import { mongodb } from "./mongodb.ts";
 import { has, lengthOf, type Resource, type WayToClose } from "./way-to-close.ts";
 
+/** How long a client that may be connecting is given to find nobody at the other end, in milliseconds. */
+const CONNECTS_WITHIN = 250;
+
 /** How long a connection that is lent out and does nothing may be within a transaction, in milliseconds. */
 const LENT = 1_000;
 
@@ -104,7 +107,8 @@ export const databases: readonly WayToClose[] = [
   {
     of: "postgres.js (waits for queries under way)",
     call: "end",
-    isBusy: () => false,
+    // It has heard from no server yet: where its connection fails after end() was called, that never ends.
+    isBusy: ({ parameters }, waited) => Object.keys(parameters ?? {}).length === 0 && waited < CONNECTS_WITHIN,
     matches: has("end", "unsafe", "begin"),
   },
   {
@@ -118,8 +122,16 @@ export const databases: readonly WayToClose[] = [
   {
     of: "Sequelize (waits for queries under way)",
     call: "close",
-    isBusy: ({ connectionManager }) => {
-      const { pool } = (connectionManager ?? {}) as { pool?: { waiting?: number; using?: number } };
+    isBusy: ({ connectionManager, options }, waited) => {
+      const { pool, versionPromise } = (connectionManager ?? {}) as {
+        pool?: { waiting?: number; using?: number; size?: number };
+        versionPromise?: unknown;
+      };
+      // The first query waits for a connection beside the pool, which asks for the server's version and ends.
+      if (isObject(versionPromise)) return true;
+      const knowsVersion = Boolean((options as Resource | undefined)?.["databaseVersion"]);
+      const isClosing = Object.hasOwn(Object(connectionManager) as object, "getConnection"); // it refuses then
+      if (knowsVersion && pool?.size === 0 && !isClosing && waited < LENT) return true;
       return (pool?.waiting ?? 0) + (pool?.using ?? 0) > 0;
     },
     matches: has("close", "authenticate", "define"),

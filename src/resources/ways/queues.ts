@@ -85,4 +85,10 @@ export const queues: readonly WayToClose[] = [
     },
     matches: (r) => has("disconnect", "emit", "compress")(r) && "io" in r,
   },
+  {
+    of: "graphile-worker: Runner (waits for jobs under way)",
+    call: "stop",
+    ending: ({ promise }) => (promise as Promise<unknown>).catch(() => {}),
+    matches: (r) => has("stop", "kill", "addJob")(r) && "promise" in r,
+  },
 ];

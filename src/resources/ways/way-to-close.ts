@@ -48,6 +48,8 @@ export interface WayToClose {
   isClosed?(resource: Resource): boolean;
   /** Reports whether somebody has begun to close it, and it shows when that is over. */
   isClosing?(resource: Resource): boolean;
+  /** Returns the promise of its end, where a method that somebody has called already refuses to be called again. */
+  ending?(resource: Resource): PromiseLike<unknown>;
   /** Reports whether a resource is closed in this way. */
   matches(resource: Resource): boolean;
 }
