@@ -28,25 +28,22 @@ export interface LockFile extends Disposable, AsyncDisposable {
 }
 
 /**
- * How many owner files in a second are gone as soon as their lock is released. A
- * new one costs a helper for its kernel lock: where locks are taken more often,
- * further ones stay for the rest of the event loop's turn.
+ * How many owner files in a second have their kernel lock at once. That takes a helper,
+ * and milliseconds: where locks are taken more often, only those have one that are
+ * still there at the event loop's next turn.
  */
-const GONE_AT_ONCE = 3;
+const PROVED_AT_ONCE = 3;
 
 export class Contender {
   readonly lock: string;
   readonly file: OwnerFile;
   readonly #registration: Registration<void>;
   readonly #over: () => void;
-  readonly #mayStay: boolean;
   #uses = 0;
-  #isEnding = false;
 
-  constructor(lock: string, data: JsonValue | undefined, mayStay: boolean, over: () => void) {
+  constructor(lock: string, data: JsonValue | undefined, isProvedAtOnce: boolean, over: () => void) {
     this.lock = lock;
     this.#over = over;
-    this.#mayStay = mayStay;
     const token = newToken();
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
@@ -55,7 +52,8 @@ export class Contender {
     try {
       const journals = forResources.directoryIfAny()?.path ?? "";
       this.file = new OwnerFile(lock, token, journals, data);
-      this.file.acquireKernelLock(false);
+      if (isProvedAtOnce) this.file.acquireKernelLock(false);
+      else setImmediate(() => this.file.acquireKernelLock(false));
     } catch (error) {
       this.#registration.cancel();
       throw error;
@@ -70,18 +68,6 @@ export class Contender {
   unuse(): void {
     this.#uses -= 1;
     if (this.#uses > 0) return;
-    if (!this.#mayStay) {
-      this.#end();
-    } else if (!this.#isEnding) {
-      this.#isEnding = true;
-      setImmediate(() => {
-        this.#isEnding = false;
-        if (this.#uses === 0) this.#end();
-      });
-    }
-  }
-
-  #end(): void {
     this.#over();
     try {
       this.file.remove();
@@ -99,7 +85,7 @@ let made = 0;
 let madeSince = Number.NEGATIVE_INFINITY;
 
 export function contenderFor(lock: string, data: JsonValue | undefined): Contender {
-  if (data !== undefined) return new Contender(lock, data, false, () => {}).use();
+  if (data !== undefined) return new Contender(lock, data, true, () => {}).use();
   const known = contenders.get(lock);
   if (known !== undefined) return known.use();
   if (now() - madeSince > 1_000) {
@@ -107,7 +93,7 @@ export function contenderFor(lock: string, data: JsonValue | undefined): Contend
     made = 0;
   }
   made += 1;
-  const contender = new Contender(lock, undefined, made > GONE_AT_ONCE, () => contenders.delete(lock));
+  const contender = new Contender(lock, undefined, made <= PROVED_AT_ONCE, () => contenders.delete(lock));
   contenders.set(lock, contender);
   return contender.use();
 }

@@ -163,7 +163,14 @@ function held(lock: LockFile, onLost: LockOptions["onLost"]): LockFile {
 /** Says who holds a lock, and takes nothing: no file is made, and nobody who waits is woken. */
 export function stateOf(path: unknown): LockState | undefined {
   const lock = checked(path);
-  const holder = systemErrors(lock, () => holderOf(lock));
+  let holder: LockHolder | undefined;
+  try {
+    holder = systemErrors(lock, () => holderOf(lock));
+  } catch (error) {
+    if (!(error instanceof LockHeldError)) throw error;
+    const { pid, uid, since, host, program, data, life } = error;
+    return { pid, uid, since, host, program, data, life };
+  }
   return holder === undefined ? undefined : { ...factsOf(holder), life: lifeOfHolder(lock, holder) };
 }
 
