@@ -16,7 +16,8 @@ import { waysToClose as ways } from "./ways/ways-to-close.ts";
 import { acquire, acquireSync, type LockFile, type LockOptions, type LockState, stateOf } from "./lock-file.ts";
 import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
 import { type ParentOptions, watchParent } from "./parent-watch.ts";
-import { drainAtExit, type ServerOptions } from "./server-drain.ts";
+import { drainAtExit, type ServerClosing, type ServerOptions } from "./server-drain.ts";
+import { killTreeNow } from "./kill-tree-now.ts";
 import { makeTempDir, makeTempFile, type Temp, type TempFileOptions, type TempOptions, withTemp } from "./temp-path.ts";
 import {
   type Closing,
@@ -43,6 +44,7 @@ export type {
   LogFile,
   LogFileOptions,
   ParentOptions,
+  ServerClosing,
   ServerOptions,
   Temp,
   TempFileOptions,
@@ -262,6 +264,30 @@ export function child<C extends ChildProcess>(process: C, options: ChildOptions 
 }
 
 /**
+ * Ends any process and its descendants now: first they are asked with a signal, then,
+ * after `grace`, killed. What is no longer there is no error. Only what is proven to be
+ * of that tree is ended: not a process that has got the pid since, or a group its number.
+ *
+ * @param target a child process, or a pid
+ * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
+ * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE` and the pids as
+ *   `left` where some could not be ended; `ERR_ATEXIT_REPLACED` where it is not known
+ *   whether they are of the tree; `ERR_ATEXIT_PROCESS`, `ERR_ATEXIT_SIGNAL` or
+ *   `ERR_ATEXIT_TIME` for what cannot be asked for
+ * @example
+ * ```js
+ * import { killTree } from "atexit/resources";
+ * import { spawn } from "node:child_process";
+ *
+ * const { pid } = spawn("sh", ["-c", "sleep 1000 & sleep 1000"], { stdio: "ignore" });
+ * await killTree(pid, { grace: 2_000 });
+ * ```
+ */
+export function killTree(target: ChildProcess | number, options: KillOptions = {}): Promise<void> {
+  return killTreeNow(killTree, target, options);
+}
+
+/**
  * Returns an environment for a child process by which {@link child} finds all its
  * descendants, also those that have moved to a session of their own, or have
  * lost their parents. Make one for each child. Linux only; elsewhere it changes nothing.
@@ -362,7 +388,7 @@ export function clusterWorkers(options: ClusterOptions = {}): Closing {
  * At exit, and on `close()`, it goes on serving for `drainDelay`; then it takes
  * no new connection, answers the requests it has accepted with `Connection: close`
  * (on HTTP/2: GOAWAY), and ends idle connections. Connections that are left when
- * `grace` is over are cut.
+ * `grace` is over are cut; `close()` tells how many those were.
  *
  * After SIGKILL and the like its connections are cut by the system.
  *
@@ -380,7 +406,7 @@ export function clusterWorkers(options: ClusterOptions = {}): Closing {
  * await leaving.close();
  * ```
  */
-export function server(httpServer: Server, options: ServerOptions = {}): Closing {
+export function server(httpServer: Server, options: ServerOptions = {}): ServerClosing {
   return blameCaller(server, () => drainAtExit(server, httpServer, options));
 }
 
