@@ -25,6 +25,11 @@ const table = {
     message: (path: string) =>
       `The lock file ${printable(path)} was deleted, or replaced, while this process held it. Another process may hold it now: stop what must not happen twice, and take the lock again.`,
   },
+  ERR_ATEXIT_PID_FILE: {
+    Class: Error,
+    message: (path: string, why: string) =>
+      `The pid file ${printable(path)} cannot be written: ${clause(printable(why))}. Stop the program that has it, delete it if that is no such program, or pass another path.`,
+  },
   ERR_ATEXIT_TEMP: {
     Class: Error,
     message: (directory: string, why: string) =>
