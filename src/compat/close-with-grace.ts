@@ -64,16 +64,18 @@ function closeWithGrace(first: Options | Callback, second?: Callback): closeWith
   /** What began the end, where that is not the exit's own. */
   let reason: closeWithGrace.Reason = {};
 
-  const { signals, grace } = configure({});
+  const onSecondSignal = (signal: NodeJS.Signals) => {
+    if (typeof options.onSecondSignal === "function") options.onSecondSignal(signal as closeWithGrace.Signals);
+    else logger?.error(`second ${signal}, exiting`);
+    exitNow(1);
+  };
+  // These hold for all of the process; uninstall() gives them back.
+  const { signals, grace, doubledWithin, onSecondSignal: previous } = configure({});
   configure({
     signals: [...signals, ...SIGNALS],
     grace: delay === undefined ? 2 ** 31 - 1 : Math.max(grace, delay + REST),
     doubledWithin: 0,
-    onSecondSignal(signal) {
-      if (typeof options.onSecondSignal === "function") options.onSecondSignal(signal as closeWithGrace.Signals);
-      else logger?.error(`second ${signal}, exiting`);
-      exitNow(1);
-    },
+    onSecondSignal,
   });
 
   const onError = (err: Error) => {
@@ -128,6 +130,8 @@ function closeWithGrace(first: Options | Callback, second?: Callback): closeWith
     },
     uninstall() {
       registration.cancel();
+      if (configure({}).onSecondSignal === onSecondSignal)
+        configure({ signals, grace, doubledWithin, onSecondSignal: previous });
       for (const event of errors) process.off(event, onError);
     },
   };

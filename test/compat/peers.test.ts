@@ -67,7 +67,7 @@ const exitHook: Row[] = [
 const ASYNC_EXIT_HOOK = `
   import exitHook from "PEER";
   exitHook(() => console.log("first"));
-  exitHook((done) => setTimeout(() => { console.log("slow"); done(); }, 40));
+  exitHook((done) => setTimeout(() => { console.log("slow"); done(); }, 250));
   exitHook((done) => setTimeout(() => { console.log("quick"); done(); }, 1));`;
 
 const asyncExitHook: Row[] = [
@@ -105,7 +105,7 @@ const asyncExitHook: Row[] = [
     name: "an uncaught error: its hooks come first",
     source: `${ASYNC_EXIT_HOOK}
       exitHook.uncaughtExceptionHandler((error) => console.log("error", error.message));
-      exitHook.uncaughtExceptionHandler((error, done) => setTimeout(() => { console.log("error later"); done(); }, 5));
+      exitHook.uncaughtExceptionHandler((error, done) => setTimeout(() => { console.log("error later"); done(); }, 100));
       throw new Error("boom");`,
   },
   {
@@ -181,6 +181,23 @@ async function send(child: ChildProcess, signals: readonly NodeJS.Signals[]): Pr
     child.kill(signal);
   }
 }
+
+test("close-with-grace's uninstall() gives back what it has set for all of the process", async () => {
+  const { stdout, stderr } = await runProgram(`
+    import { configure } from "atexit";
+    import closeWithGrace from "atexit/compat/close-with-grace";
+    const before = JSON.stringify(configure({}));
+    const one = closeWithGrace({ delay: 60_000 }, async () => {});
+    const { grace, doubledWithin } = configure({});
+    one.uninstall();
+    console.log(grace, doubledWithin, JSON.stringify(configure({})) === before, configure({}).onSecondSignal);
+    const mine = () => {};
+    const other = closeWithGrace({}, async () => {});
+    configure({ onSecondSignal: mine, grace: 5_000 }); // the program's own word stays
+    other.uninstall();
+    console.log(configure({}).grace, configure({}).onSecondSignal === mine);`);
+  assert.equal(stdout, "61000 0 true undefined\n5000 true\n", stderr);
+});
 
 const compared = { "exit-hook": exitHook, "async-exit-hook": asyncExitHook, "close-with-grace": closeWithGrace };
 
