@@ -78,10 +78,16 @@ function closeWithGrace(first: Options | Callback, second?: Callback): closeWith
     onSecondSignal,
   });
 
-  const onError = (err: Error) => {
-    reason = { err };
-    process.exit(1);
+  /** Begins the end, and lets the caller go on: further listeners of an event are called, too. */
+  const begin = (code: number, why: closeWithGrace.Reason) => {
+    reason = why;
+    try {
+      process.exit(code);
+    } catch (error) {
+      if (!(error instanceof SystemExit)) throw error;
+    }
   };
+  const onError = (err: Error) => begin(1, { err });
   const onSecondError = (error: unknown) => {
     if (typeof options.onSecondError === "function") options.onSecondError(error);
     else {
@@ -120,14 +126,7 @@ function closeWithGrace(first: Options | Callback, second?: Callback): closeWith
   }
 
   return {
-    close() {
-      reason = { manual: true };
-      try {
-        process.exit(0);
-      } catch (error) {
-        if (!(error instanceof SystemExit)) throw error;
-      }
-    },
+    close: () => begin(0, { manual: true }),
     uninstall() {
       registration.cancel();
       if (configure({}).onSecondSignal === onSecondSignal)

@@ -109,6 +109,15 @@ const asyncExitHook: Row[] = [
       throw new Error("boom");`,
   },
   {
+    name: "an uncaught error: listeners of the program's own are called, too; here before its hooks",
+    source: `import exitHook from "PEER";
+      exitHook.uncaughtExceptionHandler((error) => console.log("error", error.message));
+      process.on("uncaughtException", (error) => console.log("own", error.message));
+      process.on("exit", (code) => console.log("over", code));
+      throw new Error("boom");`,
+    better: "own boom\nerror boom\nover 1\n",
+  },
+  {
     name: "an unhandled rejection: its hooks come first",
     source: `${ASYNC_EXIT_HOOK}
       exitHook.unhandledRejectionHandler((error, done) => setTimeout(() => { console.log("error", error.message); done(); }, 5));
@@ -135,6 +144,12 @@ const closeWithGrace: Row[] = [
   { name: "SIGUSR2", source: CLOSE("", "await sleep(5);") + STAY, signals: ["SIGUSR2"] },
   { name: "an uncaught error", source: `${CLOSE("", "await sleep(5);")} throw new Error("boom");` },
   { name: "an unhandled rejection", source: `${CLOSE("", "await sleep(5);")} Promise.reject(new Error("boom"));` },
+  {
+    name: "an uncaught error: listeners of the program's own are called, too",
+    source: `${CLOSE("", "await sleep(5);")}
+      process.on("uncaughtException", (error) => console.log("own", error.message));
+      throw new Error("boom");`,
+  },
   { name: "close()", source: `${CLOSE("", "await sleep(5);")} handle.close(); console.log("begun");` },
   { name: "uninstall()", source: `${CLOSE("", "")} handle.uninstall(); ${STAY}`, signals: ["SIGTERM"] },
   { name: "skip", source: CLOSE('{ skip: ["SIGTERM", "beforeExit"] },', "") + STAY, signals: ["SIGTERM"] },
