@@ -10,7 +10,6 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { configure, count, exit, exiting, register } from "../index.ts";
 import {
   closing,
-  type Closing,
   type LockFile,
   LockHeldError,
   lockFile,
@@ -327,7 +326,7 @@ class StartedApp implements App, Health {
     this.#handles.push(register(options, fn));
   }
 
-  #keep(handle: Closing): void {
+  #keep(handle: { close(): Promise<unknown> }): void {
     this.#handles.push({ run: () => handle.close() });
   }
 

@@ -94,7 +94,7 @@ function hookError(event: "uncaughtException" | "unhandledRejection", hook: AnyH
   errorEvents.add(event);
   process.once(event, (error: unknown) => {
     caught = { error };
-    process.exit(1);
+    process.nextTick(() => process.exit(1)); // the program's own listeners come first, as there
   });
 }
 

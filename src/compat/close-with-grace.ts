@@ -64,22 +64,30 @@ function closeWithGrace(first: Options | Callback, second?: Callback): closeWith
   /** What began the end, where that is not the exit's own. */
   let reason: closeWithGrace.Reason = {};
 
-  const { signals, grace } = configure({});
+  const onSecondSignal = (signal: NodeJS.Signals) => {
+    if (typeof options.onSecondSignal === "function") options.onSecondSignal(signal as closeWithGrace.Signals);
+    else logger?.error(`second ${signal}, exiting`);
+    exitNow(1);
+  };
+  // These hold for all of the process; uninstall() gives them back.
+  const { signals, grace, doubledWithin, onSecondSignal: previous } = configure({});
   configure({
     signals: [...signals, ...SIGNALS],
     grace: delay === undefined ? 2 ** 31 - 1 : Math.max(grace, delay + REST),
     doubledWithin: 0,
-    onSecondSignal(signal) {
-      if (typeof options.onSecondSignal === "function") options.onSecondSignal(signal as closeWithGrace.Signals);
-      else logger?.error(`second ${signal}, exiting`);
-      exitNow(1);
-    },
+    onSecondSignal,
   });
 
-  const onError = (err: Error) => {
-    reason = { err };
-    process.exit(1);
+  /** Begins the end, and lets the caller go on: further listeners of an event are called, too. */
+  const begin = (code: number, why: closeWithGrace.Reason) => {
+    reason = why;
+    try {
+      process.exit(code);
+    } catch (error) {
+      if (!(error instanceof SystemExit)) throw error;
+    }
   };
+  const onError = (err: Error) => begin(1, { err });
   const onSecondError = (error: unknown) => {
     if (typeof options.onSecondError === "function") options.onSecondError(error);
     else {
@@ -118,16 +126,11 @@ function closeWithGrace(first: Options | Callback, second?: Callback): closeWith
   }
 
   return {
-    close() {
-      reason = { manual: true };
-      try {
-        process.exit(0);
-      } catch (error) {
-        if (!(error instanceof SystemExit)) throw error;
-      }
-    },
+    close: () => begin(0, { manual: true }),
     uninstall() {
       registration.cancel();
+      if (configure({}).onSecondSignal === onSecondSignal)
+        configure({ signals, grace, doubledWithin, onSecondSignal: previous });
       for (const event of errors) process.off(event, onError);
     },
   };

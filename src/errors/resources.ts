@@ -25,6 +25,11 @@ const table = {
     message: (path: string) =>
       `The lock file ${printable(path)} was deleted, or replaced, while this process held it. Another process may hold it now: stop what must not happen twice, and take the lock again.`,
   },
+  ERR_ATEXIT_PID_FILE: {
+    Class: Error,
+    message: (path: string, why: string) =>
+      `The pid file ${printable(path)} cannot be written: ${clause(printable(why))}. Stop the program that has it, delete it if that is no such program, or pass another path.`,
+  },
   ERR_ATEXIT_TEMP: {
     Class: Error,
     message: (directory: string, why: string) =>
@@ -87,7 +92,7 @@ export class LockHeldError extends Error {
   /** The message's first sentence: who holds it. */
   readonly state: string;
 
-  constructor(path: string, holder: LockHolder, here: { pid: number; life: Life }) {
+  constructor(path: string, holder: LockHolder, here: Here) {
     const host = holder.host === undefined ? undefined : printable(holder.host).slice(0, LONGEST_HOST);
     const program = holder.program === undefined ? undefined : printable(holder.program).slice(0, LONGEST_PROGRAM);
     const [state, advice] = stateAndAdvice(printable(path), { ...holder, host, program }, here);
@@ -103,6 +108,15 @@ export class LockHeldError extends Error {
 
 recogniseInAllCopies(LockHeldError);
 
+/** What is known here of the holder. */
+interface Here {
+  /** This process's own. */
+  readonly pid: number;
+  readonly life: Life;
+  /** Whether a directory is at the lock's path. */
+  readonly isDirectory?: boolean;
+}
+
 /** How much of a name is shown, in characters. */
 const LONGEST_PROGRAM = 1_000;
 const LONGEST_HOST = 255;
@@ -111,9 +125,15 @@ const LONGEST_HOST = 255;
 function stateAndAdvice(
   path: string,
   { pid, uid, since, host, program }: LockHolder,
-  here: { pid: number; life: Life },
+  here: Here,
 ): readonly [state: string, advice: string] {
   const time = `since ${timeOf(since)} (${age(timeOfDay() - since.getTime())})`;
+  if (here.isDirectory === true) {
+    return [
+      `${path} is a directory of user ${uid}, ${time}, and may be a lock as proper-lockfile makes it: nobody can tell who holds it.`,
+      "Stop the programs that use it, and remove it with rmdir; or pass another path.",
+    ];
+  }
   if (pid === undefined) {
     return [
       `${path}, of user ${uid}, is there ${time}, and was not written by this package, or not readably.`,

@@ -16,11 +16,11 @@ export interface ExitContext {
 /**
  * Stands between an event of `process` and its listeners.
  *
- * @param emit passes the event on, and returns whether it had listeners
+ * @param emit passes the event on, with other arguments where they are given, and returns whether it had listeners
  * @param args what the event carries
  * @returns whether it had listeners, as far as Node is to know
  */
-export type EmitInterceptor = (emit: () => boolean, args: readonly unknown[]) => boolean;
+export type EmitInterceptor = (emit: (...args: unknown[]) => boolean, args: readonly unknown[]) => boolean;
 
 /** The events of `process` that tell of a way out. */
 export const INTERCEPTED_EVENTS = [

@@ -70,7 +70,7 @@ export class EmitInterception implements Interception {
   #inFrontOf(below: Emit): Emit {
     const interception = this;
     const ours: Emit = function emit(this: unknown, event, ...args) {
-      const pass = () => Reflect.apply(below, this, [event, ...args]);
+      const pass = (...given: unknown[]) => Reflect.apply(below, this, [event, ...(given.length > 0 ? given : args)]);
       // A copy of process may have our function as well, and tells of no exit.
       if (interception.#ours !== ours || this !== process) return pass();
       if (event === PROBE) {

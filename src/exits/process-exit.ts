@@ -63,9 +63,10 @@ export class ProcessExit implements ExitHandler {
       const plan = this.#plan(code);
       if (plan !== undefined && shutdown.begin(plan.exit, plan.end, this.#whyNotAwaited)) {
         if (plan.isBySignal) return plan.end();
-        process.exitCode = shutdown.requestedCode ?? code;
+        const last = shutdown.requestedCode ?? code;
+        process.exitCode = last;
         nodeProcess._exiting = true;
-        return this.#emitLast(emit, code);
+        return this.#emitLast(emit, last);
       }
       // The caller is left, and the process goes on until its cleanups have ended.
       if (!isCalledByReporter()) return unwind(code);
@@ -186,9 +187,10 @@ export class ProcessExit implements ExitHandler {
     return { exit, end: () => this.endProcess(shutdown.requestedCode ?? code), isBySignal: false };
   }
 
-  /** The last moment of JavaScript. */
-  #emitLast(emit: () => boolean, code: number): boolean {
+  /** The last moment of JavaScript: its listeners are told the status that the process is about to end with. */
+  #emitLast(emit: (code: number) => boolean, given: number): boolean {
     this.#isEnding = true;
+    const code = this.#lastCode(given);
     const { reallyExit } = nodeProcess;
     // A listener that calls process.exit() ends the process past the others, and past this function.
     nodeProcess.reallyExit = (given) => {
@@ -197,12 +199,12 @@ export class ProcessExit implements ExitHandler {
       return reallyExit.call(process, this.#lastCode(given));
     };
     try {
-      return emit();
+      return emit(code);
     } finally {
       nodeProcess.reallyExit = reallyExit;
       this.#callLate(code);
       // The exit listeners have had the last word; a failed cleanup turns 0 into 1, and only 0.
-      if (this.#lastCode(code) !== code && currentExitCode() === 0) process.exitCode = 1;
+      if (this.#lastCode(given) !== given && currentExitCode() === 0) process.exitCode = 1;
     }
   }
 

@@ -16,8 +16,18 @@ import { waysToClose as ways } from "./ways/ways-to-close.ts";
 import { acquire, acquireSync, type LockFile, type LockOptions, type LockState, stateOf } from "./lock-file.ts";
 import { type LogFile, type LogFileOptions, OpenLog } from "./log-file.ts";
 import { type ParentOptions, watchParent } from "./parent-watch.ts";
-import { drainAtExit, type ServerOptions } from "./server-drain.ts";
-import { makeTempDir, makeTempFile, type Temp, type TempFileOptions, type TempOptions, withTemp } from "./temp-path.ts";
+import { makePidFile, type PidFile } from "./pid-file.ts";
+import { drainAtExit, type ServerClosing, type ServerOptions } from "./server-drain.ts";
+import { killTreeNow } from "./kill-tree-now.ts";
+import {
+  makeTempDir,
+  makeTempFile,
+  type Temp,
+  type TempDirOptions,
+  type TempFileOptions,
+  type TempOptions,
+  withTemp,
+} from "./temp-path.ts";
 import {
   type Closing,
   type ClusterOptions,
@@ -43,8 +53,11 @@ export type {
   LogFile,
   LogFileOptions,
   ParentOptions,
+  PidFile,
+  ServerClosing,
   ServerOptions,
   Temp,
+  TempDirOptions,
   TempFileOptions,
   TempOptions,
   WayToClose,
@@ -118,6 +131,36 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
 }
 
 /**
+ * Writes this process's pid and a newline into a file, for those who look for it there:
+ * systemd (`PIDFile=`), monit, scripts. The file is there at once with all that is in it.
+ *
+ * - Every exit that JavaScript sees: it is removed.
+ * - SIGKILL, a crash, out of memory: it is removed, by this process's guard.
+ * - Power loss: it is removed by the next start of a program that uses recipes.
+ *
+ * One whose content is another's by then, or that was replaced, stays. Beside it, as long as
+ * it is held, is a {@link lockFile} with `.lock` at its end: of those that call this with the
+ * same path one at a time has it, and a reused pid is told apart. A file that another
+ * program has left is replaced where no process has its pid.
+ *
+ * @param path a path, or a `file:` URL
+ * @throws a {@link LockHeldError} that says who has it, of those that call this; an error
+ *   with the code `ERR_ATEXIT_PID_FILE` that says so of a process of another program which is
+ *   alive, and where something else is there; what {@link lockFile} and {@link tempFile} throw
+ * @example
+ * ```js
+ * import { pidFile } from "atexit/resources";
+ * import { readFileSync } from "node:fs";
+ *
+ * const { path } = pidFile("app.pid");
+ * console.log(readFileSync(path, "utf8") === `${process.pid}\n`);
+ * ```
+ */
+export function pidFile(path: string | URL): PidFile {
+  return blameCaller(pidFile, () => makePidFile(pidFile, path));
+}
+
+/**
  * Makes an empty file with a name that cannot be guessed, which only this user
  * can read (mode 0600).
  *
@@ -165,8 +208,9 @@ tempFile.with = <R>(options: TempFileOptions, task: (file: Temp) => R | PromiseL
  * Makes a directory with a name that cannot be guessed, which only this user can
  * enter (mode 0700). It is removed as by {@link tempFile}, with all that is in it.
  *
- * @param options what its name begins and ends with, and in which directory it is
- * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses
+ * @param options what its name begins and ends with, in which directory it is, its mode, and whether it goes only where it is empty
+ * @throws an error with the code `ERR_ATEXIT_TEMP` where the system refuses;
+ *   `ERR_ATEXIT_OPTION`
  * @example
  * ```js
  * import { tempDir } from "atexit/resources";
@@ -176,7 +220,7 @@ tempFile.with = <R>(options: TempFileOptions, task: (file: Temp) => R | PromiseL
  * writeFileSync(`${scratch.path}/a.o`, "");
  * ```
  */
-export function tempDir(options: TempOptions = {}): Temp {
+export function tempDir(options: TempDirOptions = {}): Temp {
   return blameCaller(tempDir, () => makeTempDir(tempDir, options));
 }
 
@@ -194,7 +238,7 @@ export function tempDir(options: TempOptions = {}): Temp {
  * await tempDir.with({}, async ({ path }) => console.log(path));
  * ```
  */
-tempDir.with = <R>(options: TempOptions, task: (directory: Temp) => R | PromiseLike<R>): Promise<R> =>
+tempDir.with = <R>(options: TempDirOptions, task: (directory: Temp) => R | PromiseLike<R>): Promise<R> =>
   withTemp(tempDir(options), task);
 
 /**
@@ -259,6 +303,30 @@ export function logFile(path: string, options: LogFileOptions = {}): LogFile {
  */
 export function child<C extends ChildProcess>(process: C, options: ChildOptions = {}): Child<C> {
   return killAtExit(child, process, options);
+}
+
+/**
+ * Ends any process and its descendants now: first they are asked with a signal, then,
+ * after `grace`, killed. What is no longer there is no error. Only what is proven to be
+ * of that tree is ended: not a process that has got the pid since, or a group its number.
+ *
+ * @param target a child process, or a pid
+ * @param options the signal (`SIGTERM` by default), and how long it may take, in milliseconds (5,000 by default)
+ * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE` and the pids as
+ *   `left` where some could not be ended; `ERR_ATEXIT_REPLACED` where it is not known
+ *   whether they are of the tree; `ERR_ATEXIT_PROCESS`, `ERR_ATEXIT_SIGNAL` or
+ *   `ERR_ATEXIT_TIME` for what cannot be asked for
+ * @example
+ * ```js
+ * import { killTree } from "atexit/resources";
+ * import { spawn } from "node:child_process";
+ *
+ * const { pid } = spawn("sh", ["-c", "sleep 1000 & sleep 1000"], { stdio: "ignore" });
+ * await killTree(pid, { grace: 2_000 });
+ * ```
+ */
+export function killTree(target: ChildProcess | number, options: KillOptions = {}): Promise<void> {
+  return killTreeNow(killTree, target, options);
 }
 
 /**
@@ -362,7 +430,7 @@ export function clusterWorkers(options: ClusterOptions = {}): Closing {
  * At exit, and on `close()`, it goes on serving for `drainDelay`; then it takes
  * no new connection, answers the requests it has accepted with `Connection: close`
  * (on HTTP/2: GOAWAY), and ends idle connections. Connections that are left when
- * `grace` is over are cut.
+ * `grace` is over are cut; `close()` tells how many those were.
  *
  * After SIGKILL and the like its connections are cut by the system.
  *
@@ -380,7 +448,7 @@ export function clusterWorkers(options: ClusterOptions = {}): Closing {
  * await leaving.close();
  * ```
  */
-export function server(httpServer: Server, options: ServerOptions = {}): Closing {
+export function server(httpServer: Server, options: ServerOptions = {}): ServerClosing {
   return blameCaller(server, () => drainAtExit(server, httpServer, options));
 }
 

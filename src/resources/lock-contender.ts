@@ -1,7 +1,7 @@
 // This thread's part in one lock: its owner file, from the moment in which it
 // asks for the lock until nobody here holds it or waits for it.
 
-import { now, setImmediate } from "../platform/node-builtins.ts";
+import { now, setImmediate, setTimeout } from "../platform/node-builtins.ts";
 import { placeOf } from "../platform/open-directory.ts";
 import { forResources } from "../durable/index.ts";
 import { newToken } from "../durable/journal/file-name.ts";
@@ -10,7 +10,7 @@ import { type Inode, isHeldBy, letGo } from "../durable/lock/protocol.ts";
 import type { JsonValue } from "../durable/json-value.ts";
 import type { Registration } from "../index.ts";
 import { LockLoss } from "./lock-loss.ts";
-import { LockTurns } from "./lock-turns.ts";
+import { turnsAt } from "./lock-turns.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
 
 /** A lock that this process holds. */
@@ -29,26 +29,33 @@ export interface LockFile extends Disposable, AsyncDisposable {
 }
 
 /**
- * How many owner files in a second are gone as soon as their lock is released. A
- * new one costs a helper for its kernel lock: where locks are taken more often,
- * further ones stay for the rest of the event loop's turn.
+ * How many owner files in a second have their kernel lock at once. That takes a helper,
+ * and milliseconds: where locks are taken more often, only those have one that are
+ * still there after so long, in milliseconds.
+ */
+const PROVED_AT_ONCE = 3;
+const PROVED_AFTER = 20;
+
+/**
+ * How many times in a second a lock is taken whose owner file is gone as soon as it is
+ * released: where the same one is taken more often, the file stays for the rest of the
+ * event loop's turn, since to make a new one takes ten times as long as to take the lock.
  */
 const GONE_AT_ONCE = 3;
 
 export class Contender {
   readonly lock: string;
   readonly file: OwnerFile;
-  readonly turns: LockTurns;
   readonly #registration: Registration<void>;
   readonly #over: () => void;
   readonly #mayStay: boolean;
   #uses = 0;
   #isEnding = false;
 
-  constructor(lock: string, data: JsonValue | undefined, mayStay: boolean, over: () => void) {
+  constructor(lock: string, data: JsonValue | undefined, recent: Recent, over: () => void) {
     this.lock = lock;
     this.#over = over;
-    this.#mayStay = mayStay;
+    this.#mayStay = data === undefined && recent.ofThis > GONE_AT_ONCE;
     const token = newToken();
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
@@ -57,17 +64,17 @@ export class Contender {
     try {
       const journals = forResources.directoryIfAny()?.path ?? "";
       this.file = new OwnerFile(lock, token, journals, data);
-      this.file.acquireKernelLock(false);
+      if (recent.all <= PROVED_AT_ONCE) this.file.acquireKernelLock(false);
+      else setTimeout(() => this.file.acquireKernelLock(false), PROVED_AFTER).unref();
     } catch (error) {
       this.#registration.cancel();
       throw error;
     }
-    this.turns = new LockTurns(lock, this.file);
   }
 
-  /** Whether others in this thread than the holder wait for the lock. */
-  get isWanted(): boolean {
-    return this.#uses > 1;
+  /** Whether something in this thread holds the lock, or waits for it. */
+  get isUsed(): boolean {
+    return this.#uses > 0;
   }
 
   use(): this {
@@ -104,21 +111,35 @@ export class Contender {
 /** Those without data of their own, which one owner file can stand for. */
 const contenders = new Map<string, Contender>();
 
-/** How many of them were made in the second that began then. */
-let made = 0;
+/** How many owner files were made in the second that has begun, of all locks and of one. */
+interface Recent {
+  readonly all: number;
+  readonly ofThis: number;
+}
+
+const made = new Map<string, number>();
+let madeInAll = 0;
 let madeSince = Number.NEGATIVE_INFINITY;
 
-export function contenderFor(lock: string, data: JsonValue | undefined): Contender {
-  if (data !== undefined) return new Contender(lock, data, false, () => {}).use();
-  const known = contenders.get(lock);
-  if (known !== undefined) return known.use();
+function countOneMore(lock: string): Recent {
   if (now() - madeSince > 1_000) {
     madeSince = now();
-    made = 0;
+    madeInAll = 0;
+    made.clear();
   }
-  made += 1;
-  const contender = new Contender(lock, undefined, made > GONE_AT_ONCE, () => contenders.delete(lock));
-  contenders.set(lock, contender);
+  const ofThis = (made.get(lock) ?? 0) + 1;
+  made.set(lock, ofThis);
+  madeInAll += 1;
+  return { all: madeInAll, ofThis };
+}
+
+export function contenderFor(lock: string, data: JsonValue | undefined): Contender {
+  const known = data === undefined ? contenders.get(lock) : undefined;
+  if (known !== undefined) return known.use();
+  const contender = new Contender(lock, data, countOneMore(lock), () => {
+    if (contenders.get(lock) === contender) contenders.delete(lock);
+  });
+  if (data === undefined) contenders.set(lock, contender);
   return contender.use();
 }
 
@@ -134,7 +155,7 @@ export class HeldLock implements LockFile {
     this.path = contender.lock;
     this.#contender = contender;
     const { dev, ino } = contender.file;
-    contender.turns.taken();
+    turnsAt(this.path).taken();
     this.#inode = { dev, ino };
     this.#registration = registerForCaller(callee, { name: `release ${this.path}` }, () => this.#release());
   }
@@ -165,10 +186,13 @@ export class HeldLock implements LockFile {
   #release(): void {
     this.#isReleased = true;
     this.#loss?.end();
+    let isFree = false;
     try {
-      if (letGo(this.path, this.#inode)) this.#contender.turns.released(this.#contender.isWanted);
+      isFree = letGo(this.path, this.#inode);
     } finally {
       this.#contender.unuse();
     }
+    const { file, isUsed } = this.#contender;
+    if (isFree) turnsAt(this.path).released(isUsed ? file.path : undefined);
   }
 }

@@ -15,6 +15,7 @@ import { type LockHolder as Holder, LockHeldError, resourceError } from "../erro
 import { DeadHolder } from "./dead-holder.ts";
 import { LockChanges } from "./lock-changes.ts";
 import { type Contender, contenderFor, HeldLock, type LockFile } from "./lock-contender.ts";
+import { turnsAt } from "./lock-turns.ts";
 import type { Callee } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
 
@@ -114,7 +115,7 @@ function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Gener
   if (data !== undefined) checkData(data);
   const startedAt = now();
   const contender = systemErrors(lock, () => contenderFor(lock, data));
-  const { file, turns } = contender;
+  const { file } = contender;
   let isTaken = false;
   let isWaiting = false;
   const step = (pause: number): Step => {
@@ -123,7 +124,8 @@ function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Gener
     return { file: file.path, pause };
   };
   try {
-    if (turns.leavesFor > 0 && turns.leavesFor < wait) yield step(turns.leavesFor);
+    const { leavesFor } = turnsAt(lock);
+    if (leavesFor > 0 && leavesFor < wait) yield step(leavesFor);
     let pause = SHORTEST_PAUSE;
     let lookAt = startedAt;
     let vanishings = 0;
@@ -177,7 +179,14 @@ function held(lock: LockFile, onLost: LockOptions["onLost"]): LockFile {
 /** Says who holds a lock, and takes nothing: no file is made, and nobody who waits is woken. */
 export function stateOf(path: unknown): LockState | undefined {
   const lock = checked(path);
-  const holder = systemErrors(lock, () => holderOf(lock));
+  let holder: LockHolder | undefined;
+  try {
+    holder = systemErrors(lock, () => holderOf(lock));
+  } catch (error) {
+    if (!(error instanceof LockHeldError)) throw error;
+    const { pid, uid, since, host, program, data, life } = error;
+    return { pid, uid, since, host, program, data, life };
+  }
   return holder === undefined ? undefined : { ...factsOf(holder), life: lifeOfHolder(lock, holder) };
 }
 

@@ -7,8 +7,7 @@
 
 import { exiting } from "../index.ts";
 import { filesBeside, statOf } from "../durable/lock/lock-path.ts";
-import type { OwnerFile } from "../durable/lock/owner-file.ts";
-import { builtin, now, setImmediate, timeOfDay } from "../platform/node-builtins.ts";
+import { builtin, now, setImmediate, setTimeout, timeOfDay } from "../platform/node-builtins.ts";
 
 /** How long one thread may take a lock again and again while others wait, in milliseconds: to change hands costs more than a turn. */
 const SLICE = 5;
@@ -24,17 +23,24 @@ const TOLD_AGAIN_AFTER = 50;
 
 const fs = builtin("fs");
 
+/** Those of this thread, by their locks, as long as there is something to know. */
+const known = new Map<string, LockTurns>();
+
+export function turnsAt(lock: string): LockTurns {
+  const turns = known.get(lock) ?? new LockTurns(lock);
+  known.set(lock, turns);
+  return turns;
+}
+
 /** The turns of one thread at one lock. */
 export class LockTurns {
   readonly #lock: string;
-  readonly #file: OwnerFile;
   #sliceSince: number | undefined;
   #leftUntil = Number.NEGATIVE_INFINITY;
   #isOffered = false;
 
-  constructor(lock: string, file: OwnerFile) {
+  constructor(lock: string) {
     this.#lock = lock;
-    this.#file = file;
   }
 
   /** How long this thread leaves the lock to others, in milliseconds. */
@@ -44,31 +50,38 @@ export class LockTurns {
 
   taken(): void {
     this.#isOffered = false;
-    if (this.#sliceSince === undefined) this.#sliceSince = now();
+    this.#sliceSince ??= now();
   }
 
-  /** @param isWanted whether others in this thread wait for it */
-  released(isWanted: boolean): void {
+  /** @param waiting the file of this thread, where others in it wait for the lock */
+  released(waiting: string | undefined): void {
     const isOver = this.#sliceSince !== undefined && now() - this.#sliceSince >= SLICE;
     if (isOver || exiting.aborted) {
-      this.#offer(isWanted);
+      this.#offer();
       return;
     }
-    if (isWanted) this.#wake(this.#file.path);
+    if (waiting !== undefined) wake(waiting);
     if (this.#isOffered) return;
     this.#isOffered = true;
     // Whoever takes it again does so before the event loop's next turn.
     setImmediate(() => {
-      if (this.#isOffered) this.#offer(false);
+      if (this.#isOffered) this.#offer();
     });
   }
 
-  #offer(isWanted: boolean): void {
+  #offer(): void {
     this.#isOffered = false;
     this.#sliceSince = undefined;
     const next = this.#longestWaiting();
-    if (next !== undefined) this.#leftUntil = now() + LEFT_FOR;
-    if (next !== undefined || isWanted) this.#wake(next ?? this.#file.path);
+    if (next === undefined) {
+      known.delete(this.#lock);
+      return;
+    }
+    wake(next);
+    this.#leftUntil = now() + LEFT_FOR;
+    setTimeout(() => {
+      if (this.leavesFor <= 0 && this.#sliceSince === undefined) known.delete(this.#lock);
+    }, LEFT_FOR).unref();
   }
 
   #longestWaiting(): string | undefined {
@@ -76,8 +89,8 @@ export class LockTurns {
     const time = timeOfDay();
     let longest: string | undefined;
     let since = Number.POSITIVE_INFINITY;
-    for (const { path, token, isBreak } of filesBeside(this.#lock)) {
-      const stats = isBreak || token === this.#file.token ? undefined : statOf(path);
+    for (const { path, isBreak } of filesBeside(this.#lock)) {
+      const stats = isBreak ? undefined : statOf(path);
       // A waiter's file has no other name.
       if (stats?.isFile() !== true || stats.nlink > 1 || stats.mtimeMs >= since) continue;
       const { atimeMs: toldAt, mtimeMs: waitsSince } = stats;
@@ -87,13 +100,14 @@ export class LockTurns {
     }
     return longest;
   }
+}
 
-  #wake(file: string): void {
-    try {
-      const { mtime } = fs.lstatSync(file);
-      fs.lutimesSync(file, timeOfDay() / 1_000, mtime);
-    } catch {
-      // It is gone, or another user's: it looks by itself.
-    }
+/** Changes the time at which a waiter was told last. */
+function wake(file: string): void {
+  try {
+    const { mtime } = fs.lstatSync(file);
+    fs.lutimesSync(file, timeOfDay() / 1_000, mtime);
+  } catch {
+    // It is gone, or another user's: it looks by itself.
   }
 }

@@ -14,7 +14,7 @@ import { type Callee, registerForCaller } from "./register-for-caller.ts";
 import { currentRequest } from "./request-context.ts";
 import { answerCloseCalls } from "./server-close-calls.ts";
 import { type Connection, isBusy, Traffic } from "./server-traffic.ts";
-import { type Closing, closingHandle } from "./workers.ts";
+import { closingHandle } from "./workers.ts";
 import { process } from "../platform/process.ts";
 
 /** Options for the end of a server. */
@@ -70,7 +70,17 @@ function watchShutdown(): void {
   exiting.addEventListener("abort", begin, { once: true });
 }
 
-export function drainAtExit(callee: Callee, server: NetServer, options: ServerOptions): Closing {
+/** The end of a server. */
+export interface ServerClosing extends AsyncDisposable {
+  /**
+   * Ends it now; a second call waits for the same end.
+   *
+   * @returns how many connections were left when the time was over, and were cut
+   */
+  close(): Promise<{ readonly cut: number }>;
+}
+
+export function drainAtExit(callee: Callee, server: NetServer, options: ServerOptions): ServerClosing {
   const { drainDelay = 0, grace } = options;
   checkTime("drainDelay", drainDelay);
   if (grace !== undefined) checkTime("grace", grace);
@@ -85,7 +95,8 @@ export function drainAtExit(callee: Callee, server: NetServer, options: ServerOp
     leaving.forget();
     registration.cancel();
   });
-  return closingHandle(registration);
+  const { close, ...handle } = closingHandle(registration);
+  return { ...handle, close: () => close().then(() => ({ cut: leaving.cut })) };
 }
 
 /** What says good-bye when a server is drained: its framework, or who serves its upgraded connections. */
@@ -106,6 +117,7 @@ export class Leaving {
   #ended: Promise<void> | undefined;
   #isClosed = false;
   #restore = () => {};
+  #connectionsCut = 0;
 
   /** Returns the end of a server, which is one for all who ask. */
   static of(server: NetServer, options?: ServerOptions): Leaving {
@@ -120,6 +132,11 @@ export class Leaving {
     this.#traffic = new Traffic(server);
     this.#isHttp = "closeIdleConnections" in server || "updateSettings" in server;
     watchShutdown();
+  }
+
+  /** How many connections were left when the time was over. */
+  get cut(): number {
+    return this.#connectionsCut;
   }
 
   /** How long it may take at most when it is closed to new connections, in milliseconds. */
@@ -250,6 +267,7 @@ export class Leaving {
   }
 
   #cut(): void {
+    this.#connectionsCut = this.#traffic.connections.size;
     for (const session of this.#traffic.sessions) session.destroy();
     for (const { socket } of this.#traffic.connections.values()) socket.destroy();
     // Only now does the server close in its own way, which ends its timers.

@@ -15,7 +15,10 @@ export interface TempOptions {
   prefix?: string;
   /** The end of its name: `".json"`. */
   suffix?: string;
-  /** The directory in which it is made. By default the system's own, as `TMPDIR` says. */
+  /**
+   * The directory in which it is made. By default the system's own, as `TMPDIR` says. A
+   * relative one does not lead out of the working directory.
+   */
   dir?: string;
   /** Its whole name, in place of one that cannot be guessed: where something of that name is, nothing is made. */
   name?: string;
@@ -27,6 +30,12 @@ export interface TempOptions {
 export interface TempFileOptions extends TempOptions {
   /** What is in it. By default nothing. */
   content?: string | Uint8Array;
+}
+
+/** What a temporary directory may have besides. */
+export interface TempDirOptions extends TempOptions {
+  /** Whether it is removed only where nothing is in it: what others have put there stays, and it with that. */
+  onlyIfEmpty?: boolean;
 }
 
 /** A temporary file or directory. */
@@ -51,18 +60,23 @@ export interface Temp extends Disposable, AsyncDisposable {
 
 const fs = builtin("fs");
 
-class TempPath implements Temp {
+type Condition = Parameters<typeof describeRemoveOfNew>[1];
+
+/** What is written down, then made, and removed on every way out. */
+export class TempPath implements Temp {
   readonly path: string;
   readonly #callee: Callee;
+  readonly #condition: Condition;
   readonly #registration: Registration<void>;
   /** Which file it was when it was kept: what has taken its place is not removed. */
   #kept: import("node:fs").Stats | undefined;
 
-  constructor(callee: Callee, path: string, make: () => void) {
+  constructor(callee: Callee, path: string, make: () => void, condition: Condition = {}) {
     this.#callee = callee;
+    this.#condition = condition;
     this.path = path;
     // The recipe is written down first: at no moment is there a file that is left behind.
-    const { registration, pending } = forResources.add(callee, () => describeRemoveOfNew(path));
+    const { registration, pending } = forResources.add(callee, () => describeRemoveOfNew(path, condition));
     this.#registration = registration;
     try {
       make();
@@ -75,11 +89,16 @@ class TempPath implements Temp {
 
   remove(): void {
     this.#registration.run();
+    this.#removeKept(this.#condition?.onlyIfEmpty !== true);
+  }
+
+  #removeKept(isWhole: boolean): void {
     const kept = this.#kept;
     this.#kept = undefined;
     const now = kept && fs.lstatSync(this.path, { throwIfNoEntry: false });
-    if (now !== undefined && now.ino === kept?.ino && now.dev === kept.dev)
-      fs.rmSync(this.path, { recursive: true, force: true });
+    if (now === undefined || now.ino !== kept?.ino || now.dev !== kept.dev) return;
+    if (isWhole) fs.rmSync(this.path, { recursive: true, force: true });
+    else if (fs.readdirSync(this.path).length === 0) fs.rmdirSync(this.path);
   }
 
   keep(): void {
@@ -107,7 +126,11 @@ class TempPath implements Temp {
     } finally {
       copy.remove();
     }
-    this.remove();
+    if (this.#condition?.onlyIfEmpty !== true) this.remove();
+    else {
+      this.keep();
+      this.#removeKept(true);
+    }
     return "copied";
   }
 
@@ -161,12 +184,15 @@ export function makeTempFile(callee: Callee, options: TempFileOptions): Temp {
   });
 }
 
-export function makeTempDir(callee: Callee, options: TempOptions): Temp {
-  const { mode = 0o700 } = options;
-  return made(callee, options, (path) => {
+export function makeTempDir(callee: Callee, options: TempDirOptions): Temp {
+  const { mode = 0o700, onlyIfEmpty = false } = options;
+  if (typeof onlyIfEmpty !== "boolean")
+    throw resourceError("ERR_ATEXIT_OPTION", "onlyIfEmpty", onlyIfEmpty, "a boolean");
+  const make = (path: string) => {
     fs.mkdirSync(path, 0o700);
     if (mode !== 0o700) fs.chmodSync(path, mode);
-  });
+  };
+  return made(callee, options, make, onlyIfEmpty ? { onlyIfEmpty } : {});
 }
 
 /** Removes it when the task has ended, however that ends. */
@@ -178,7 +204,7 @@ export async function withTemp<R>(temp: Temp, task: (temp: Temp) => R | PromiseL
   }
 }
 
-function made(callee: Callee, options: TempOptions, make: (path: string) => void): Temp {
+function made(callee: Callee, options: TempOptions, make: (path: string) => void, condition: Condition = {}): Temp {
   const { join, sep } = builtin("path");
   const { prefix = "tmp-", suffix = "", dir, name, mode } = options;
   for (const [what, part] of Object.entries({ prefix, suffix, ...(name === undefined ? {} : { name }) })) {
@@ -190,11 +216,12 @@ function made(callee: Callee, options: TempOptions, make: (path: string) => void
   if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
     throw resourceError("ERR_ATEXIT_OPTION", "mode", mode, "an integer from 0 to 0o777");
   }
+  if (dir !== undefined) checkDirectory(dir);
   const directory = absolutePath(dir ?? builtin("os").tmpdir());
   for (;;) {
     const path = join(directory, name ?? `${prefix}${randomName()}${suffix}`);
     try {
-      return new TempPath(callee, path, () => make(path));
+      return new TempPath(callee, path, () => make(path), condition);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "EEXIST" && name === undefined) continue;
@@ -202,6 +229,15 @@ function made(callee: Callee, options: TempOptions, make: (path: string) => void
       throw Object.assign(resourceError("ERR_ATEXIT_TEMP", directory, message), { cause: error });
     }
   }
+}
+
+/** Refuses what leads out of the working directory, as what a program was given often does where it should not. */
+function checkDirectory(dir: unknown): void {
+  const { isAbsolute, normalize, sep } = builtin("path");
+  const isPath = typeof dir === "string" && dir !== "" && !dir.includes("\0");
+  if (isPath && (isAbsolute(dir) || normalize(dir).split(sep)[0] !== "..")) return;
+  const instead = "an absolute path, or one that does not lead out of the working directory (resolve() it, if it may)";
+  throw resourceError("ERR_ATEXIT_OPTION", "dir", dir, instead);
 }
 
 /** Returns a name of 128 random bits, which no other user can guess and take first. */

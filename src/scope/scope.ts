@@ -3,7 +3,7 @@
 
 import { beginAt } from "../errors/define-errors.ts";
 import { scopeError } from "../errors/scope.ts";
-import { type CleanupOptions, type Registration, register } from "../index.ts";
+import { type CleanupOptions, type Registration, thread } from "../index.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -38,9 +38,15 @@ export class CleanupScope implements AsyncDisposable {
    */
   register<A extends readonly unknown[], R>(fn: (...args: A) => R, ...args: A): Registration<R>;
   register(first: AnyFunction | CleanupOptions, ...rest: unknown[]): Registration {
-    this.#refuseWhenOver(this.register);
-    const [options, fn, args] =
+    return this.#add(this.register, first, rest);
+  }
+
+  /** @param callee the public method, whose caller reports name */
+  #add(callee: AnyFunction, first: AnyFunction | CleanupOptions, rest: readonly unknown[]): Registration {
+    this.#refuseWhenOver(callee);
+    const [options, fn, args]: readonly [CleanupOptions, AnyFunction, readonly unknown[]] =
       typeof first === "function" ? [{}, first, rest] : [first, rest[0] as AnyFunction, rest.slice(1)];
+    if (typeof fn !== "function") return thread.register(callee, first, rest); // which says so
     const name = `${this.name}: ${options.name ?? (fn.name || "(anonymous)")}`;
     const onCancel = () => {
       this.#members.delete(registration);
@@ -50,7 +56,7 @@ export class CleanupScope implements AsyncDisposable {
       this.#members.delete(registration);
       return fn(...(args as never[]));
     };
-    const registration: Registration = register({ ...options, name, onCancel }, run);
+    const registration: Registration = thread.register(callee, { ...options, name, onCancel }, [run]);
     this.#members.add(registration);
     return registration;
   }
@@ -69,12 +75,12 @@ export class CleanupScope implements AsyncDisposable {
 
   /** Registers a function, as `AsyncDisposableStack` does. */
   defer(onDispose: () => unknown): void {
-    this.register(onDispose);
+    this.#add(this.defer, onDispose, []);
   }
 
   /** Registers a function for a value; returns the value. */
   adopt<T>(value: T, onDispose: (value: T) => unknown): T {
-    this.register(onDispose, value);
+    this.#add(this.adopt, onDispose, [value]);
     return value;
   }
 
@@ -88,7 +94,7 @@ export class CleanupScope implements AsyncDisposable {
     const { [Symbol.asyncDispose]: end = (resource as Partial<Disposable>)[Symbol.dispose] } =
       resource as Partial<AsyncDisposable>;
     if (typeof end !== "function") throw beginAt(this.use, scopeError("ERR_ATEXIT_NOT_DISPOSABLE", resource));
-    this.register({ name: resource.constructor.name }, () => Reflect.apply(end, resource, []));
+    this.#add(this.use, { name: resource.constructor.name }, [() => Reflect.apply(end, resource, [])]);
     return resource;
   }
 

@@ -19,6 +19,7 @@ import {
   totalOf,
 } from "./chart-layout.ts";
 import { classOf, detailsOf, longest, ownClassOf } from "./rows.ts";
+import { inScopes } from "./scope-rows.ts";
 import type { Row, RowOutcome, ShutdownHistory } from "./shutdown-history.ts";
 
 /** How many rows of blame and of the critical path are listed. */
@@ -92,8 +93,9 @@ export function* htmlOf(histories: readonly ShutdownHistory[], limit = 1_000): G
 
 function section(history: ShutdownHistory, limit: number): string {
   const { length, deadline } = axisOf(history);
-  const rows = longest(history.rows, limit);
-  const hidden = history.rows.length - rows.length;
+  const kept = longest(history.rows, limit);
+  const rows = inScopes(kept);
+  const hidden = history.rows.length - kept.length;
   const notes = [hidden > 0 ? `not shown: ${hidden} shorter ones` : undefined, leftOutOf(history)].filter(
     (note) => note,
   );

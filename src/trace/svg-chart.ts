@@ -5,6 +5,7 @@ import { escaped } from "./escape-html.ts";
 import { axisOf, barsOf, duration, headline, labelOf, leftOutOf, summary, tick } from "./chart-layout.ts";
 import { fitted, widthOf } from "./paint.ts";
 import { classOf, detailsOf, longest, ownClassOf } from "./rows.ts";
+import { inScopes } from "./scope-rows.ts";
 import { lengthOf, type Row, type ShutdownHistory } from "./shutdown-history.ts";
 import { readAsset } from "../platform/package-files.ts";
 
@@ -35,7 +36,8 @@ text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--text); strok
 /** @param limit how many rows it has */
 export function svgOf(history: ShutdownHistory, limit = 200): string {
   const { length, deadline, ticks } = axisOf(history);
-  const rows = longest(history.rows, limit);
+  const kept = longest(history.rows, limit);
+  const rows = inScopes(kept);
   const nameColumns = Math.floor(LONGEST_NAME / WIDE_COLUMN);
   const names = rows.map(({ name, within }) =>
     fitted(within === undefined ? name : `└ ${name}`, nameColumns).trimEnd(),
@@ -46,7 +48,7 @@ export function svgOf(history: ShutdownHistory, limit = 200): string {
   const x = (time: number) => round(left + (time / length) * chart);
   const top = 74;
   const bottom = top + rows.length * ROW + 4;
-  const hidden = history.rows.length - rows.length;
+  const hidden = history.rows.length - kept.length;
   const isFree = (time: number) => deadline === undefined || Math.abs(x(time) - x(deadline)) > 30;
   const notes = [hidden > 0 ? `not shown: ${hidden} shorter ones` : undefined, leftOutOf(history)].filter(
     (note) => note,

@@ -17,6 +17,7 @@ import {
 import { printable } from "../platform/printable.ts";
 import { fitted, type Paint, painterFor, type Style, widthOf } from "./paint.ts";
 import { longest } from "./rows.ts";
+import { inScopes } from "./scope-rows.ts";
 import { lengthOf, type Row, type RowOutcome, type ShutdownHistory } from "./shutdown-history.ts";
 
 export interface Terminal {
@@ -80,9 +81,10 @@ function waterfall(history: ShutdownHistory, { paint, width }: Terminal, limit: 
   const lines = [paint("bold", printable(headline(history))), printable(summary(history))];
   const { error } = history.exit ?? {};
   if (error !== undefined) lines.push(paint("red", fitted(printable(firstLine(error)), width).trimEnd()));
-  const shown = longest(history.rows, limit);
-  const isShown = new Set(shown);
+  const kept = longest(history.rows, limit);
+  const isShown = new Set(kept);
   const hidden = history.rows.filter((row) => !isShown.has(row));
+  const shown = inScopes(kept);
   const names = shown.map(nameOf);
   const nameWidth = names.reduce((width, name) => Math.max(width, Math.min(LONGEST_NAME, widthOf(name))), 4);
   const chart = new Chart(history, paint, width - INDENT.length - nameWidth - 1);

@@ -67,7 +67,7 @@ const exitHook: Row[] = [
 const ASYNC_EXIT_HOOK = `
   import exitHook from "PEER";
   exitHook(() => console.log("first"));
-  exitHook((done) => setTimeout(() => { console.log("slow"); done(); }, 40));
+  exitHook((done) => setTimeout(() => { console.log("slow"); done(); }, 250));
   exitHook((done) => setTimeout(() => { console.log("quick"); done(); }, 1));`;
 
 const asyncExitHook: Row[] = [
@@ -105,8 +105,17 @@ const asyncExitHook: Row[] = [
     name: "an uncaught error: its hooks come first",
     source: `${ASYNC_EXIT_HOOK}
       exitHook.uncaughtExceptionHandler((error) => console.log("error", error.message));
-      exitHook.uncaughtExceptionHandler((error, done) => setTimeout(() => { console.log("error later"); done(); }, 5));
+      exitHook.uncaughtExceptionHandler((error, done) => setTimeout(() => { console.log("error later"); done(); }, 100));
       throw new Error("boom");`,
+  },
+  {
+    name: "an uncaught error: listeners of the program's own are called, too; here before its hooks",
+    source: `import exitHook from "PEER";
+      exitHook.uncaughtExceptionHandler((error) => console.log("error", error.message));
+      process.on("uncaughtException", (error) => console.log("own", error.message));
+      process.on("exit", (code) => console.log("over", code));
+      throw new Error("boom");`,
+    better: "own boom\nerror boom\nover 1\n",
   },
   {
     name: "an unhandled rejection: its hooks come first",
@@ -135,6 +144,12 @@ const closeWithGrace: Row[] = [
   { name: "SIGUSR2", source: CLOSE("", "await sleep(5);") + STAY, signals: ["SIGUSR2"] },
   { name: "an uncaught error", source: `${CLOSE("", "await sleep(5);")} throw new Error("boom");` },
   { name: "an unhandled rejection", source: `${CLOSE("", "await sleep(5);")} Promise.reject(new Error("boom"));` },
+  {
+    name: "an uncaught error: listeners of the program's own are called, too",
+    source: `${CLOSE("", "await sleep(5);")}
+      process.on("uncaughtException", (error) => console.log("own", error.message));
+      throw new Error("boom");`,
+  },
   { name: "close()", source: `${CLOSE("", "await sleep(5);")} handle.close(); console.log("begun");` },
   { name: "uninstall()", source: `${CLOSE("", "")} handle.uninstall(); ${STAY}`, signals: ["SIGTERM"] },
   { name: "skip", source: CLOSE('{ skip: ["SIGTERM", "beforeExit"] },', "") + STAY, signals: ["SIGTERM"] },
@@ -181,6 +196,23 @@ async function send(child: ChildProcess, signals: readonly NodeJS.Signals[]): Pr
     child.kill(signal);
   }
 }
+
+test("close-with-grace's uninstall() gives back what it has set for all of the process", async () => {
+  const { stdout, stderr } = await runProgram(`
+    import { configure } from "atexit";
+    import closeWithGrace from "atexit/compat/close-with-grace";
+    const before = JSON.stringify(configure({}));
+    const one = closeWithGrace({ delay: 60_000 }, async () => {});
+    const { grace, doubledWithin } = configure({});
+    one.uninstall();
+    console.log(grace, doubledWithin, JSON.stringify(configure({})) === before, configure({}).onSecondSignal);
+    const mine = () => {};
+    const other = closeWithGrace({}, async () => {});
+    configure({ onSecondSignal: mine, grace: 5_000 }); // the program's own word stays
+    other.uninstall();
+    console.log(configure({}).grace, configure({}).onSecondSignal === mine);`);
+  assert.equal(stdout, "61000 0 true undefined\n5000 true\n", stderr);
+});
 
 const compared = { "exit-hook": exitHook, "async-exit-hook": asyncExitHook, "close-with-grace": closeWithGrace };
 

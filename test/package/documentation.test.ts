@@ -79,6 +79,37 @@ for (const [face, least] of [
   });
 }
 
+/** What users come from: the program before, of each page that says how to leave another package. */
+const before = guides
+  .filter((name) => name.startsWith("from/"))
+  .map((name) => {
+    const [, language, source = ""] =
+      /^Before:\n\n```(js|python)\n(.*?)^```$/ms.exec(readFileSync(join(repository, "docs", name), "utf8")) ?? [];
+    return { name, language, source };
+  });
+
+for (const { name, language, source } of before) {
+  it(`the program before, of docs/${name}, runs`, (t) =>
+    inPlace(async ({ work: cwd, environment: env }) => {
+      const isPython = language === "python";
+      const needed = isPython ? /^from (filelock) /m.exec(source)?.[1] : /from "((?!node:)[^"]+)"/.exec(source)?.[1];
+      if (!isPython && needed !== undefined && !existsSync(join(repository, "node_modules", needed))) {
+        t.skip(`${needed} is not installed`);
+        return;
+      }
+      const path = join(directory, isPython ? "before.py" : `before-${name.slice("from/".length, -".md".length)}.mjs`);
+      writeFileSync(path, source);
+      const ended = await run(isPython ? "python3" : process.execPath, [path], { cwd, env, limit: 20_000 });
+      if (isPython && ended.stderr.includes("ModuleNotFoundError: No module named 'filelock'")) {
+        t.skip("filelock is not installed");
+        return;
+      }
+      const status = Number(/\bgracefulExit\((\d+)\)/.exec(source)?.[1] ?? 0);
+      assert.deepEqual([ended.code, ended.signal, ended.stderr], [status, null, ""]);
+      assert.deepEqual(readdirSync(cwd), []);
+    }));
+}
+
 for (const [n, { place, source }] of examples.entries()) {
   it(`the example at ${place} runs, says nothing on stderr and leaves no file`, () =>
     inPlace(async ({ work: cwd, journals }) => {

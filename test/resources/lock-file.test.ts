@@ -2,7 +2,7 @@
 // and its next holder.
 
 import assert from "node:assert/strict";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { lockFile, lockFileSync } from "../../src/resources/index.ts";
@@ -53,6 +53,26 @@ for (const [way, leave, status] of [
     }),
   );
 }
+
+test(
+  "a released lock leaves nothing, however often in a turn of the event loop",
+  here(async ({ work }) => {
+    for (let n = 0; n < 10; n += 1) {
+      const directory = join(work, `own-${n}`);
+      mkdirSync(directory);
+      lockFileSync(join(directory, "app.lock")).release();
+      rmdirSync(directory); // throws where anything is in it
+    }
+    const directory = join(work, "emptied");
+    for (let n = 0; n < 10; n += 1) {
+      mkdirSync(directory);
+      const lock = await lockFile(join(directory, "app.lock"));
+      assert.ok(lock.isHeld());
+      rmSync(directory, { recursive: true });
+      lock.release();
+    }
+  }),
+);
 
 test(
   "the next one has it as soon as what a killed holder left has been cleaned up, and not sooner",

@@ -2,10 +2,10 @@
 // is lost.
 
 import assert from "node:assert/strict";
-import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { describe, test } from "node:test";
-import { lockFile, lockFileSync } from "../../src/resources/index.ts";
+import { lockFile, LockHeldError, lockFileSync } from "../../src/resources/index.ts";
 import { here, HOLD, locksLeft, STAY, unguarded, whileHeld } from "./lock-programs.ts";
 
 const HOLD_WITH_DATA = STAY.replace("wait: 10_000", "wait: 10_000, data: { port: 80 }");
@@ -35,6 +35,16 @@ describe("lockFile.check()", () => {
       writeFileSync(lock, "12345\n");
       const { pid, life } = lockFile.check(lock) ?? {};
       assert.deepEqual([pid, life], [undefined, "unknown"]);
+    }),
+  );
+
+  test(
+    "says of a directory, as proper-lockfile makes it, that nobody can tell",
+    here(async (_, lock) => {
+      mkdirSync(lock);
+      const { pid, life } = lockFile.check(lock) ?? {};
+      assert.deepEqual([pid, life], [undefined, "unknown"]);
+      await assert.rejects(lockFile(lock), LockHeldError);
     }),
   );
 

@@ -255,6 +255,24 @@ describe("in process", () => {
       await Promise.all([goaway, closed]);
       assert.ok(took < 4_000, `it took ${took} ms`);
     });
+
+    test(`${kind}: a session that is left at the end is cut, and counts once`, async () => {
+      const [listener, port] = await listening(
+        kind === "h2c" ? http2.createServer() : http2.createSecureServer(selfSigned()),
+      );
+      listener.on("stream", () => {}); // which is never answered
+      const leaving = server(listener, { grace: 200 });
+      const client = http2.connect(`${kind === "h2" ? "https" : "http"}://127.0.0.1:${port}`, {
+        rejectUnauthorized: false,
+      });
+      client.on("error", () => {});
+      const arrived = once(listener, "stream");
+      client.request({ ":path": "/" }).on("error", () => {});
+      await arrived;
+      const closed = once(client, "close");
+      assert.deepEqual(await leaving.close(), { cut: 1 });
+      await closed;
+    });
   }
 
   test("WebSockets are told through the hook; those that do not listen are cut at the end", async () => {
@@ -277,7 +295,9 @@ describe("in process", () => {
     );
     await once(rude, "data");
     const cut = once(rude, "close");
-    const took = await timed(() => leaving.close());
+    const took = await timed(async () => {
+      assert.deepEqual(await leaving.close(), { cut: 1 }, "the one that did not listen");
+    });
     const [code] = (await closed) as [number];
     assert.equal(code, 1001);
     await cut;
@@ -294,7 +314,7 @@ describe("in process", () => {
     let text = "";
     client.setEncoding("utf8").on("data", (chunk) => (text += chunk));
     client.once("end", () => setTimeout(() => client.end(), 50));
-    await leaving.close();
+    assert.deepEqual(await leaving.close(), { cut: 0 });
     assert.equal(text, "bye\n");
     await leaving.close();
   });

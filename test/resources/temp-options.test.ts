@@ -48,6 +48,10 @@ test("wrong options: an error that says what to pass, and nothing is made", () =
       { mode: 0o1000 },
       { mode: 1.5 },
       { content: 3 as never },
+      { dir: "../elsewhere" },
+      { dir: "a/../../b" },
+      { dir: "" },
+      { dir: 7 as never },
     ];
     for (const options of wrong) {
       assert.throws(() => tempFile({ dir, ...options }), { code: "ERR_ATEXIT_OPTION" }, JSON.stringify(options));
@@ -83,4 +87,42 @@ test("with(): it is there for the task, and gone when that has ended, unless it 
     assert.deepEqual(readdirSync(dir), []);
     await tempFile.with({ dir, name: "kept" }, (file) => file.keep());
     assert.deepEqual(readdirSync(dir), ["kept"]);
+  }));
+
+for (const [way, leave] of [
+  ["process.exit", "process.exit();"],
+  ["SIGKILL", "process.kill(process.pid, 'SIGKILL');"],
+] as const) {
+  test(`onlyIfEmpty: after ${way} an empty directory is gone, and one with something in it stays`, () =>
+    inPlace(async ({ work, run, quiet, left }) => {
+      await run(`
+        import { tempDir } from "atexit/resources";
+        import { writeFileSync } from "node:fs";
+        const dir = process.env.WORK;
+        tempDir({ dir, name: "empty", onlyIfEmpty: true });
+        writeFileSync(tempDir({ dir, name: "full", onlyIfEmpty: true }).path + "/inside", "text");
+        tempDir({ dir, name: "whole" });
+        ${leave}`);
+      await quiet();
+      assert.deepEqual([readdirSync(work, { recursive: true }).sort(), left()], [["full", "full/inside"], []]);
+    }));
+}
+
+test("onlyIfEmpty: remove() and keep() go by it, and persist() takes all of it", () =>
+  inPlace(async ({ work: dir }) => {
+    const full = tempDir({ dir, name: "full", onlyIfEmpty: true });
+    writeFileSync(join(full.path, "inside"), "text");
+    full.remove();
+    const kept = tempDir({ dir, name: "kept", onlyIfEmpty: true });
+    writeFileSync(join(kept.path, "inside"), "text");
+    kept.keep();
+    kept.remove();
+    const away = tempDir({ ...(existsSync("/dev/shm") ? { dir: "/dev/shm" } : { dir }), onlyIfEmpty: true });
+    writeFileSync(join(away.path, "inside"), "text");
+    away.persist(join(dir, "persisted"));
+    assert.equal(existsSync(away.path), false);
+    assert.deepEqual(readdirSync(dir).sort(), ["full", "kept", "persisted"]);
+    for (const one of ["full", "kept", "persisted"])
+      assert.equal(readFileSync(join(dir, one, "inside"), "utf8"), "text");
+    assert.throws(() => tempDir({ onlyIfEmpty: 1 as never }), { code: "ERR_ATEXIT_OPTION" });
   }));

@@ -83,6 +83,15 @@ describe("scope()", () => {
     assert.deepEqual([taken(), count()], [[], 0]);
   });
 
+  test("refuses what is no function, as register() does", () => {
+    const tests = scope("tests");
+    for (const given of [undefined, 7, {}]) {
+      assert.throws(() => tests.register(given as never), { code: "ERR_ATEXIT_NOT_A_FUNCTION" });
+      assert.throws(() => tests.defer(given as never), { code: "ERR_ATEXIT_NOT_A_FUNCTION" });
+    }
+    tests.cancel();
+  });
+
   test("takes nothing when it has ended, and no name that reports could not show", async () => {
     const tests = scope("tests");
     await tests.run();
@@ -103,11 +112,13 @@ describe("scope()", () => {
       register(() => console.log("between"));
       tests.register({ name: "hangs", timeout: 20 }, () => new Promise(() => setTimeout(() => {}, 20_000)));
       tests.scope("inner").register(function fails() { throw new Error("boom"); });
+      tests.defer({ "fails on use"() { throw new Error("used"); } }["fails on use"]);
       setTimeout(() => {}, 20_000);
       process.kill(process.pid, "SIGTERM");`);
     assert.equal(ended.stdout, "between\nin it\nbelow\n");
     assert.match(ended.stderr, /cleanup "tests: inner: fails" failed: Error: boom/);
     assert.match(ended.stderr, /cleanup "tests: hangs" has not settled/);
+    assert.match(ended.stderr, /cleanup "tests: fails on use".*\n(?: .*\n)*? *registered at .*program\.mjs:10:13\n/);
     assert.equal(statusOf(ended), "SIGTERM");
   });
 });

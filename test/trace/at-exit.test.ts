@@ -65,6 +65,41 @@ describe("a report at the end", () => {
     });
   });
 
+  it("has one row for a scope whose cleanups ran one after the other, and theirs beneath it", async () => {
+    const { stderr } = await run(
+      `import { scope } from "atexit/scope";
+       register({ name: "below" }, () => {});
+       const tests = scope("tests");
+       tests.register({ name: "dropped" }, () => sleep(30));
+       const inner = tests.scope("inner");
+       inner.register({ name: "fails" }, () => { throw new Error("boom"); });
+       inner.register({ name: "closed" }, () => sleep(20));
+       register({ name: "above" }, () => {});`,
+      { ATEXIT_REPORT: "1" },
+    );
+    const report = stderr.slice(stderr.indexOf("program.mjs (pid"));
+    const names = [...report.slice(0, report.indexOf("Blame")).matchAll(/^ {2}( *(?:└ )?\w+) +(?=.*[█▏▎▍▌▋▊▉])/gm)];
+    assert.deepEqual(
+      names.map(([, name]) => name),
+      ["above", "tests", "└ inner", "  └ closed", "  └ fails", "└ dropped", "below"],
+      report,
+    );
+    assert.match(report, /^ {2}tests .* (?:[5-9]\d|\d{3,}) ms failed/m);
+    assert.match(report, /; 5 cleanups \(1 failed\)/);
+  });
+
+  it("has the rows of a scope where they were, where another cleanup ran between them", async () => {
+    const { stderr } = await run(
+      `import { scope } from "atexit/scope";
+       const tests = scope("tests");
+       tests.register({ name: "one" }, () => {});
+       register({ name: "between" }, () => {});
+       tests.register({ name: "two" }, () => {});`,
+      { ATEXIT_REPORT: "1" },
+    );
+    assert.match(stderr, /^ {2}tests: two .*\n {2}between .*\n {2}tests: one /m);
+  });
+
   it("is not printed unless it is asked for", async () => {
     for (const value of ["0", "", "off"]) {
       const { stderr } = await run("register(() => sleep(5));", { ATEXIT_REPORT: value });

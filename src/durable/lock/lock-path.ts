@@ -6,10 +6,11 @@
 //   <lock>.<token>                an owner file: of a holder, or of a contender
 //   <lock>.<token>.break-<k>      the process that takes the lock from that dead owner
 
-import { resourceError } from "../../errors/resources.ts";
+import { LockHeldError, resourceError } from "../../errors/resources.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { openRegularFile } from "../../platform/regular-file.ts";
 import { parseToken } from "../journal/file-name.ts";
+import { process } from "../../platform/process.ts";
 import { system } from "../../platform/this-system.ts";
 
 type Stats = import("node:fs").Stats;
@@ -48,7 +49,8 @@ export function unlinked(path: string): boolean {
  * Opens a lock or an owner file for reading.
  *
  * @returns `undefined` where there is none
- * @throws an error with the code `ERR_ATEXIT_LOCK` where something else is there; the system's error
+ * @throws a `LockHeldError` where a directory is there; an error with the code
+ *   `ERR_ATEXIT_LOCK` where something else is; the system's error
  */
 export function openLock(path: string): { readonly fd: number; readonly stats: Stats } | undefined {
   const stats = statOf(path);
@@ -67,17 +69,23 @@ export function openLock(path: string): { readonly fd: number; readonly stats: S
 
 function refuseAllButFiles(path: string, stats: Stats): void {
   if (stats.isFile()) return;
-  const [what, advice] = stats.isDirectory()
-    ? ["a directory, as proper-lockfile makes it", "Remove it with rmdir if no program uses it, or pass another path"]
-    : stats.isSymbolicLink()
-      ? ["a symbolic link", "Pass the path of the file itself, or remove the link"]
-      : stats.isFIFO()
-        ? ["a named pipe", "Remove it if no program uses it, or pass another path"]
-        : stats.isSocket()
-          ? ["a socket", "Remove it if no program uses it, or pass another path"]
-          : ["a device", "Pass another path"];
+  // It may be the lock of a program that uses another library.
+  if (stats.isDirectory()) throw heldByDirectory(path, stats);
+  const [what, advice] = stats.isSymbolicLink()
+    ? ["a symbolic link", "Pass the path of the file itself, or remove the link"]
+    : stats.isFIFO()
+      ? ["a named pipe", "Remove it if no program uses it, or pass another path"]
+      : stats.isSocket()
+        ? ["a socket", "Remove it if no program uses it, or pass another path"]
+        : ["a device", "Pass another path"];
   const owner = system.filesHaveOwners ? ` of user ${stats.uid}` : "";
   throw resourceError("ERR_ATEXIT_LOCK", path, `it is ${what}${owner}`, `${advice}.`);
+}
+
+/** Nobody can tell whose it is. Nothing is waited for: it may as well be a directory that was named by mistake. */
+function heldByDirectory(path: string, { uid, mtime }: Stats): LockHeldError {
+  const holder = { pid: undefined, uid, since: mtime, host: undefined, program: undefined, data: undefined };
+  return new LockHeldError(path, holder, { pid: process.pid, life: "unknown", isDirectory: true });
 }
 
 /** A file beside a lock, of an owner or of who takes the lock from it. */

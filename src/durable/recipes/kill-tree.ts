@@ -13,8 +13,8 @@ import { process } from "../../platform/process.ts";
 const KILLED_WITHIN = 2_000;
 
 /**
- * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE` where a
- *   process of the tree could not be ended, or `ERR_ATEXIT_REPLACED` where there are
+ * @throws (rejects with) an error with the code `ERR_ATEXIT_STILL_THERE`, and the pids
+ *   as `left`, where a process of the tree could not be ended, or `ERR_ATEXIT_REPLACED` where there are
  *   processes of which it is not known whether they are of the tree
  */
 export async function killTree(recipe: KillRecipe, living: Living): Promise<Success> {
@@ -101,7 +101,10 @@ function throwIfLeft(
     [own, "would end this process, which was to end it"],
   ] as const;
   const why = parts.filter(([left]) => left.length > 0).map(([left, what]) => `${list(left)} ${what}`);
-  if (why.length > 0) throw durableError("ERR_ATEXIT_STILL_THERE", `process ${pid}`, why.join("; "));
+  if (why.length > 0) {
+    const left = parts.flatMap(([some]) => some.map((process_) => process_.pid));
+    throw Object.assign(durableError("ERR_ATEXIT_STILL_THERE", `process ${pid}`, why.join("; ")), { left });
+  }
   if (spared.size > 0) {
     const why = `${[...spared].join(", ")} is what a process that is alive has registered, too`;
     throw durableError("ERR_ATEXIT_REPLACED", `a part of the tree of process ${pid}`, why);

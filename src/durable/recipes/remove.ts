@@ -7,6 +7,7 @@ import { type FileIdentity, identityOf, inodeOf, isFileIdentity, isSameFile } fr
 import { absolutePath } from "../../platform/absolute-path.ts";
 import { type OpenEntry, openEntry, type Place, placeOf } from "../../platform/open-directory.ts";
 import { boundTo } from "../../platform/bound-sockets.ts";
+import { openRegularFile } from "../../platform/regular-file.ts";
 import { assertRemovable } from "./protected-paths.ts";
 import { directoryIn } from "./directory-in.ts";
 import type { RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
@@ -25,10 +26,17 @@ export interface RemoveRecipe extends Place {
   readonly is: FileIdentity | number;
   /** Whether the owner makes it itself, under a name that no other program knows. */
   readonly made?: true;
+  /** What is in the file: one that holds something else is another program's by now. */
+  readonly holds?: string;
+  /** Whether a directory goes only where nothing is in it. */
+  readonly onlyIfEmpty?: true;
 }
 
 /** How far the clock behind a file's time of birth may be late, in milliseconds: one tick. */
 const CLOCK_TICK = 20;
+
+/** How long what is compared may be, in bytes. */
+const LONGEST_CONTENT = 4_096;
 
 const fs = builtin("fs");
 const { dirname, isAbsolute, resolve } = builtin("path");
@@ -46,9 +54,15 @@ export function describeRemove(given: unknown, clock: () => number): RemoveRecip
   return { do: "remove", ...place, is: identityOf(stats) };
 }
 
-/** Returns the recipe for a file that this program is about to make, under a name that nobody else knows. */
-export function describeRemoveOfNew(path: string): RemoveRecipe {
-  return { do: "remove", ...placeOf(path), is: 0, made: true };
+/**
+ * Returns the recipe for a file that this program is about to make, under a name that
+ * nobody else knows, or with a content that nobody else writes.
+ */
+export function describeRemoveOfNew(
+  path: string,
+  condition: Pick<RemoveRecipe, "holds" | "onlyIfEmpty"> = {},
+): RemoveRecipe {
+  return { do: "remove", ...placeOf(path), is: 0, made: true, ...condition };
 }
 
 /** Returns the recipe with the identity of the file, where there is one by now that it can mean. */
@@ -76,7 +90,7 @@ function absolute(given: unknown): string {
 }
 
 export const removeRecipe: RecipeKind<RemoveRecipe> = {
-  matches: ({ path, in: parent, below, is, made }) =>
+  matches: ({ path, in: parent, below, is, made, holds, onlyIfEmpty }) =>
     typeof path === "string" &&
     isAbsolute(path) &&
     resolve(path) === path &&
@@ -84,10 +98,12 @@ export const removeRecipe: RecipeKind<RemoveRecipe> = {
     isFileIdentity(parent) &&
     (below === undefined || (Number.isSafeInteger(below) && (below as number) > 0)) &&
     (made === undefined || made === true) &&
+    (holds === undefined || typeof holds === "string") &&
+    (onlyIfEmpty === undefined || onlyIfEmpty === true) &&
     (Number.isFinite(is) || isFileIdentity(is)),
 
-  json: ({ path, in: parent, below, is, made }) =>
-    `{"do":"remove","path":${JSON.stringify(path)},"in":${textOf(parent)}${below === undefined ? "" : `,"below":${below}`},"is":${textOf(is)}${made === true ? ',"made":true' : ""}}`,
+  json: ({ path, in: parent, below, is, made, holds, onlyIfEmpty }) =>
+    `{"do":"remove","path":${JSON.stringify(path)},"in":${textOf(parent)}${below === undefined ? "" : `,"below":${below}`},"is":${textOf(is)}${made === true ? ',"made":true' : ""}${holds === undefined ? "" : `,"holds":${JSON.stringify(holds)}`}${onlyIfEmpty === true ? ',"onlyIfEmpty":true' : ""}}`,
 
   title: ({ path }) => `remove ${path}`,
 
@@ -129,7 +145,11 @@ function notHere({ sameView }: ReplayContext): Success {
   return sameView ? "gone" : "elsewhere";
 }
 
-function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context: ReplayContext): Success {
+function removeEntry(
+  { path, is, made, holds, onlyIfEmpty }: RemoveRecipe,
+  entry: OpenEntry,
+  context: ReplayContext,
+): Success {
   const stats = fs.lstatSync(entry.path, { throwIfNoEntry: false });
   if (stats === undefined) return notHere(context);
   const isMeant = typeof is !== "number" && isSameFile(stats, entry.path, is, context.sameDevices);
@@ -141,6 +161,9 @@ function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context
         : "another file has taken its place"
       : (whyNotNew(stats, is) ?? (made === true ? undefined : whyNotOwners(stats, entry, context)));
   if (why !== undefined) throw durableError("ERR_ATEXIT_REPLACED", path, why);
+  if (holds !== undefined && contentOf(entry.path) !== holds) {
+    throw durableError("ERR_ATEXIT_REPLACED", path, "something else has been written into it");
+  }
   if (!stats.isDirectory()) {
     fs.unlinkSync(entry.path);
     return "done";
@@ -148,13 +171,28 @@ function removeEntry({ path, is, made }: RemoveRecipe, entry: OpenEntry, context
   assertRemovable(path, stats, made === true);
   const theirs = context.living.directories();
   assertNobodyIsIn(path, context.living.whoIsIn(entry.realPath) ?? theirs.get(inodeOf(stats)));
-  if (removedEmpty(entry.path)) return "done"; // the system removes no mount point
+  // The system removes no mount point. One with something in it stays where that was asked for.
+  if (removedEmpty(entry.path) || onlyIfEmpty === true) return "done";
   // What this process has made itself, with a name that nobody knew, has nothing of another's mounted in it
   // that would have this directory's own device; what has another one stays in any case.
   assertNoMount(entry.realPath, made === true && context.isOwner);
   assertNobodyIsIn(path, directoryIn(entry.path, theirs));
   removeTree(entry.path, path, stats);
   return "done";
+}
+
+/** Returns what is in a small file; `undefined` where it is another one. */
+function contentOf(path: string): string | undefined {
+  try {
+    const { fd, stats } = openRegularFile(path, fs.constants.O_RDONLY);
+    try {
+      return stats.size > LONGEST_CONTENT ? undefined : fs.readFileSync(fd, "utf8");
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws an error with the code `ERR_ATEXIT_REPLACED` where somebody who is alive has something in a directory */
