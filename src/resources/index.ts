@@ -78,9 +78,9 @@ export type {
  * @param path the lock file: a place that all contenders name alike, in a directory of their own, on a file
  *   system with hard links
  * @param options how long to wait in milliseconds, an `AbortSignal` to stop waiting, and what others may read of this holder
- * @throws (rejects with) a {@link LockHeldError} that says who holds it; the
- *   signal's reason; an error with the code `ERR_ATEXIT_LOCK` where the system
- *   refuses, or something else than a file is there; with `ERR_ATEXIT_OPTION` for
+ * @throws (rejects with) a {@link LockHeldError} that says who holds it, or that a
+ *   directory is there, as another library makes it; the signal's reason; an error with
+ *   the code `ERR_ATEXIT_LOCK` where the system refuses, or something else is there; with `ERR_ATEXIT_OPTION` for
  *   more than 256 KB of data
  * @example
  * ```js
@@ -100,9 +100,9 @@ export function lockFile(path: string | URL, options: LockOptions & { signal?: A
  * it. It may be another's a moment later: to be the only one, take it.
  *
  * @param path the lock file
- * @returns the holder, or `undefined` where the lock is free
+ * @returns the holder, or `undefined` where the lock is free; of a directory nobody can tell whose it is
  * @throws an error with the code `ERR_ATEXIT_LOCK` where the system refuses, or
- *   something else than a file is there
+ *   something else than a file or a directory is there
  * @example
  * ```js
  * import { lockFile } from "atexit/resources";
