@@ -27,7 +27,7 @@ export interface ServerOptions {
   drainDelay?: number;
   /**
    * How long the rest may take before connections are cut, in milliseconds. By
-   * default half of the grace period that is left after `drainDelay`; all of it but
+   * default three quarters of the grace period that is left after `drainDelay`; all of it but
    * half a second, where no other cleanup waits for its turn.
    */
   grace?: number;
@@ -45,6 +45,9 @@ const UNDER_WAY = 1_000;
 
 /** The pause between two looks for idle connections, in milliseconds. */
 const TICK = 50;
+
+/** Which part of the time is the server's where others wait for their turn: what any cleanup has. */
+const FAIR_SHARE = 3 / 4;
 
 /** How long the end itself may take, in milliseconds. */
 const CUT_WITHIN = 500;
@@ -252,7 +255,7 @@ export class Leaving {
   get #grace(): number {
     const { drainDelay = 0, grace } = this.#options;
     if (grace !== undefined || count() === 0) return this.wholeGrace;
-    return Math.max(0, configure({}).grace - drainDelay) / 2;
+    return Math.max(0, configure({}).grace - drainDelay) * FAIR_SHARE;
   }
 
   /** Ends the connections that have been idle for long enough. */
