@@ -103,10 +103,13 @@ shutdowns of one program it tells what changed, and shows the longest.
 
 ATEXIT_REPORT=1 prints the waterfall at the end of any program.
 `,
-  doctor: `atexit doctor [--json]
+  doctor: `atexit doctor [--json] [--from URL]
 
 What this machine, container and runtime can and cannot cover, found out by
 trying, each with what to do about it. Ends with 1 where something is not covered.
+
+  --from URL   the engine there instead: its schema, rights, standby servers and
+               pooler, or its members; takes a lease, and gives it back
 `,
   tour: `atexit tour [PART OF A NAME]
 

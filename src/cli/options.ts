@@ -17,7 +17,7 @@ export const psOptions = { json: { type: "boolean" }, from: { type: "string" } }
 export const migrateOptions = { from: { type: "string" }, grant: { type: "string", multiple: true } } as const;
 export const recoverOptions = { "dry-run": { type: "boolean", short: "n" }, json: { type: "boolean" } } as const;
 export const logOptions = { json: { type: "boolean" }, lines: { type: "string", short: "n" } } as const;
-export const doctorOptions = { json: { type: "boolean" } } as const;
+export const doctorOptions = { json: { type: "boolean" }, from: { type: "string" } } as const;
 export const reportOptions = {
   format: { type: "string" },
   output: { type: "string", short: "o" },

@@ -9,6 +9,8 @@
 //   and a slow transaction could end with a smaller one than was granted before it.
 // - No index on expires_at: heartbeats stay within their page (HOT).
 
+import { SCHEMA_VERSION } from "./schema-version.ts";
+
 /** The schema; it may be applied again. */
 export const SCHEMA = `
 select pg_advisory_xact_lock(hashtext('atexit.migrate'));
@@ -191,6 +193,8 @@ create or replace function atexit.leases(
     o.dead_at is not null or o.expires_at <= clock_timestamp()
   from atexit.lease l join atexit.owner o on o.id = l.owner order by l.since
 $$;
+
+create or replace function atexit.version() returns integer language sql immutable as 'select ${SCHEMA_VERSION}';
 
 revoke all on all functions in schema atexit from public;
 `;
