@@ -128,11 +128,15 @@ export class Contender {
       stdio: ["pipe", "pipe", "inherit"],
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env, PORT: String(proxy.port) },
     });
-    this.#exited = once(this.#child, "exit");
+    this.#exited = once(this.#child, "exit").finally(() => this.#wake());
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
       this.told.push(JSON.parse(line) as Told);
-      for (const wake of this.#wakes.splice(0)) wake();
+      this.#wake();
     });
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakes.splice(0)) wake();
   }
 
   /** Resolves with the first line after `from` that is so. */
@@ -142,6 +146,7 @@ export class Contender {
         const line = this.told[n] as Told;
         if (isSo(line)) return line;
       }
+      if ((this.#child.exitCode ?? 0) !== 0) throw new Error(`contender ${this.who} has failed`);
       await new Promise<void>((resolve) => this.#wakes.push(resolve));
     }
   }
