@@ -27,7 +27,7 @@ export function engineChecks(from: string): Readonly<Record<string, Check>> {
   const url = addressIn(from);
   const opened = openEngine(url, {});
   const checks = opened.client === undefined ? etcdChecks(url.split(",")) : postgresChecks(opened.client as Pool);
-  return { ...checks, "a lease": () => tryLease(opened).finally(() => opened.close()) };
+  return { ...checks, "a lease": () => tryLease(opened) };
 }
 
 const postgresChecks = (pool: Pool): Readonly<Record<string, Check>> => ({

@@ -222,7 +222,7 @@ async function tryGuard(): Promise<Finding> {
 export async function doctorCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = optionsIn(args, doctorOptions);
   refuseOperands(positionals);
-  const all = values.from === undefined ? checks : await engineChecks(values.from);
+  const all = values.from === undefined ? checks : engineChecks(values.from);
   const paint = painter(process.stdout);
   const marks = { ok: paint("green", "ok     "), note: paint("yellow", "note   "), problem: paint("red", "problem") };
   const findings: Record<string, Finding> = {};

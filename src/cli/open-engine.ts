@@ -12,7 +12,7 @@ import { UsageError } from "./arguments.ts";
 const FROM = "ATEXIT_FROM";
 
 /** One row of `atexit ps --from`. */
-export interface Row {
+interface Row {
   readonly name: string;
   readonly token: string;
   readonly since: string;

@@ -12,6 +12,7 @@ const FILES = {
   replay: ["durable/replay/main", "atexit-helper.js"],
   "give back to PostgreSQL": ["postgres/give-back", "postgres-give-back.js"],
   "give back to etcd": ["etcd/give-back", "etcd-give-back.js"],
+  "actions of a keeper": ["keeper/action-program", "keeper-actions.js"],
   "trace writer": ["trace/writer", "atexit-trace.cjs"],
   command: ["cli/command", "command.cjs"],
   "lease command": ["cli/lease", "lease-command.js"],
