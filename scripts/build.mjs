@@ -53,6 +53,7 @@ const PROGRAMS = {
   inspect: "src/cli/inspect.ts",
   doctor: "src/cli/doctor.ts",
   report: "src/cli/report.ts",
+  "keeper-command": "src/cli/keeper.ts",
   "keeper-actions": "src/keeper/action-program.ts",
   "lease-command": "src/cli/lease.ts",
   "etcd-give-back": "src/etcd/give-back.ts",

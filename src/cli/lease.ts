@@ -36,20 +36,35 @@ export async function takeLeases(names: readonly string[], wait: number, options
 export async function leasesCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = optionsIn(args, psOptions);
   refuseOperands(positionals);
-  const { list, close } = openEngine(addressIn(values.from), {});
+  const { list, recipes, close } = openEngine(addressIn(values.from), {});
   try {
     const rows = await list();
-    if (values.json === true) return say(printableJson(rows, 2));
-    if (rows.length === 0) return say("Nobody holds a lease there.");
+    const planted = await recipes().catch(refusedTo);
+    if (values.json === true) return say(printableJson({ leases: rows, recipes: planted ?? null }, 2));
+    if (rows.length + (planted?.length ?? 0) === 0) say("Nobody holds a lease there, and nothing is planted.");
     const paint = painter(process.stdout);
     for (const { name, token, since, who, isOver } of rows) {
       const over = isOver ? paint("yellow", "  (silent for too long: the next who asks has it)") : "";
       say(`${paint("bold", printable(name))}  token ${token}  ${ageOf(since)}${over}`);
       say(`    process ${who.pid} on ${printable(who.host ?? "?")} (${printable(who.program ?? "?")})`);
     }
+    for (const { action, args: given, plantedAt, who, isDeadLetter, isOwnerDead } of planted ?? []) {
+      const state = isDeadLetter ? "  (a dead letter)" : isOwnerDead ? "  (its owner is dead: a keeper's)" : "";
+      say(
+        `${paint("bold", printable(action))}(${printable(given.slice(1, -1))})  ${ageOf(plantedAt)}${paint("yellow", state)}`,
+      );
+      say(`    process ${who.pid} on ${printable(who.host ?? "?")} (${printable(who.program ?? "?")})`);
+    }
+    if (planted === undefined) say("What is planted is shown to keepers: atexit migrate --keeper ROLE.");
   } finally {
     await close();
   }
+}
+
+/** What is planted is not for every user's eyes; a schema may be older than recipes. */
+function refusedTo(error: unknown): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== "42501" && code !== "42883") throw error;
 }
 
 export async function migrateCommand(args: readonly string[]): Promise<void> {
@@ -58,7 +73,7 @@ export async function migrateCommand(args: readonly string[]): Promise<void> {
   const { client, close } = openEngine(addressIn(values.from), {});
   try {
     if (client === undefined) throw new UsageError("etcd takes no schema: atexit migrate is for PostgreSQL");
-    await migrate(client, { grant: values.grant ?? [] });
+    await migrate(client, { grant: values.grant ?? [], keepers: values.keeper ?? [] });
     say("The schema atexit is up to date.");
   } finally {
     await close();

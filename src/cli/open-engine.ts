@@ -1,7 +1,7 @@
 // Where --from says that an engine is: opens it, with the client that stands beside
 // the program or beside this command.
 
-import { etcd, listLeases } from "../etcd/index.ts";
+import { etcd, listLeases, listRecipes, settleLetter } from "../etcd/index.ts";
 import type { Engine, EngineOptions } from "../lease/index.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { printable } from "../platform/printable.ts";
@@ -9,7 +9,7 @@ import { postgres, type QueryingClient } from "../postgres/index.ts";
 import { UsageError } from "./arguments.ts";
 
 /** The variable that says where leases are, for this command and its guard. */
-const FROM = "ATEXIT_FROM";
+export const FROM = "ATEXIT_FROM";
 
 /** One row of `atexit ps --from`. */
 interface Row {
@@ -22,10 +22,29 @@ interface Row {
   readonly isOver: boolean;
 }
 
+/** A recipe, or a dead letter. */
+interface RecipeRow {
+  readonly id: string;
+  readonly action: string;
+  /** JSON text. */
+  readonly args: string;
+  readonly isDeadLetter: boolean;
+  readonly isOwnerDead: boolean;
+  readonly tries: number;
+  readonly error?: string | undefined;
+  readonly plantedAt: string;
+  /** The engine's user who has planted it, where the engine tells. */
+  readonly planter?: string | undefined;
+  readonly who: Row["who"];
+}
+
 /** An engine that leases are taken from, and how its connections end. */
 export interface Opened {
   readonly engine: Engine;
   readonly list: () => Promise<Row[]>;
+  readonly recipes: () => Promise<RecipeRow[]>;
+  /** Has a dead letter tried again, or forgets it. Resolves with whether there was one. */
+  readonly settleDeadLetter: (id: string, isRetry: boolean) => Promise<boolean>;
   readonly close: () => Promise<void>;
   readonly client?: QueryingClient;
 }
@@ -55,6 +74,23 @@ export function openEngine(url: string, options: EngineOptions): Opened {
           ({ name, token, since, who, data, is_over: isOver }) => ({ name, token, since, who, data, isOver }),
         );
       },
+      async recipes() {
+        const { rows } = await pool.query("select *, planted_at::text from atexit.recipes()");
+        return (rows as PostgresRecipe[]).map(({ owner, seq, state, is_dead, planted_at, error, ...row }) => ({
+          ...row,
+          id: `${owner}/${seq}`,
+          isDeadLetter: state === "dead letter",
+          isOwnerDead: is_dead,
+          error: error ?? undefined,
+          plantedAt: planted_at,
+        }));
+      },
+      async settleDeadLetter(id, isRetry) {
+        const [owner, seq] = id.split("/");
+        const text = "select atexit.settle_dead_letter($1, $2, $3) as was_there";
+        const { rows } = await pool.query(text, [owner, seq, isRetry]);
+        return (rows[0] as { was_there: boolean }).was_there;
+      },
     };
   }
   const endpoints = url.split(",");
@@ -65,7 +101,23 @@ export function openEngine(url: string, options: EngineOptions): Opened {
     engine: etcd(endpoints, { ...options, env: FROM }),
     close: async () => {},
     list: async () => (await listLeases(endpoints)).map((row) => ({ ...row, isOver: false })),
+    recipes: () => listRecipes(endpoints),
+    settleDeadLetter: (id, isRetry) => settleLetter(endpoints, id, isRetry),
   };
+}
+
+interface PostgresRecipe {
+  readonly owner: string;
+  readonly seq: number;
+  readonly action: string;
+  readonly args: string;
+  readonly planter: string;
+  readonly state: string;
+  readonly tries: number;
+  readonly error: string | null;
+  readonly planted_at: string;
+  readonly is_dead: boolean;
+  readonly who: Row["who"];
 }
 
 interface PgModule {

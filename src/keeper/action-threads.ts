@@ -17,6 +17,8 @@ export class ActionThreads {
   readonly #idle: Worker[] = [];
   readonly #busy = new Set<Worker>();
   #names: ReadonlySet<string> = new Set();
+  readonly #waiting: { readonly resolve: (worker: Worker) => void; readonly reject: (error: Error) => void }[] = [];
+  #isStarting = false;
   #isClosed = false;
 
   private constructor(module: string, timeout: number, clock: Clock) {
@@ -43,25 +45,54 @@ export class ActionThreads {
   async carryOut(asked: AskedAction): Promise<Attempted> {
     let worker: Worker;
     try {
-      worker = this.#idle.pop() ?? (await this.#start());
+      worker = await this.#idleOne();
     } catch (error) {
       return { outcome: "failed", error: `the actions cannot be loaded: ${(error as Error).message}` };
     }
-    if (this.#isClosed) await worker.terminate();
-    if (this.#isClosed) return { outcome: "failed", error: "the keeper was stopped" };
     this.#busy.add(worker);
     worker.ref();
     try {
       const answered = await this.#ask(worker, asked);
-      worker.unref();
-      this.#idle.push(worker);
+      this.#busy.delete(worker);
+      this.#nowIdle(worker);
       return answered as Attempted; // its names were the first answer
     } catch (error) {
-      await worker.terminate();
-      return { outcome: "failed", error: (error as Error).message };
-    } finally {
       this.#busy.delete(worker);
+      await worker.terminate();
+      void this.#startForWaiting();
+      return { outcome: "failed", error: (error as Error).message };
     }
+  }
+
+  /** A thread that has nothing to do: one that is there, or the next that has, or a new one. */
+  #idleOne(): Promise<Worker> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return Promise.resolve(idle);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      void this.#startForWaiting();
+    });
+  }
+
+  #nowIdle(worker: Worker): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) return next.resolve(worker);
+    worker.unref();
+    this.#idle.push(worker);
+  }
+
+  /** One at a time: many at once take all cores, and heartbeats would be late. */
+  async #startForWaiting(): Promise<void> {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    while (this.#waiting.length > 0) {
+      try {
+        this.#nowIdle(await this.#start());
+      } catch (error) {
+        this.#waiting.shift()?.reject(error as Error);
+      }
+    }
+    this.#isStarting = false;
   }
 
   /** Ends the threads, and what they are at. */
@@ -76,6 +107,7 @@ export class ActionThreads {
   }
 
   async #start(): Promise<Worker> {
+    if (this.#isClosed) throw new Error("the keeper was stopped");
     const { Worker } = process.getBuiltinModule("worker_threads");
     const worker = new Worker(packageFile("actions of a keeper"), { workerData: { module: this.#module } });
     worker.on("error", () => {}); // whoever waits is told

@@ -324,9 +324,12 @@ function carriedOf(
   };
 }
 
+/** What is nested so deeply that it could not be written anew stays a text. */
 function jsonOr(text: string): JsonValue {
   try {
-    return JSON.parse(text) as JsonValue;
+    const value = JSON.parse(text) as JsonValue;
+    JSON.stringify(value);
+    return value;
   } catch {
     return text;
   }

@@ -84,6 +84,8 @@ export interface EngineKind {
 }
 
 const DEFAULT_TTL = 15_000;
+/** Of what others are told that this process is called, in characters. */
+const LONGEST_LABEL = 500;
 /** A ttl below this leaves no time for a slow answer. */
 const SHORTEST_TTL = 100;
 
@@ -148,7 +150,7 @@ export class LeaseEngine implements Engine {
     const { label = programName() } = this.#options;
     if (this.#controller.signal.aborted) this.#controller = new AbortController();
     const since = new Date(timeOfDay()).toISOString();
-    const who = { host: builtin("os").hostname(), pid: process.pid, program: label, since };
+    const who = { host: builtin("os").hostname(), pid: process.pid, program: label.slice(0, LONGEST_LABEL), since };
     const owner = { id: crypto.randomUUID(), ttl, who };
     const recipe = guardedBy(this.#kind.giveBack?.(owner));
     const modules = new Set<string>();

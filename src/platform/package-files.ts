@@ -16,6 +16,7 @@ const FILES = {
   "trace writer": ["trace/writer", "atexit-trace.cjs"],
   command: ["cli/command", "command.cjs"],
   "lease command": ["cli/lease", "lease-command.js"],
+  "keeper command": ["cli/keeper", "keeper-command.js"],
   commands: ["cli/commands", "commands.js"],
   inspect: ["cli/inspect", "inspect.js"],
   doctor: ["cli/doctor", "doctor.js"],

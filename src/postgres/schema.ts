@@ -53,6 +53,9 @@ end $$;
 create or replace function atexit.begin(p_id uuid, p_ttl double precision, p_who jsonb) returns double precision
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  if octet_length(p_who::text) > 4096 then
+    raise exception 'what an owner says of itself may be 4096 bytes' using errcode = '22001';
+  end if;
   if random() < 0.01 then
     delete from atexit.owner o where o.expires_at < clock_timestamp() - interval '7 days'
       and not exists (select from atexit.lease l where l.owner = o.id)

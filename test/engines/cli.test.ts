@@ -132,14 +132,19 @@ it("ps --from etcd tells who holds what, with which token", { skip: "missing" in
   try {
     await inPlace(async (place) => {
       const from = [0, 1, 2].map((n) => cluster.url(n)).join(",");
-      assert.equal((await atexit(place, ["ps", "--from", from])).stdout, "Nobody holds a lease there.\n");
+      assert.equal(
+        (await atexit(place, ["ps", "--from", from])).stdout,
+        "Nobody holds a lease there, and nothing is planted.\n",
+      );
       const ps = `"$0" "$1" ps --from "$2" --json; echo "$$ $ATEXIT_TOKEN"`;
       const command = ["sh", "-c", ps, process.execPath, CLI, from];
       const { stdout, stderr } = await atexit(place, ["run", "--lease", "nightly", "--from", from, "--", ...command]);
       assert.equal(stderr, "");
       const told = stdout.trimEnd().split("\n");
       const [, token] = (told.pop() ?? "").split(" ");
-      const rows = JSON.parse(told.join("\n")) as { name: string; token: string; who: { host: string } }[];
+      const { leases: rows } = JSON.parse(told.join("\n")) as {
+        leases: { name: string; token: string; who: { host: string } }[];
+      };
       assert.deepEqual(
         rows.map((row) => [row.name, row.token, row.who.host]),
         [["nightly", token, hostname()]],
