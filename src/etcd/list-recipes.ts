@@ -67,7 +67,7 @@ export async function settleDeadLetter(
   const put = (to: string, value: object) => ({
     request_put: { key: base64(`${prefix}${to}`), value: base64(JSON.stringify(value)) },
   });
-  const again = [put(`r/${name}`, { ...stored, tries: 0 }), put(`q/${owner}`, stored.who)];
+  const again = [put(`r/${name}`, { ...stored, tries: 0 }), put(`q/${owner}`, { who: stored.who, ttl: 0 })];
   const { succeeded } = await gateway.call<{ succeeded?: boolean }>(
     "kv/txn",
     {

@@ -41,6 +41,12 @@ export interface StoredRecipe {
   readonly who: OwnerRecord["who"];
 }
 
+/** What stands in the key of an owner that may have recipes. */
+interface StoredSuspect {
+  readonly who: OwnerRecord["who"];
+  readonly ttl: number;
+}
+
 const MOST_RECIPES = 10_000;
 /** How long a failure's message may be in its key. */
 const LONGEST_ERROR = 2_000;
@@ -70,7 +76,7 @@ export class EtcdRecipes implements RecipeStore {
     const stored: StoredRecipe = { action, args, signature, tries: 0, plantedAt, who };
     const { succeeded, responses } = await this.#txn(limit, {
       compare: [this.#lives(this.#lease), { key, target: "CREATE", create_revision: "0" }],
-      success: [put(this.#suspect(id), who), put(key, stored)],
+      success: [put(this.#suspect(id), { who, ttl: this.#owner.ttl }), put(key, stored)],
       failure: [{ request_range: { key: this.#session(this.#lease) } }],
     });
     if (succeeded === true) return "planted";
@@ -98,7 +104,7 @@ export class EtcdRecipes implements RecipeStore {
     });
   }
 
-  async suspects(limit: number): Promise<Suspect[]> {
+  async suspects(isAll: boolean, limit: number): Promise<Suspect[]> {
     const all = (letter: string, isKeysOnly: boolean) => ({
       request_range: {
         key: base64(`${this.#prefix}${letter}/`),
@@ -112,8 +118,15 @@ export class EtcdRecipes implements RecipeStore {
     });
     const [sessions, kept] = [1, 2].map((at) => new Set(rangeOf(responses, at).map((one) => this.#nameIn(one))));
     return rangeOf(responses, 0)
-      .map((one) => ({ owner: this.#nameIn(one), mark: "", ttl: 0, who: JSON.parse(fromBase64(one.value)) as unknown }))
-      .filter(({ owner }) => sessions?.has(leaseOf(owner)) === false && kept?.has(owner) === false);
+      .map((one) => {
+        const owner = this.#nameIn(one);
+        const { who, ttl } = JSON.parse(fromBase64(one.value)) as StoredSuspect;
+        // One that lives is waited for: when its time is over, its key is gone.
+        return sessions?.has(leaseOf(owner)) === true
+          ? { owner, mark: "lives", ttl: etcdTtl(ttl), who }
+          : { owner, mark: "dead", ttl: 0, who };
+      })
+      .filter(({ owner, mark }) => (isAll || mark === "dead") && kept?.has(owner) === false);
   }
 
   async claim({ owner }: Suspect, limit: number): Promise<Claim | undefined> {
@@ -221,6 +234,11 @@ const SETTLED = '"settled"';
 /** The number of an owner's lease: 60 bits of its UUID, so that it is known before it is granted. */
 export function leaseOf(id: string): string {
   return String(BigInt(`0x${id.replaceAll("-", "").slice(0, 15)}`) + 1n);
+}
+
+/** How long etcd may take to see that an owner is silent, in milliseconds: it counts in whole seconds, of two at least, and looks each half second. */
+function etcdTtl(ttl: number): number {
+  return Math.max(2_000, Math.ceil(ttl / 1_000) * 1_000) + 1_000;
 }
 
 /** Numbers of ten digits sort as texts. */

@@ -155,7 +155,9 @@ export class KeeperLoop {
   async #look(): Promise<Looked | undefined> {
     try {
       const member = await this.#liveMember();
-      const suspects = await member.session.send(({ recipes }, limit) => (recipes as RecipeStore).suspects(limit));
+      const suspects = await member.session.send(({ recipes }, limit) =>
+        (recipes as RecipeStore).suspects(this.#isOnce, limit),
+      );
       if (suspects === "over") throw new Error("this keeper was declared dead");
       this.#failures = 0;
       const at = this.#clock.now();

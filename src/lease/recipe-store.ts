@@ -53,7 +53,8 @@ export interface RecipeStore {
    * @param isConfirmed whether its planting was answered; else that may still be under way
    */
   settle(seq: number, isConfirmed: boolean, limit: number): Promise<void>;
-  suspects(limit: number): Promise<Suspect[]>;
+  /** @param isAll whether those are wanted as well whom the engine has heard of: they may have died just now */
+  suspects(isAll: boolean, limit: number): Promise<Suspect[]>;
   /** Declares the suspect dead, and takes its recipes. @returns `undefined` where its mark has changed, or another keeper was first */
   claim(suspect: Suspect, limit: number): Promise<Claim | undefined>;
   /** Settles a recipe, and gives the one that was planted last of those that are not passed over. */

@@ -62,9 +62,9 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   select md5(concat_ws('/', o.id, o.beat, o.dead_at is not null, o.claim, k.id, k.beat, k.dead_at is not null))
 $$;
 
--- The server's clock only says whom to look at: those who are silent by it, or whose time is impossible by it.
+-- The server's clock only says whom to look at: those who are silent by it, or whose time is impossible by it; or all.
 create or replace function atexit.suspects(
-  p_keeper uuid, out owner uuid, out mark text, out ttl double precision, out who jsonb
+  p_keeper uuid, p_all boolean, out owner uuid, out mark text, out ttl double precision, out who jsonb
 ) returns setof record language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select o.id, atexit.mark(o, k), 1000 * extract(epoch from greatest(
       case when o.dead_at is null then o.ttl else '0' end,
@@ -72,7 +72,7 @@ create or replace function atexit.suspects(
     )), o.who
   from atexit.owner o left join atexit.owner k on k.id = o.keeper
   where o.id <> p_keeper and o.keeper is distinct from p_keeper
-    and (o.dead_at is not null or o.expires_at <= clock_timestamp() or o.expires_at > clock_timestamp() + o.ttl)
+    and (p_all or o.dead_at is not null or o.expires_at <= clock_timestamp() or o.expires_at > clock_timestamp() + o.ttl)
     and exists (select from atexit.recipe r where r.owner = o.id and r.state = 'pending')
   order by o.dead_at is null, o.id limit 10000
 $$;
@@ -97,6 +97,7 @@ begin
     return null;
   end if;
   update atexit.owner set dead_at = clock_timestamp() where id in (o.id, o.keeper) and dead_at is null;
+  delete from atexit.owner where id = o.keeper and not exists (select from atexit.recipe r where r.owner = o.keeper);
   update atexit.owner set keeper = p_keeper, claim = claim + 1 where id = p_owner returning claim into n;
   return n;
 end $$;

@@ -23,8 +23,8 @@ export class PostgresRecipes implements RecipeStore {
     await this.#call("settle($1, $2, $3)", [this.#owner, seq, isConfirmed], limit);
   }
 
-  async suspects(limit: number): Promise<Suspect[]> {
-    return (await this.#call("suspects($1)", [this.#owner], limit)) as unknown as Suspect[];
+  async suspects(isAll: boolean, limit: number): Promise<Suspect[]> {
+    return (await this.#call("suspects($1, $2)", [this.#owner, isAll], limit)) as unknown as Suspect[];
   }
 
   async claim({ owner, mark }: Suspect, limit: number): Promise<Claim | undefined> {

@@ -56,14 +56,14 @@ export const ON_POSTGRES = `
   import { postgres } from "atexit/postgres";
   const pool = new pg.Pool({ connectionString: process.env.URL, allowExitOnIdle: true, connectionTimeoutMillis: 1_000 });
   pool.on("error", () => {});
-  // Kills this process at a statement: before it is sent, or when it was answered.
-  const [killAt, when] = (process.env.KILL_AT ?? "0 never").split(" ");
-  let statements = 0;
-  const query = async (...statement) => {
-    statements += 1;
-    if (statements === Number(killAt) && when === "before") process.kill(process.pid, "SIGKILL");
-    const answer = await pool.query(...statement);
-    if (statements === Number(killAt) && when === "after") process.kill(process.pid, "SIGKILL");
+  // Kills this process at a call of a function of the schema, "step 2 after": before it is sent, or when it was answered.
+  const [name, nth, when] = (process.env.KILL_AT ?? "").split(" ");
+  let calls = 0;
+  const query = async (text, values) => {
+    const isIt = text.includes("atexit." + name + "(") && (calls += 1) === Number(nth);
+    if (isIt && when === "before") process.kill(process.pid, "SIGKILL");
+    const answer = await pool.query(text, values);
+    if (isIt && when === "after") process.kill(process.pid, "SIGKILL");
     return answer;
   };
   const client = process.env.KILL_AT === undefined ? pool : { query };
@@ -199,9 +199,14 @@ export class Keeping {
 
   /** One round of a keeper, to its end. */
   async recover(options: object = {}, env: NodeJS.ProcessEnv = {}): Promise<Program> {
-    const program = this.#start("recover", { ...env, OPTIONS: JSON.stringify(options) });
+    const program = this.startRecover({ ...env, OPTIONS: JSON.stringify(options) });
     await program.ended;
     return program;
+  }
+
+  /** One that may not come to its end. */
+  startRecover(env: NodeJS.ProcessEnv): Program {
+    return this.#start("recover", env);
   }
 
   /** Starts owners that may not come to their end. */
