@@ -9,7 +9,16 @@
 // An owner is dead when its own key is gone, PREFIX/s/<lease>, and then it cannot
 // plant any more. Nobody's silence need be observed: etcd does that itself.
 
-import type { Claim, DueRecipe, PlantedRecipe, RecipeStore, Settled, Step, Suspect } from "../lease/recipe-store.ts";
+import type {
+  Claim,
+  Claimable,
+  DueRecipe,
+  PlantedRecipe,
+  RecipeStore,
+  Settled,
+  Step,
+  Suspect,
+} from "../lease/recipe-store.ts";
 import type { OwnerRecord } from "../lease/engine.ts";
 import { timeOfDay } from "../platform/node-builtins.ts";
 import { base64, fromBase64, type Gateway } from "./gateway.ts";
@@ -129,7 +138,7 @@ export class EtcdRecipes implements RecipeStore {
       .filter(({ owner, mark }) => (isAll || mark === "dead") && kept?.has(owner) === false);
   }
 
-  async claim({ owner }: Suspect, limit: number): Promise<Claim | undefined> {
+  async claim({ owner }: Claimable, limit: number): Promise<Claim | undefined> {
     const key = this.#keeper(owner);
     const { header, succeeded } = await this.#txn(limit, {
       compare: [

@@ -28,11 +28,8 @@ export async function carryOutAfter(owner: string, adapter: Adapter, modules: re
   const end = now() + WITHIN;
   await adapter.begin(LIMIT);
   try {
-    const suspect = (await recipes.suspects(false, LIMIT)).find((one) => one.owner === owner);
-    // A keeper may have been first.
-    if (suspect === undefined || suspect.ttl > 0) return;
-    const claim = await recipes.claim(suspect, LIMIT);
-    if (claim === undefined) return;
+    const claim = await recipes.claim({ owner }, LIMIT);
+    if (claim === undefined) return; // a keeper was first, or nothing is left
     await runOwner({
       tries: TRIES,
       now,

@@ -38,6 +38,8 @@ interface Looked {
   readonly left: number;
 }
 
+/** How long one round observes, in milliseconds: a stranger's ttl may be a day. */
+const LONGEST_ROUND = 600_000;
 /** After how many looks that have failed one round is given up. */
 const FAILURES_ONCE = 3;
 /** How long to wait between two looks, in milliseconds, and by how much that is spread, as a part. */
@@ -103,7 +105,8 @@ export class KeeperLoop {
         if (looked === undefined && this.#failures > FAILURES_ONCE) throw this.#lastError;
         await Promise.all(this.#running);
         if (looked !== undefined) {
-          end ??= looked.at + Math.max(0, ...looked.suspects.map(({ ttl }) => ttl));
+          const longest = looked.suspects.reduce((most, { ttl }) => Math.max(most, ttl), 0);
+          end ??= looked.at + Math.min(longest, LONGEST_ROUND);
           if (looked.at >= end && looked.left === 0) break;
         }
         const rest = looked?.left === 0 && end !== undefined ? end - this.#clock.now() : 0;

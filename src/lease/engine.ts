@@ -88,6 +88,8 @@ const DEFAULT_TTL = 15_000;
 const LONGEST_LABEL = 500;
 /** A ttl below this leaves no time for a slow answer. */
 const SHORTEST_TTL = 100;
+/** Who is silent is waited for as long. */
+const LONGEST_TTL = 86_400_000;
 
 export class LeaseEngine implements Engine {
   readonly #kind: EngineKind;
@@ -98,6 +100,7 @@ export class LeaseEngine implements Engine {
   constructor(kind: EngineKind, options: EngineOptions, clock: Clock = realClock) {
     const ttl = checkTime("ttl", options.ttl ?? DEFAULT_TTL);
     if (ttl < SHORTEST_TTL) throw resourceError("ERR_ATEXIT_OPTION", "ttl", ttl, `at least ${SHORTEST_TTL} ms`);
+    if (ttl > LONGEST_TTL) throw resourceError("ERR_ATEXIT_OPTION", "ttl", ttl, "at most a day");
     const { margin } = options;
     if (margin !== undefined && checkTime("margin", margin) >= ttl) {
       throw resourceError("ERR_ATEXIT_OPTION", "margin", margin, "less than ttl");

@@ -73,6 +73,8 @@ interface Used {
   readonly session: Session;
   readonly connected: Connected;
   readonly recipes: OwnerRecipes;
+  /** Whether it is for one user alone, and ends with that. */
+  readonly isApart: boolean;
   users: number;
 }
 
@@ -169,9 +171,9 @@ export class Hub {
     }
   }
 
-  /** Takes part as an owner with nothing of its own: a keeper. */
+  /** Takes part as an owner of its own, with no leases: a keeper, which frees what it has claimed when it leaves. */
   join(): Member {
-    const used = this.#use();
+    const used = this.#begin(true);
     return { session: used.session, owner: used.connected.owner, leave: () => this.#unuse(used) };
   }
 
@@ -267,18 +269,22 @@ export class Hub {
   }
 
   #use(): Used {
-    const { clock, connect, isOwnerEach = false } = this.#options;
-    if (!isOwnerEach) {
+    if (this.#options.isOwnerEach !== true) {
       for (const used of this.#sessions) {
-        if (!used.session.isOpen) continue;
+        if (!used.session.isOpen || used.isApart) continue;
         used.users += 1;
         return used;
       }
     }
+    return this.#begin(false);
+  }
+
+  #begin(isApart: boolean): Used {
+    const { clock, connect } = this.#options;
     const connected = connect();
     const session = new Session(connected.adapter, clock, this.#options);
     const recipes = new OwnerRecipes(session, connected.owner, this.#options);
-    const used = { session, connected, recipes, users: 1 };
+    const used = { session, connected, recipes, isApart, users: 1 };
     this.#sessions.add(used);
     return used;
   }

@@ -20,6 +20,12 @@ export interface Suspect {
   readonly who: unknown;
 }
 
+/** Whom to claim: a suspect with the mark that stood still; without one, an owner that the engine knows to be dead. */
+export interface Claimable {
+  readonly owner: string;
+  readonly mark?: string;
+}
+
 /** An owner in a keeper's hands; the number tells this claim from earlier and later ones. */
 export interface Claim {
   readonly owner: string;
@@ -56,7 +62,7 @@ export interface RecipeStore {
   /** @param isAll whether those are wanted as well whom the engine has heard of: they may have died just now */
   suspects(isAll: boolean, limit: number): Promise<Suspect[]>;
   /** Declares the suspect dead, and takes its recipes. @returns `undefined` where its mark has changed, or another keeper was first */
-  claim(suspect: Suspect, limit: number): Promise<Claim | undefined>;
+  claim(suspect: Claimable, limit: number): Promise<Claim | undefined>;
   /** Settles a recipe, and gives the one that was planted last of those that are not passed over. */
   step(claim: Claim, settled: Settled | undefined, passOver: readonly number[], limit: number): Promise<Step>;
 }

@@ -77,7 +77,8 @@ create or replace function atexit.suspects(
   order by o.dead_at is null, o.id limit 10000
 $$;
 
--- The claim's number; null where the mark has changed, or another keeper was first.
+-- The claim's number; null where the mark has changed, or another keeper was first. Without a mark, for a guard: only of
+-- an owner that is known to be dead, and in nobody's hands.
 create or replace function atexit.claim(p_keeper uuid, p_owner uuid, p_mark text) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -93,7 +94,10 @@ begin
     return null;
   end if;
   select * into k from atexit.owner where id = o.keeper for no key update;
-  if atexit.mark(o, k) is distinct from p_mark then
+  if p_mark is null and (o.dead_at is null or (k.id is not null and k.dead_at is null)) then
+    return null;
+  end if;
+  if p_mark is not null and atexit.mark(o, k) <> p_mark then
     return null;
   end if;
   update atexit.owner set dead_at = clock_timestamp() where id in (o.id, o.keeper) and dead_at is null;

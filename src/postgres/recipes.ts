@@ -1,6 +1,6 @@
 // The recipes of one owner in PostgreSQL, and those that it carries out for others.
 
-import type { Claim, PlantedRecipe, RecipeStore, Settled, Step, Suspect } from "../lease/recipe-store.ts";
+import type { Claim, Claimable, PlantedRecipe, RecipeStore, Settled, Step, Suspect } from "../lease/recipe-store.ts";
 import type { Row } from "./client.ts";
 
 export class PostgresRecipes implements RecipeStore {
@@ -27,8 +27,8 @@ export class PostgresRecipes implements RecipeStore {
     return (await this.#call("suspects($1, $2)", [this.#owner, isAll], limit)) as unknown as Suspect[];
   }
 
-  async claim({ owner, mark }: Suspect, limit: number): Promise<Claim | undefined> {
-    const [row] = await this.#call("claim($1, $2, $3) as claim", [this.#owner, owner, mark], limit);
+  async claim({ owner, mark }: Claimable, limit: number): Promise<Claim | undefined> {
+    const [row] = await this.#call("claim($1, $2, $3) as claim", [this.#owner, owner, mark ?? null], limit);
     const claim = row?.["claim"] as number | null | undefined;
     return claim === null || claim === undefined ? undefined : { owner, claim: String(claim) };
   }

@@ -55,6 +55,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if octet_length(p_who::text) > 4096 then
     raise exception 'what an owner says of itself may be 4096 bytes' using errcode = '22001';
+  elsif not p_ttl between 1 and 86400000 then -- infinity and NaN, too
+    raise exception 'ttl may be up to a day' using errcode = '22003';
   end if;
   if random() < 0.01 then
     delete from atexit.owner o where o.expires_at < clock_timestamp() - interval '7 days'
@@ -212,6 +214,7 @@ revoke all on all functions in schema atexit from public;
 `;
 
 /** What whoever takes leases and plants recipes may call; no tables, and nothing that shows an owner's number. */
+// To claim and step takes an owner's number: with its own, a guard carries its owner's recipes out.
 const MEMBER = [
   "begin",
   "beat",
@@ -224,8 +227,22 @@ const MEMBER = [
   "version",
   "plant",
   "settle",
+  "claim",
+  "step",
 ];
-const KEEPER = ["suspects", "claim", "step", "recipes", "settle_dead_letter"];
+/** What keepers may call. */
+const KEEPER = [
+  "begin",
+  "beat",
+  "finish",
+  "leases",
+  "version",
+  "suspects",
+  "claim",
+  "step",
+  "recipes",
+  "settle_dead_letter",
+];
 
 /** Lets a role take leases and plant recipes, and nothing else. */
 export function grantTo(role: string): string {
@@ -234,7 +251,7 @@ export function grantTo(role: string): string {
 
 /** Lets a role carry recipes out. */
 export function grantToKeeper(role: string): string {
-  return grant(role, [...MEMBER, ...KEEPER]);
+  return grant(role, KEEPER);
 }
 
 function grant(role: string, functions: readonly string[]): string {

@@ -64,7 +64,7 @@ describe("a recipe in PostgreSQL", { skip }, () => {
   }
 
   it("is carried out by the guard after SIGKILL, where it knows the module, and what fails is a keeper's at once", async () => {
-    const env = { GUARD: "on", MODULE: "on", TTL: "60000" };
+    const env = { GUARD: "on", MODULE: "on", TTL: "60000", URL: as("ci") };
     const [plan = { owner: "", recipes: [] }] = planOf("o", 1, 3);
     const owners = await keeping.owners([{ ...plan, recipes: [...plan.recipes, ["failOnce", "late", 9]] }], env);
     await owners.kill();
@@ -295,8 +295,6 @@ describe("a recipe in PostgreSQL", { skip }, () => {
         "insert into atexit.recipe (owner, seq, action, args, planter) values (gen_random_uuid(), 1, 'clean', '[]', 'ci')",
         "delete from atexit.recipe",
         "select * from atexit.suspects(gen_random_uuid(), true)",
-        `select atexit.claim(gen_random_uuid(), '${id}', 'x')`,
-        `select * from atexit.step(gen_random_uuid(), '${id}', 1, 1, 'done', null, '{}')`,
         "select * from atexit.recipes()",
         `select atexit.settle_dead_letter('${id}', 1, false)`,
         "create function atexit.mine() returns int language sql as 'select 1'",
@@ -307,15 +305,26 @@ describe("a recipe in PostgreSQL", { skip }, () => {
         `select atexit.plant('${id}', 9, 'clean', repeat('x', 70000), null)`,
         `select atexit.plant('${id}', 9, repeat('x', 300), '[]', null)`,
         "select atexit.begin(gen_random_uuid(), 1000, to_jsonb(repeat('x', 5000)))",
+        "select atexit.begin(gen_random_uuid(), 1e12, '{}')",
+        "select atexit.begin(gen_random_uuid(), 'NaN', '{}')",
       ]) {
         await assert.rejects(
           client.query(invalid),
-          (error: NodeJS.ErrnoException) => /^(?:23514|22001)$/.test(error.code ?? ""),
+          (error: NodeJS.ErrnoException) => /^(?:23514|22001|22003)$/.test(error.code ?? ""),
           invalid,
         );
       }
       const answer = await client.query("select atexit.plant(gen_random_uuid(), 1, 'clean', '[]', null) as is");
       assert.deepEqual(answer.rows, [{ is: "dead" }]);
+      // Even who knew a living owner's number could not have its recipes carried out, nor settle them for its keeper.
+      const mine = crypto.randomUUID();
+      await client.query("select atexit.begin($1, 60000, '{}')", [mine]);
+      for (const mark of ["null", "'x'"]) {
+        const claimed = await client.query(`select atexit.claim('${mine}', '${id}', ${mark}) as is`);
+        assert.deepEqual(claimed.rows, [{ is: null }]);
+      }
+      const step = await client.query(`select answer from atexit.step('${mine}', '${id}', 0, 1, 'done', null, '{}')`);
+      assert.deepEqual(step.rows, [{ answer: "lost" }]);
       // What it may see names no owner's number, which is the key to it.
       const seen = await client.query("select * from atexit.leases()");
       assert.ok(!JSON.stringify(seen.rows).includes(id));
@@ -326,7 +335,12 @@ describe("a recipe in PostgreSQL", { skip }, () => {
       const client = new pg.Client(as("sweeper"));
       await client.connect();
       assert.deepEqual((await client.query("select * from atexit.recipes()")).rows, []);
-      for (const forbidden of ["select * from atexit.recipe", "update atexit.owner set dead_at = now()"]) {
+      for (const forbidden of [
+        "select atexit.plant(gen_random_uuid(), 1, 'clean', '[]', null)",
+        "select * from atexit.acquire(gen_random_uuid(), 0, 'x', null, null, false)",
+        "select * from atexit.recipe",
+        "update atexit.owner set dead_at = now()",
+      ]) {
         await assert.rejects(client.query(forbidden), { code: "42501" }, forbidden);
       }
       await client.end();
