@@ -2,10 +2,11 @@
 // what becomes of those that fail, and what a stranger who may plant can do.
 
 import assert from "node:assert/strict";
+import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import pg from "pg";
-import { count as registered } from "../../src/index.ts";
-import { actions, keeper, plant } from "../../src/keeper/index.ts";
+import { count as registered, type TracedCleanup } from "../../src/index.ts";
+import { actions, type Carried, keeper, plant, recoverFrom } from "../../src/keeper/index.ts";
 import { migrate, postgres } from "../../src/postgres/index.ts";
 import { CLI, packageFiles } from "../support/package-under-test.ts";
 import { run } from "../support/run.ts";
@@ -201,6 +202,50 @@ describe("a recipe in PostgreSQL", { skip }, () => {
     await assert.rejects(plant(engine, cleanups.note, "x".repeat(70_000)), { code: "ERR_ATEXIT_RECIPES" });
     await assert.rejects(keeper(engine, new URL("data:text/javascript,")), { code: "ERR_ATEXIT_OPTION" });
     await assert.rejects(keeper(engine, packageFiles), /Cannot|not supported|ERR_/);
+    assert.equal(registered(), 0);
+  });
+
+  it("is a keeper's where its process is stopped for longer than ttl, which learns of it when it goes on", async () => {
+    const owners = await keeping.owners(planOf("o", 1, 2));
+    const keeper = await keeping.keeper();
+    owners.send("SIGSTOP");
+    await eventually(() => keeper.carried.length === 2);
+    owners.send("SIGCONT");
+    await eventually(() => owners.lines.some((line) => (line as { dead?: string }).dead === "o0"));
+    assert.deepEqual(carried(), ["o0/1", "o0/0"]);
+  });
+
+  it("is told of on the channels that tell of cleanups, and on one of its own", async () => {
+    const engine = postgres(pool, { ttl: TTL });
+    const owners = await keeping.owners([{ owner: "o", recipes: [["onlyWords", "word"], ["fail"]] }]);
+    await owners.kill();
+    process.env["LOG"] = keeping.log;
+    const told: unknown[] = [];
+    const seen = (cleanup: unknown) => {
+      const { name, outcome, error } = cleanup as TracedCleanup;
+      told.push([name, outcome, (error as Error | undefined)?.message]);
+    };
+    const kept = (one: unknown) => told.push(`${(one as Carried).action} ${(one as Carried).outcome}`);
+    const channel = tracingChannel("atexit:cleanup");
+    channel.asyncEnd.subscribe(seen);
+    subscribe("atexit:keeper", kept);
+    try {
+      const recovered = await recoverFrom(engine, keeping.module);
+      assert.deepEqual(
+        recovered.map(({ action, outcome }) => `${action} ${outcome}`),
+        ["fail failed", "onlyWords carried"],
+      );
+    } finally {
+      channel.asyncEnd.unsubscribe(seen);
+      unsubscribe("atexit:keeper", kept);
+      await engine.end();
+    }
+    assert.deepEqual(told, [
+      ["fail", "failed", "this cannot be done"],
+      "fail failed",
+      ["onlyWords", "ok", undefined],
+      "onlyWords carried",
+    ]);
     assert.equal(registered(), 0);
   });
 
