@@ -27,7 +27,7 @@ export function engineChecks(from: string): Readonly<Record<string, Check>> {
   const url = addressIn(from);
   const opened = openEngine(url, {});
   const checks = opened.client === undefined ? etcdChecks(url.split(",")) : postgresChecks(opened.client as Pool);
-  return { ...checks, "a lease": () => tryLease(opened) };
+  return { ...checks, "a lease": () => tryLease(opened), keepers: () => findKeepers(opened) };
 }
 
 const postgresChecks = (pool: Pool): Readonly<Record<string, Check>> => ({
@@ -179,6 +179,29 @@ async function tryLease({ engine }: Opened): Promise<Finding> {
   await held.release();
   const found = `taken within ${taken} ms, and given back within ${Math.round(performance.now() - before) - taken} ms`;
   return taken < SLOW ? ok(found) : note(found, "Give leases a ttl of a minute or more.");
+}
+
+/** Whether somebody carries out what dead owners have left. */
+async function findKeepers({ recipes }: Opened): Promise<Finding> {
+  let rows: Awaited<ReturnType<typeof recipes>>;
+  try {
+    rows = await recipes();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "42501") throw error;
+    return ok("what is planted is not shown to this user");
+  }
+  const letters = rows.filter(({ isDeadLetter }) => isDeadLetter).length;
+  const waiting = rows.filter(
+    ({ isDeadLetter, isOwnerDead, isKept }) => !isDeadLetter && isOwnerDead && !isKept,
+  ).length;
+  if (waiting > 0) {
+    return problem(
+      `${waiting} recipes of dead owners wait for a keeper`,
+      "Run atexit keeper --actions FILE, or atexit recover --actions FILE once.",
+    );
+  }
+  if (letters > 0) return note(`${letters} dead letters`, "Look with atexit dead-letters.");
+  return ok(rows.length === 0 ? "nothing is planted" : `${rows.length} recipes are planted, and none waits`);
 }
 
 async function one(pool: Pool, text: string): Promise<Record<string, unknown>> {

@@ -29,7 +29,10 @@ interface RecipeRow {
   /** JSON text. */
   readonly args: string;
   readonly isDeadLetter: boolean;
+  /** By the engine's word, or silent for two of its ttl by the engine's clock. */
   readonly isOwnerDead: boolean;
+  /** Whether a keeper has it in its hands. */
+  readonly isKept: boolean;
   readonly tries: number;
   readonly error?: string | undefined;
   readonly plantedAt: string;
@@ -76,11 +79,12 @@ export function openEngine(url: string, options: EngineOptions): Opened {
       },
       async recipes() {
         const { rows } = await pool.query("select *, planted_at::text from atexit.recipes()");
-        return (rows as PostgresRecipe[]).map(({ owner, seq, state, is_dead, planted_at, error, ...row }) => ({
+        return (rows as PostgresRecipe[]).map(({ owner, seq, state, is_dead, keeper, planted_at, error, ...row }) => ({
           ...row,
           id: `${owner}/${seq}`,
           isDeadLetter: state === "dead letter",
           isOwnerDead: is_dead,
+          isKept: keeper !== null,
           error: error ?? undefined,
           plantedAt: planted_at,
         }));
@@ -117,6 +121,7 @@ interface PostgresRecipe {
   readonly error: string | null;
   readonly planted_at: string;
   readonly is_dead: boolean;
+  readonly keeper: unknown;
   readonly who: Row["who"];
 }
 

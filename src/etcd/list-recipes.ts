@@ -10,6 +10,7 @@ export interface RecipeRow {
   readonly args: string;
   readonly isDeadLetter: boolean;
   readonly isOwnerDead: boolean;
+  readonly isKept: boolean;
   readonly tries: number;
   readonly error: string | undefined;
   readonly plantedAt: string;
@@ -34,14 +35,28 @@ export async function recipesIn(gateway: Gateway, prefix: string): Promise<Recip
     }));
   };
   const living = new Set((await all("s")).map(({ name }) => name));
+  const kept = new Set((await all("k")).map(({ name }) => name));
   const rows = async (letter: "r" | "d") =>
     (await all(letter)).flatMap(({ name, text }): RecipeRow[] => {
       const stored = JSON.parse(text) as StoredRecipe | "settled";
       if (stored === "settled") return [];
       const [owner = "", seq = ""] = name.split("/");
       const { action, args, tries, error, plantedAt, who } = stored;
-      const [isDeadLetter, isOwnerDead] = [letter === "d", !living.has(leaseOf(owner))];
-      return [{ id: `${owner}/${Number(seq)}`, action, args, isDeadLetter, isOwnerDead, tries, error, plantedAt, who }];
+      const [isDeadLetter, isOwnerDead, isKept] = [letter === "d", !living.has(leaseOf(owner)), kept.has(owner)];
+      return [
+        {
+          id: `${owner}/${Number(seq)}`,
+          action,
+          args,
+          isDeadLetter,
+          isOwnerDead,
+          isKept,
+          tries,
+          error,
+          plantedAt,
+          who,
+        },
+      ];
     });
   return [...(await rows("r")), ...(await rows("d"))];
 }

@@ -159,7 +159,8 @@ create or replace function atexit.recipes(
   out is_dead boolean, out keeper jsonb
 ) returns setof record language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select r.owner, r.seq, r.action, r.args, r.planter, r.state, r.tries, r.error, r.planted_at, o.who,
-    1000 * extract(epoch from clock_timestamp() - (o.expires_at - o.ttl)), o.dead_at is not null, k.who
+    1000 * extract(epoch from clock_timestamp() - (o.expires_at - o.ttl)),
+    o.dead_at is not null or o.expires_at + o.ttl < clock_timestamp(), k.who
   from atexit.recipe r join atexit.owner o on o.id = r.owner
     left join atexit.owner k on k.id = o.keeper and k.dead_at is null
   where r.state <> 'settled' order by o.id, r.seq desc

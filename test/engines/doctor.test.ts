@@ -115,6 +115,20 @@ describe("atexit doctor --from a PostgreSQL server", { skip }, () => {
     },
   );
 
+  it("says that nobody carries out what dead owners have left", async () => {
+    const id = crypto.randomUUID();
+    await pool.query("select atexit.begin($1, 60000, '{}')", [id]);
+    await pool.query("select atexit.plant($1, 1, 'clean', '[]', null)", [id]);
+    assert.equal((await doctor(server.url)).findings["keepers"]?.found, "1 recipes are planted, and none waits");
+    await pool.query("select atexit.finish($1, false)", [id]);
+    assert.match(
+      JSON.stringify((await doctor(server.url)).findings["keepers"]),
+      /"problem".*"1 recipes of dead owners/,
+    );
+    await pool.query("update atexit.recipe set state = 'dead letter'");
+    assert.match(JSON.stringify((await doctor(server.url)).findings["keepers"]), /"note".*"1 dead letters/);
+  });
+
   it("says of a server that does not answer that nothing can be found out", async () => {
     const { code, findings } = await doctor("postgres://postgres@127.0.0.1:1/postgres");
     assert.equal(code, 1);
@@ -128,7 +142,7 @@ describe("atexit doctor --from etcd", { skip: "missing" in etcd && etcd.missing 
     try {
       const from = [0, 1, 2].map((n) => cluster.url(n)).join(",");
       const healthy = await doctor(from);
-      assert.deepEqual(all(healthy), { members: "ok", quorum: "ok", alarms: "ok", "a lease": "ok" });
+      assert.deepEqual(all(healthy), { members: "ok", quorum: "ok", alarms: "ok", "a lease": "ok", keepers: "ok" });
       await cluster.halt(2);
       await cluster.ready();
       const { findings } = await doctor(from);

@@ -2,6 +2,8 @@
 // what becomes of those that fail, and what a stranger who may plant can do.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import pg from "pg";
@@ -10,7 +12,7 @@ import { actions, type Carried, keeper, plant, recoverFrom } from "../../src/kee
 import { migrate, postgres } from "../../src/postgres/index.ts";
 import { CLI, packageFiles } from "../support/package-under-test.ts";
 import { run } from "../support/run.ts";
-import { type PostgresServer, providePostgres, startPostgres } from "../support/servers.ts";
+import { freePort, type PostgresServer, providePostgres, startPostgres } from "../support/servers.ts";
 import { eventually, Keeping, ON_POSTGRES, planOf } from "./support/keeping.ts";
 
 const TTL = 2_000;
@@ -145,7 +147,7 @@ describe("a recipe in PostgreSQL", { skip }, () => {
       { owner: "b", recipes: [["clean", "b", 0], ["leave"]] },
       { owner: "c", recipes: [["clean", "c", 0]] },
     ]);
-    const keeper = await keeping.keeper({ tries: 1, timeout: 2 * TTL });
+    const keeper = await keeping.keeper({ tries: 1, timeout: 5 * TTL });
     await owners.kill();
     await eventually(() => keeping.count === 3);
     const failures = keeper.carried.filter(({ outcome }) => outcome === "dead letter");
@@ -153,7 +155,7 @@ describe("a recipe in PostgreSQL", { skip }, () => {
       new Map(failures.map(({ action, error }) => [action, error])),
       new Map([
         ["leave", "its thread has ended"],
-        ["block", `it took more than ${2 * TTL} ms`],
+        ["block", `it took more than ${5 * TTL} ms`],
       ]),
     );
     assert.deepEqual(carried().slice().sort(), ["a/0", "b/0", "c/0"]);
@@ -213,6 +215,47 @@ describe("a recipe in PostgreSQL", { skip }, () => {
     owners.send("SIGCONT");
     await eventually(() => owners.lines.some((line) => (line as { dead?: string }).dead === "o0"));
     assert.deepEqual(carried(), ["o0/1", "o0/0"]);
+  });
+
+  it("is carried out by a service that says when it is ready, and stops at SIGTERM", async () => {
+    const port = await freePort();
+    const args = ["keeper", "--from", server.url, "--actions", keeping.module, "--probes", String(port), "--ttl", "3s"];
+    const child = spawn(process.execPath, [CLI, ...args, "--allow", "clean=ci"], {
+      env: { ...process.env, LOG: keeping.log, URL: server.url, ATEXIT_DIR: keeping.journals },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const lines: { outcome: string; error?: string }[] = [];
+    child.stdout.on("data", (chunk) => {
+      for (const line of String(chunk).trim().split("\n")) lines.push(JSON.parse(line) as { outcome: string });
+    });
+    const ended = once(child, "exit");
+    try {
+      await eventually(async () => {
+        const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+        return answer?.status === 200;
+      });
+      assert.deepEqual(
+        lines.map(({ outcome }) => outcome),
+        ["keeping"],
+      );
+      const owners = await Promise.all([
+        keeping.owners(planOf("ours", 1, 1), { URL: as("ci") }),
+        keeping.owners(planOf("theirs", 1, 1)),
+      ]);
+      for (const owner of owners) await owner.kill();
+      await eventually(() => lines.length === 3);
+      assert.deepEqual(
+        new Set(lines.map(({ outcome, error }) => error ?? outcome)),
+        new Set(["keeping", "carried", "postgres may not ask for clean"]),
+      );
+      assert.deepEqual(carried(), ["ours0/0"]);
+      child.kill("SIGTERM");
+      assert.deepEqual(await ended, [null, "SIGTERM"]);
+      const { rows } = await pool.query("select from atexit.owner where dead_at is null");
+      assert.deepEqual(rows, []);
+    } finally {
+      child.kill("SIGKILL");
+    }
   });
 
   it("is told of on the channels that tell of cleanups, and on one of its own", async () => {
