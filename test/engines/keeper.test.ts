@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import pg from "pg";
 import { count as registered, type TracedCleanup } from "../../src/index.ts";
@@ -269,8 +269,7 @@ describe("a recipe in PostgreSQL", { skip }, () => {
       told.push([name, outcome, (error as Error | undefined)?.message]);
     };
     const kept = (one: unknown) => told.push(`${(one as Carried).action} ${(one as Carried).outcome}`);
-    const channel = tracingChannel("atexit:cleanup");
-    channel.asyncEnd.subscribe(seen);
+    subscribe("tracing:atexit:cleanup:asyncEnd", seen);
     subscribe("atexit:keeper", kept);
     try {
       const recovered = await recoverFrom(engine, keeping.module);
@@ -279,7 +278,7 @@ describe("a recipe in PostgreSQL", { skip }, () => {
         ["fail failed", "onlyWords carried"],
       );
     } finally {
-      channel.asyncEnd.unsubscribe(seen);
+      unsubscribe("tracing:atexit:cleanup:asyncEnd", seen);
       unsubscribe("atexit:keeper", kept);
       await engine.end();
     }
