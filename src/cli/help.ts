@@ -151,7 +151,8 @@ trying, each with what to do about it. Ends with 1 where something is not covere
   tour: `atexit tour [PART OF A NAME]
 
 Ends real processes in each way that there is, and shows for each what was
-cleaned up, in which order, with which status, beside what bare Node gives.
+cleaned up, in which order, with which status, beside what bare Node gives. Where
+ATEXIT_FROM names an engine, it shows how a lease goes from one to the next as well.
 `,
   completion: `atexit completion bash|zsh|fish
 

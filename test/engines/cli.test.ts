@@ -125,6 +125,23 @@ describe("leases by the command", { skip }, () => {
     }));
 });
 
+it("tour shows how a lease goes from one process to the next", { skip }, async () => {
+  const server = await startPostgres((provided as { home: string }).home);
+  try {
+    await inPlace(async (place) => {
+      const told = await atexit(place, ["tour", "lease:"]);
+      assert.match(told.stdout, /not shown: set ATEXIT_FROM/);
+      assert.equal((await atexit(place, ["migrate", "--from", server.url])).code, 0);
+      const env = { ...place.environment, ATEXIT_FROM: server.url };
+      const { code, stdout, stderr } = await atexit(place, ["tour", "lease:"], { env, limit: 60_000 });
+      assert.deepEqual([code, stderr], [0, ""], stdout);
+      assert.equal(stdout.match(/✓ the next has it after \d+ ms, by/g)?.length, 3, stdout);
+    });
+  } finally {
+    await server.stop();
+  }
+});
+
 const etcd = provideEtcd();
 
 it("ps --from etcd tells who holds what, with which token", { skip: "missing" in etcd && etcd.missing }, async () => {
