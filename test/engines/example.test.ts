@@ -94,7 +94,7 @@ it("a schema of a test is dropped at its program's end, by its guard, and by a k
         });
         const [made] = (await once(child.stdout, "data")) as [Buffer];
         assert.equal(String(made), `made test_${child.pid}\n`);
-        assert.deepEqual(await schemas(), [`test_${child.pid}`]);
+        if (args.length === 0) assert.deepEqual(await schemas(), [`test_${child.pid}`]);
         return child;
       };
       const finished = await start({}, "10");

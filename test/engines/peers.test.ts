@@ -15,7 +15,7 @@ import {
 } from "../support/servers.ts";
 import { Arena } from "./support/arena.ts";
 import { EtcdCluster, provideEtcd } from "./support/etcd.ts";
-import { ADVISORY, ETCD3, PLAIN_ROW, providePeers, REDLOCK } from "./support/peers.ts";
+import { ADVISORY, ETCD3, plainRow, providePeers, REDLOCK } from "./support/peers.ts";
 import { providePgbouncer, startPgbouncer } from "./support/pgbouncer.ts";
 
 const postgres = providePostgres();
@@ -74,11 +74,13 @@ describe("locks in PostgreSQL as others have them", { skip: missing(postgres) },
   });
 
   for (const fault of ["a pause", "a partition"] as const) {
-    it(`a row with an expiry and a timer has two holders in ${fault}`, async (t) => {
+    const lostBy = fault === "a pause" ? "its own timer" : "a renewal that fails";
+
+    it(`a row with an expiry, lost by ${lostBy}, has two holders in ${fault}`, async (t) => {
       await client.query("drop table if exists plain");
       await client.query("create table plain (owner uuid, token bigint not null, expires_at timestamptz not null)");
       await client.query("insert into plain values (null, 0, now())");
-      t.diagnostic(await strike(fault, PLAIN_ROW, server.port, 1_000));
+      t.diagnostic(await strike(fault, plainRow(lostBy), server.port, 1_000));
     });
 
     it(`an advisory lock has one holder in ${fault}, and nobody else gets it until that is over`, async (t) => {

@@ -36,8 +36,11 @@ const COMMON = `
   const lost = (controller) => () => controller.abort({ reason: "silence" });
   `;
 
-/** A row with an expiry, renewed by a timer, with "the timer still runs" for "I hold it". Its table is there. */
-export const PLAIN_ROW = `${COMMON}
+/**
+ * A row with an expiry, renewed by a timer; lost when its own time is over, or, as many
+ * have it, only when a renewal has failed. Its table is there.
+ */
+export const plainRow = (lostBy: "its own timer" | "a renewal that fails") => `${COMMON}
   import pg from "pg";
   import { randomUUID } from "node:crypto";
   const pool = new pg.Pool({
@@ -55,12 +58,13 @@ export const PLAIN_ROW = `${COMMON}
     if (rows.length === 0) return new Promise((resolve) => setTimeout(resolve, 50));
     const controller = new AbortController();
     const lose = lost(controller);
-    let expiry = setTimeout(lose, ttl);
+    const inTime = ${JSON.stringify(lostBy)} === "its own timer" ? () => setTimeout(lose, ttl) : () => undefined;
+    let expiry = inTime();
     const renewal = setInterval(async () => {
       const text = "update plain set expires_at = now() + $2 * interval '1 ms' where owner = $1";
       const { rowCount } = await pool.query(text, [me, ttl]).catch(() => ({ rowCount: 0 }));
       clearTimeout(expiry);
-      if (rowCount === 1) expiry = setTimeout(lose, ttl);
+      if (rowCount === 1) expiry = inTime();
       else lose();
     }, ttl / 3);
     return heldUntil(rows[0].token, controller.signal, async () => clearInterval(renewal));
