@@ -10,6 +10,7 @@ import { type PostgresServer, providePostgres, startPostgres } from "../support/
 import { monotonic } from "./support/contender.ts";
 import { EtcdCluster, provideEtcd } from "./support/etcd.ts";
 import { checkCarried, eventually, Keeping, ON_ETCD, ON_POSTGRES, planOf, type Program } from "./support/keeping.ts";
+import { Proxy } from "./support/proxy.ts";
 import { provideWallClock, WallClock } from "./support/wall-clock.ts";
 
 const TTL = 3_000;
@@ -71,6 +72,16 @@ async function dieUnder(
   }
 }
 
+async function throughUnruly(target: number, body: (port: number) => Promise<void>): Promise<void> {
+  const proxy = await Proxy.to(target);
+  proxy.mode = "unruly";
+  try {
+    await body(proxy.port);
+  } finally {
+    await proxy.close();
+  }
+}
+
 const killed: Fault = {
   keepers: 4,
   mayRepeat: true,
@@ -111,7 +122,8 @@ describe("keepers on PostgreSQL", { skip: "missing" in provided && provided.miss
     clock?.remove();
   });
 
-  const keeping = () => new Keeping(ON_POSTGRES, { URL: server.url, TTL: String(TTL) });
+  const keeping = (port = server.port) =>
+    new Keeping(ON_POSTGRES, { URL: server.url.replace(String(server.port), String(port)), TTL: String(TTL) });
 
   it("one keeper carries all out", (t) => dieUnder(t, keeping(), { keepers: 1 }));
   it("four keepers carry all out, none twice", (t) => dieUnder(t, keeping(), { keepers: 4 }));
@@ -134,6 +146,9 @@ describe("keepers on PostgreSQL", { skip: "missing" in provided && provided.miss
     );
   }
 
+  it("requests are late, lost, or come in another order", (t) =>
+    throughUnruly(server.port, (port) => dieUnder(t, keeping(port), { keepers: 2, mayRepeat: true })));
+
   it("the server is away for longer than ttl: those who live are left alone", (t) =>
     dieUnder(t, keeping(), {
       keepers: 2,
@@ -154,12 +169,18 @@ describe("keepers on etcd", { skip: "missing" in etcd && etcd.missing }, () => {
 
   after(() => cluster.stop());
 
-  const keeping = () => new Keeping(ON_ETCD, { URL: [0, 1, 2].map((n) => cluster.url(n)).join(","), TTL: String(TTL) });
+  const keeping = (urls = [0, 1, 2].map((n) => cluster.url(n))) =>
+    new Keeping(ON_ETCD, { URL: urls.join(","), TTL: String(TTL) });
 
   it("one keeper carries all out", (t) => dieUnder(t, keeping(), { keepers: 1 }));
   it("four keepers carry all out, none twice", (t) => dieUnder(t, keeping(), { keepers: 4 }));
   it("one of four is killed: others carry on", (t) => dieUnder(t, keeping(), killed));
   it("one of four is stopped for longer than its ttl, and comes back", (t) => dieUnder(t, keeping(), stopped));
+
+  it("requests are late, lost, or come in another order", (t) =>
+    throughUnruly(cluster.ports[0] as number, (port) =>
+      dieUnder(t, keeping([`http://127.0.0.1:${port}`]), { keepers: 2, mayRepeat: true }),
+    ));
 
   it("all members are away for longer than ttl: those who live are left alone", (t) =>
     dieUnder(t, keeping(), {
