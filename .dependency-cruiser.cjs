@@ -26,6 +26,7 @@ const LAYERS = {
   "durable-public-module": "^src/durable/(index|open-journal|thread-journal)\\.ts$",
   resources: "^src/resources/",
   lease: "^src/lease/",
+  keeper: "^src/keeper/",
   engines: "^src/(postgres|etcd|kubernetes)/",
   app: "^src/app/",
   scope: "^src/scope/",

@@ -3,7 +3,9 @@ export const ALONE = [
   "app/service-manager",
   "execution/misbehaviour",
   "resources/lock-stress",
+  "engines/clocks",
   "engines/etcd",
+  "engines/keeper-faults",
   "engines/postgres",
 ];
 

@@ -5,10 +5,13 @@ import { manifestFile, packageFile } from "../platform/package-files.ts";
 import { completionCommand } from "./completion.ts";
 import { help } from "./help.ts";
 import {
+  deadLettersOptions,
   doctorOptions,
+  keeperOptions,
   logOptions,
   migrateOptions,
   psOptions,
+  recoverFromOptions,
   recoverOptions,
   reportOptions,
   runOptions,
@@ -20,6 +23,7 @@ type Command = (args: readonly string[]) => void | Promise<void>;
 const inspect = () => import(packageFile("inspect").href) as Promise<typeof import("./inspect.ts")>;
 const doctor = () => import(packageFile("doctor").href) as Promise<typeof import("./doctor.ts")>;
 const leases = () => import(packageFile("lease command").href) as Promise<typeof import("./lease.ts")>;
+const keeping = () => import(packageFile("keeper command").href) as Promise<typeof import("./keeper.ts")>;
 const report = () => import(packageFile("report").href) as Promise<typeof import("./report.ts")>;
 
 const commands: Readonly<Record<string, Command>> = {
@@ -28,7 +32,12 @@ const commands: Readonly<Record<string, Command>> = {
     return (await inspect()).psCommand(args);
   },
   migrate: async (args) => (await leases()).migrateCommand(args),
-  recover: async (args) => (await inspect()).recoverCommand(args),
+  keeper: async (args) => (await keeping()).keeperCommand(args),
+  "dead-letters": async (args) => (await keeping()).deadLettersCommand(args),
+  recover: async (args) => {
+    if (args.some((arg) => arg.startsWith("--from"))) return (await keeping()).recoverFromCommand(args);
+    return (await inspect()).recoverCommand(args);
+  },
   log: async (args) => (await inspect()).logCommand(args),
   report: async (args) => (await report()).reportCommand(args),
   doctor: async (args) => (await doctor()).doctorCommand(args),
@@ -44,7 +53,9 @@ const optionNames: Readonly<Record<string, readonly string[]>> = {
   run: Object.keys(runOptions),
   ps: Object.keys(psOptions),
   migrate: Object.keys(migrateOptions),
-  recover: Object.keys(recoverOptions),
+  keeper: Object.keys(keeperOptions),
+  "dead-letters": Object.keys(deadLettersOptions),
+  recover: [...new Set([...Object.keys(recoverOptions), ...Object.keys(recoverFromOptions)])],
   log: Object.keys(logOptions),
   report: Object.keys(reportOptions),
   doctor: Object.keys(doctorOptions),

@@ -14,23 +14,11 @@ import { runtime } from "../platform/runtime.ts";
 import { system } from "../platform/this-system.ts";
 import { configure } from "../index.ts";
 import { peersIn } from "./project-peers.ts";
+import { engineChecks } from "./doctor-engine.ts";
+import { type Check, type Finding, note, ok, problem } from "./finding.ts";
 import { doctorOptions } from "./options.ts";
 import { painter, progress, say } from "./terminal.ts";
 import { EXIT, optionsIn, refuseOperands } from "./arguments.ts";
-
-interface Finding {
-  /** `ok`; `note`: works, with a limit to know of; `problem`: something is not covered. */
-  readonly is: "ok" | "note" | "problem";
-  readonly found: string;
-  /** The advice to the user. */
-  readonly advice?: string;
-}
-
-type Check = () => Finding | Promise<Finding>;
-
-const ok = (found: string): Finding => ({ is: "ok", found });
-const note = (found: string, advice: string): Finding => ({ is: "note", found, advice });
-const problem = (found: string, advice: string): Finding => ({ is: "problem", found, advice });
 
 const checks: Readonly<Record<string, Check>> = {
   "Node.js": () => ok(`${process.version}${standIn()} on ${system.name} ${process.arch}`),
@@ -235,10 +223,11 @@ async function tryGuard(): Promise<Finding> {
 export async function doctorCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = optionsIn(args, doctorOptions);
   refuseOperands(positionals);
+  const all = values.from === undefined ? checks : engineChecks(values.from);
   const paint = painter(process.stdout);
   const marks = { ok: paint("green", "ok     "), note: paint("yellow", "note   "), problem: paint("red", "problem") };
   const findings: Record<string, Finding> = {};
-  for (const [name, check] of Object.entries(checks)) {
+  for (const [name, check] of Object.entries(all)) {
     const over = progress(`Trying: ${name}`);
     let finding: Finding;
     try {

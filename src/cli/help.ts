@@ -11,8 +11,10 @@ export const help: Readonly<Record<string, string>> = {
 
   atexit run [OPTIONS] -- COMMAND…   run any program, and clean up after it
   atexit ps                          live processes, and what they would clean up
-  atexit migrate --from URL          PostgreSQL's schema for leases
+  atexit migrate --from URL          PostgreSQL's schema for leases and recipes
   atexit recover                     carry out what dead processes have left
+  atexit keeper --from URL           carry out what processes of dead machines have left
+  atexit dead-letters --from URL     what keepers could not carry out
   atexit log                         what was carried out for dead processes
   atexit report FILE…                a picture of what a shutdown did
   atexit doctor                      what this machine can and cannot cover
@@ -63,19 +65,54 @@ ${EXIT_CODES}
 The live processes that have something pending: pid, age, program, and what they
 would clean up, in that order.
 
-  --from URL   the leases there instead: who holds them, since when, their tokens
+  --from URL   the leases and recipes there instead: who holds and has planted them,
+               since when
 `,
-  migrate: `atexit migrate --from URL [--grant ROLE]
+  migrate: `atexit migrate --from URL [--grant ROLE] [--keeper ROLE]
 
-Applies the schema that leases take in PostgreSQL, or brings it up to date; it may
-be run again.
+Applies the schema that leases and recipes take in PostgreSQL, or brings it up to
+date; it may be run again.
 
-  --from URL     postgres://…, as a user who may create schemas
-  --grant ROLE   lets a role take leases; may be given several times
+  --from URL      postgres://…, as a user who may create schemas
+  --grant ROLE    lets a role take leases and plant recipes; may be given several times
+  --keeper ROLE   lets a role carry recipes out; may be given several times
+`,
+  keeper: `atexit keeper --from URL --actions FILE [OPTIONS]
+
+Carries out what processes have planted that are gone with their machines, until
+it is stopped, and prints a line of JSON for each. Any number of them may run, on
+any machines. It is a deputy: run it with rights for exactly its actions. systemd
+and Kubernetes are told when it is ready, and when it ends.
+
+  --from URL           where recipes are: postgres://… or http://… of etcd; by
+                       default ATEXIT_FROM, which shows in no list of processes
+  --actions FILE       the module that exports the actions: what it does not export
+                       is not carried out, whoever asks
+  --allow ACTION=USER  only these users of the database may ask for this action;
+                       may be given several times, and USER,USER
+  --concurrency N      so many owners at a time (10)
+  --timeout TIME       how long one action may take (60s)
+  --tries N            how often a recipe is tried before it is a dead letter (8)
+  --ttl TIME           how long this keeper may be silent before others take over
+                       (15s)
+  --probes PORT        answers /livez, /startupz and /readyz there
+
+  ATEXIT_FROM="$DATABASE_URL" atexit keeper --actions ./cleanups.js
+`,
+  "dead-letters": `atexit dead-letters --from URL [--retry ID] [--forget ID] [--json]
+
+What keepers could not carry out: it has failed too often, or was refused. Ends
+with 1 where there is any.
+
+  --retry ID    has it tried again; may be given several times
+  --forget ID   forgets it; may be given several times
 `,
   recover: `atexit recover [--dry-run] [--json]
+atexit recover --from URL --actions FILE [--allow ACTION=USER] [--ttl TIME] [--json]
 
-Carries out what dead processes have left: those whose guard was killed, too.
+Carries out what dead processes have left: those whose guard was killed, too. With
+--from, what those have planted there who are dead, or silent for a whole ttl from
+now on: one round of atexit keeper, for cron and CI.
   -n, --dry-run   show it, and do nothing
 
 Ends with 1 where something failed, was refused or was left alone.
@@ -103,15 +140,19 @@ shutdowns of one program it tells what changed, and shows the longest.
 
 ATEXIT_REPORT=1 prints the waterfall at the end of any program.
 `,
-  doctor: `atexit doctor [--json]
+  doctor: `atexit doctor [--json] [--from URL]
 
 What this machine, container and runtime can and cannot cover, found out by
 trying, each with what to do about it. Ends with 1 where something is not covered.
+
+  --from URL   the engine there instead: its schema, rights, standby servers and
+               pooler, or its members; takes a lease, and gives it back
 `,
   tour: `atexit tour [PART OF A NAME]
 
 Ends real processes in each way that there is, and shows for each what was
-cleaned up, in which order, with which status, beside what bare Node gives.
+cleaned up, in which order, with which status, beside what bare Node gives. Where
+ATEXIT_FROM names an engine, it shows how a lease goes from one to the next as well.
 `,
   completion: `atexit completion bash|zsh|fish
 

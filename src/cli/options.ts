@@ -14,10 +14,38 @@ export const runOptions = {
 } as const;
 
 export const psOptions = { json: { type: "boolean" }, from: { type: "string" } } as const;
-export const migrateOptions = { from: { type: "string" }, grant: { type: "string", multiple: true } } as const;
+export const migrateOptions = {
+  from: { type: "string" },
+  grant: { type: "string", multiple: true },
+  keeper: { type: "string", multiple: true },
+} as const;
+export const keeperOptions = {
+  from: { type: "string" },
+  actions: { type: "string" },
+  allow: { type: "string", multiple: true },
+  concurrency: { type: "string" },
+  timeout: { type: "string" },
+  tries: { type: "string" },
+  ttl: { type: "string" },
+  probes: { type: "string" },
+} as const;
+export const deadLettersOptions = {
+  from: { type: "string" },
+  retry: { type: "string", multiple: true },
+  forget: { type: "string", multiple: true },
+  json: { type: "boolean" },
+} as const;
 export const recoverOptions = { "dry-run": { type: "boolean", short: "n" }, json: { type: "boolean" } } as const;
+/** Of `atexit recover --from`. */
+export const recoverFromOptions = {
+  from: { type: "string" },
+  actions: { type: "string" },
+  allow: { type: "string", multiple: true },
+  ttl: { type: "string" },
+  json: { type: "boolean" },
+} as const;
 export const logOptions = { json: { type: "boolean" }, lines: { type: "string", short: "n" } } as const;
-export const doctorOptions = { json: { type: "boolean" } } as const;
+export const doctorOptions = { json: { type: "boolean" }, from: { type: "string" } } as const;
 export const reportOptions = {
   format: { type: "string" },
   output: { type: "string", short: "o" },

@@ -17,6 +17,20 @@ const table = {
     message: (engine: string, name: string) =>
       `The lease ${printable(name)} is not waited for any more: end() was called, or this process is ending, and gives back what it holds on ${engine}.`,
   },
+  ERR_ATEXIT_RECIPES: {
+    Class: Error,
+    message: (engine: string, why: string) => `${engine} cannot keep this recipe: ${clause(why)}.`,
+  },
+  ERR_ATEXIT_ACTION: {
+    Class: TypeError,
+    message: (given: string) =>
+      `${given} is no action that a keeper knows. Pass a function of what actions({ … }) of atexit/keeper returned.`,
+  },
+  ERR_ATEXIT_ACTIONS: {
+    Class: TypeError,
+    message: (module: string, why: string) =>
+      `${module} ${clause(why)}. A module of actions exports what actions({ … }) of atexit/keeper returned, once.`,
+  },
 } as const;
 
 /** The `code` of an error of this part. */

@@ -11,6 +11,7 @@
 import type { Adapter, Answer, Asked } from "../lease/adapter.ts";
 import type { OwnerRecord } from "../lease/engine.ts";
 import { timeOfDay } from "../platform/node-builtins.ts";
+import { EtcdRecipes, leaseOf } from "./recipes.ts";
 import { base64, EtcdError, fromBase64, type Gateway } from "./gateway.ts";
 
 interface KeyValue {
@@ -46,6 +47,7 @@ export class EtcdAdapter implements Adapter {
   readonly #owner: OwnerRecord;
   readonly #prefix: string;
   readonly #lease: string;
+  readonly recipes: EtcdRecipes;
   #epoch = "0";
 
   constructor(gateway: Gateway, owner: OwnerRecord, prefix: string) {
@@ -53,6 +55,7 @@ export class EtcdAdapter implements Adapter {
     this.#owner = owner;
     this.#prefix = prefix;
     this.#lease = leaseOf(owner.id);
+    this.recipes = new EtcdRecipes(gateway, owner, this.#lease, prefix);
   }
 
   async begin(limit: number): Promise<number | "dead"> {
@@ -143,6 +146,7 @@ export class EtcdAdapter implements Adapter {
 
   async finish(limit: number): Promise<void> {
     await revoke(this.#gateway, this.#lease, limit);
+    await this.recipes.finished(limit);
   }
 
   watch(name: string, changed: () => void): () => void {
@@ -176,11 +180,6 @@ export async function revoke(gateway: Gateway, lease: string, limit: number): Pr
   } catch (error) {
     if (!(error instanceof EtcdError) || error.grpc !== NOT_FOUND) throw error;
   }
-}
-
-/** The number of an owner's lease: 60 bits of its UUID, so that it is known before it is granted. */
-export function leaseOf(id: string): string {
-  return String(BigInt(`0x${id.replaceAll("-", "").slice(0, 15)}`) + 1n);
 }
 
 function firstOf(responses: TxnAnswer["responses"], at: number): KeyValue | undefined {

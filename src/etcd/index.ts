@@ -6,9 +6,11 @@ import { resourceError } from "../errors/resources.ts";
 import { type Engine, type EngineOptions, forEngines } from "../lease/index.ts";
 import { packageFile } from "../platform/package-files.ts";
 import { process } from "../platform/process.ts";
-import { EtcdAdapter, leaseOf } from "./adapter.ts";
+import { EtcdAdapter } from "./adapter.ts";
+import type { GiveBackArguments } from "./give-back.ts";
 import { rowsIn, type LeaseRow } from "./list.ts";
 import { endpointsIn, Gateway } from "./gateway.ts";
+import { type RecipeRow, recipesIn, settleDeadLetter } from "./list-recipes.ts";
 
 export type { Engine, EngineOptions };
 
@@ -59,10 +61,16 @@ export function etcd(endpoints: readonly string[], options: EtcdOptions = {}): E
       {
         name: "etcd",
         connect: (owner) => new EtcdAdapter(gateway, owner, prefix),
-        giveBack: ({ id }) =>
-          canGiveBack
-            ? { module: packageFile("give back to etcd"), exportName: "giveBack", args: [{ env, lease: leaseOf(id) }] }
-            : undefined,
+        giveBack: ({ id }) => {
+          if (!canGiveBack) return undefined;
+          const args: GiveBackArguments = { env, prefix, owner: id };
+          return { module: packageFile("give back to etcd"), exportName: "giveBack", args: [{ ...args }] };
+        },
+        carryOut: ({ id }, modules) => {
+          if (!canGiveBack) return undefined;
+          const args = { env, prefix, owner: id, modules: [...modules] };
+          return { module: packageFile("give back to etcd"), exportName: "carryOut", args: [args] };
+        },
       },
       options,
     );
@@ -76,4 +84,22 @@ export function etcd(endpoints: readonly string[], options: EtcdOptions = {}): E
  */
 export function listLeases(endpoints: readonly string[], prefix = "atexit/"): Promise<LeaseRow[]> {
   return rowsIn(new Gateway({ endpoints, fetch, headers: {} }), prefix);
+}
+
+/**
+ * Lists recipes and dead letters, for the command.
+ *
+ * @internal
+ */
+export function listRecipes(endpoints: readonly string[], prefix = "atexit/"): Promise<RecipeRow[]> {
+  return recipesIn(new Gateway({ endpoints, fetch, headers: {} }), prefix);
+}
+
+/**
+ * Has a dead letter tried again, or forgets it, for the command.
+ *
+ * @internal
+ */
+export function settleLetter(endpoints: readonly string[], id: string, isRetry: boolean): Promise<boolean> {
+  return settleDeadLetter(new Gateway({ endpoints, fetch, headers: {} }), "atexit/", id, isRetry);
 }

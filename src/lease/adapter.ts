@@ -4,6 +4,7 @@
 // the core repeats what bears it and cancels the rest.
 
 import type { LeaseHolder } from "../errors/lease.ts";
+import type { RecipeStore } from "./recipe-store.ts";
 import type { JsonValue } from "../durable/json-value.ts";
 
 /** One owner on an engine, from its first lease to its last. Limits are milliseconds, after which the core listens no more. */
@@ -36,6 +37,8 @@ export interface Adapter {
    * @returns a function that ends it
    */
   watch?(name: string, changed: () => void): () => void;
+  /** Cleanups that outlive the owner; `undefined` where this engine keeps none. */
+  readonly recipes?: RecipeStore;
 }
 
 export interface Asked {

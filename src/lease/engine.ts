@@ -8,15 +8,16 @@
 
 import { call, type JsonValue } from "../durable/index.ts";
 import { resourceError } from "../errors/resources.ts";
-import { register } from "../index.ts";
+import { register, type Registration } from "../index.ts";
 import { builtin, timeOfDay } from "../platform/node-builtins.ts";
 import { process } from "../platform/process.ts";
 import { programName } from "../platform/program-name.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import type { Adapter } from "./adapter.ts";
 import { type Clock, realClock } from "./clock.ts";
-import { type Connected, Hub, type Wanted } from "./hub.ts";
+import { type Connected, Hub, type Member, type Wanted } from "./hub.ts";
 import type { HeldLease } from "./held-lease.ts";
+import type { Planted, Recipe } from "./owner-recipes.ts";
 
 /** What every engine can be told. */
 export interface EngineOptions {
@@ -65,7 +66,7 @@ export interface OwnerRecord {
 }
 
 /** A function that gives an owner's leases back from another process. The arguments stand in the journal: no passwords. */
-export interface GiveBack {
+interface GiveBack {
   readonly module: URL;
   readonly exportName: string;
   readonly args: readonly JsonValue[];
@@ -77,12 +78,18 @@ export interface EngineKind {
   connect(owner: OwnerRecord): Adapter;
   /** How the guard gives the leases back; `undefined` where it cannot. */
   giveBack?(owner: OwnerRecord): GiveBack | undefined;
+  /** How the guard carries recipes out whose actions these modules have; `undefined` where it cannot. */
+  carryOut?(owner: OwnerRecord, modules: readonly string[]): GiveBack | undefined;
   readonly isOwnerEach?: boolean;
 }
 
 const DEFAULT_TTL = 15_000;
+/** Of what others are told that this process is called, in characters. */
+const LONGEST_LABEL = 500;
 /** A ttl below this leaves no time for a slow answer. */
 const SHORTEST_TTL = 100;
+/** Who is silent is waited for as long. */
+const LONGEST_TTL = 86_400_000;
 
 export class LeaseEngine implements Engine {
   readonly #kind: EngineKind;
@@ -93,10 +100,12 @@ export class LeaseEngine implements Engine {
   constructor(kind: EngineKind, options: EngineOptions, clock: Clock = realClock) {
     const ttl = checkTime("ttl", options.ttl ?? DEFAULT_TTL);
     if (ttl < SHORTEST_TTL) throw resourceError("ERR_ATEXIT_OPTION", "ttl", ttl, `at least ${SHORTEST_TTL} ms`);
+    if (ttl > LONGEST_TTL) throw resourceError("ERR_ATEXIT_OPTION", "ttl", ttl, "at most a day");
     const { margin } = options;
     if (margin !== undefined && checkTime("margin", margin) >= ttl) {
       throw resourceError("ERR_ATEXIT_OPTION", "margin", margin, "less than ttl");
     }
+    this.clock = clock;
     this.#kind = kind;
     this.#options = { ...options, ttl };
     this.#hub = new Hub({
@@ -127,21 +136,48 @@ export class LeaseEngine implements Engine {
     return this.#hub.take(wanted);
   }
 
+  /** @internal */
+  plant(recipe: Recipe, module: string | undefined): Promise<Planted> {
+    return this.#hub.plant(recipe, module);
+  }
+
+  /** @internal */
+  join(): Member {
+    return this.#hub.join();
+  }
+
+  /** @internal */
+  readonly clock: Clock;
+
   #connect(ttl: number): Connected {
     const { label = programName() } = this.#options;
     if (this.#controller.signal.aborted) this.#controller = new AbortController();
     const since = new Date(timeOfDay()).toISOString();
-    const who = { host: builtin("os").hostname(), pid: process.pid, program: label, since };
+    const who = { host: builtin("os").hostname(), pid: process.pid, program: label.slice(0, LONGEST_LABEL), since };
     const owner = { id: crypto.randomUUID(), ttl, who };
-    const giveBack = this.#kind.giveBack?.(owner);
-    const recipe = giveBack && call(giveBack.module, giveBack.exportName, ...giveBack.args);
+    const recipe = guardedBy(this.#kind.giveBack?.(owner));
+    const modules = new Set<string>();
+    let carryOut: Registration<Promise<void>> | undefined;
     const end = register({ name: `leases on ${this.name}` }, () => this.end());
     return {
       adapter: this.#kind.connect(owner),
+      owner: owner.id,
+      guardWith: (module) => {
+        if (modules.has(module)) return;
+        modules.add(module);
+        const newer = guardedBy(this.#kind.carryOut?.(owner, [...modules]));
+        carryOut?.cancel();
+        carryOut = newer;
+      },
       ended: () => {
         end.cancel();
+        carryOut?.cancel();
         recipe?.cancel();
       },
     };
   }
+}
+
+function guardedBy(by: GiveBack | undefined): Registration<Promise<void>> | undefined {
+  return by && call(by.module, by.exportName, ...by.args);
 }

@@ -9,6 +9,7 @@ import type { Clock } from "./clock.ts";
 import { HeldLease } from "./held-lease.ts";
 import { NameQueue } from "./name-queue.ts";
 import { Observation } from "./observation.ts";
+import { OwnerRecipes, type Planted, type Recipe } from "./owner-recipes.ts";
 import { type PermanentError, Session } from "./session.ts";
 
 export interface HubOptions {
@@ -27,6 +28,10 @@ export interface HubOptions {
 
 export interface Connected {
   readonly adapter: Adapter;
+  /** The owner's number: a UUID. */
+  readonly owner: string;
+  /** Has the guard carry recipes out whose actions are in this module. */
+  readonly guardWith: (module: string) => void;
   /** Called when the session is over. */
   readonly ended: () => void;
 }
@@ -48,6 +53,13 @@ const SHORTEST_PAUSE = 10;
 
 const NOBODY = { host: undefined, pid: undefined, program: undefined, since: undefined, data: undefined };
 
+/** One who takes part in a session. */
+export interface Member {
+  readonly session: Session;
+  readonly owner: string;
+  readonly leave: () => Promise<void>;
+}
+
 /** What came of one request, and how long to wait before the next, in milliseconds. */
 interface Attempt {
   readonly pause: number;
@@ -59,8 +71,11 @@ interface Attempt {
 /** A session with those who use it. */
 interface Used {
   readonly session: Session;
+  readonly connected: Connected;
+  readonly recipes: OwnerRecipes;
+  /** Whether it is for one user alone, and ends with that. */
+  readonly isApart: boolean;
   users: number;
-  readonly ended: () => void;
 }
 
 export class Hub {
@@ -132,6 +147,34 @@ export class Hub {
         void this.#unuse(used);
       }
     }
+  }
+
+  /**
+   * Has the engine keep a recipe.
+   *
+   * @param module where the guard finds its action; `undefined` where it does not
+   * @throws (rejects with) an error with the code `ERR_ATEXIT_ENGINE` or `ERR_ATEXIT_RECIPES`
+   */
+  async plant(recipe: Recipe, module: string | undefined): Promise<Planted> {
+    for (;;) {
+      const used = this.#use();
+      if (module !== undefined) used.connected.guardWith(module);
+      const over = () => this.#unuse(used);
+      try {
+        const planted = await used.recipes.plant(recipe, over);
+        if (planted !== undefined) return planted;
+      } catch (error) {
+        void over();
+        throw error;
+      }
+      void over();
+    }
+  }
+
+  /** Takes part as an owner of its own, with no leases: a keeper, which frees what it has claimed when it leaves. */
+  join(): Member {
+    const used = this.#begin(true);
+    return { session: used.session, owner: used.connected.owner, leave: () => this.#unuse(used) };
   }
 
   /** Gives all leases back, and stops all waiting. */
@@ -226,17 +269,22 @@ export class Hub {
   }
 
   #use(): Used {
-    const { clock, connect, isOwnerEach = false } = this.#options;
-    if (!isOwnerEach) {
+    if (this.#options.isOwnerEach !== true) {
       for (const used of this.#sessions) {
-        if (!used.session.isOpen) continue;
+        if (!used.session.isOpen || used.isApart) continue;
         used.users += 1;
         return used;
       }
     }
-    const { adapter, ended } = connect();
-    const session = new Session(adapter, clock, this.#options);
-    const used = { session, users: 1, ended };
+    return this.#begin(false);
+  }
+
+  #begin(isApart: boolean): Used {
+    const { clock, connect } = this.#options;
+    const connected = connect();
+    const session = new Session(connected.adapter, clock, this.#options);
+    const recipes = new OwnerRecipes(session, connected.owner, this.#options);
+    const used = { session, connected, recipes, isApart, users: 1 };
     this.#sessions.add(used);
     return used;
   }
@@ -254,7 +302,7 @@ export class Hub {
       await finishing;
     } finally {
       this.#finishing.delete(finishing);
-      used.ended();
+      used.connected.ended();
     }
   }
 }

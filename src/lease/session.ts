@@ -51,6 +51,7 @@ export class Session {
   #ttl: number;
   #deadline = Number.NEGATIVE_INFINITY;
   readonly #turns = new Set<Turn>();
+  readonly #onLost = new Set<() => void>();
   /** Leases that may be this owner's though nobody has them: by name, the token to release, or "cancel". */
   readonly #undone = new Map<string, bigint | "cancel">();
   readonly #undoing = new Map<string, Promise<boolean>>();
@@ -68,6 +69,11 @@ export class Session {
   /** Whether it can take leases. */
   get isOpen(): boolean {
     return this.#state === "new" || this.#state === "live";
+  }
+
+  /** Whether a heartbeat has ever been answered. */
+  get hasBegun(): boolean {
+    return this.#deadline !== Number.NEGATIVE_INFINITY;
   }
 
   /** How long to wait before something that failed is tried again, in milliseconds. */
@@ -100,7 +106,7 @@ export class Session {
       throw error;
     }
     if (!this.isOpen) return "again";
-    if (answer === "dead") this.#die();
+    if (answer === "dead") this.die();
     else if (answer === "refused") this.#undone.set(name, "cancel");
     if (typeof answer === "string") return "again";
     if (!("token" in answer)) return answer;
@@ -114,9 +120,31 @@ export class Session {
     return turn;
   }
 
+  /**
+   * Sends a request of this owner, once it is known to the engine.
+   *
+   * @returns "over" where the owner is not live any more
+   * @throws (rejects with) an error with the code `ERR_ATEXIT_ENGINE`
+   */
+  async send<T>(what: (adapter: Adapter, limit: number) => Promise<T>): Promise<T | "over"> {
+    await this.#begin();
+    return this.isOpen ? this.sendAnyway(what) : "over";
+  }
+
+  /** The same, of an owner that may be dead. */
+  sendAnyway<T>(what: (adapter: Adapter, limit: number) => Promise<T>): Promise<T> {
+    return this.#request((limit) => what(this.#adapter, limit));
+  }
+
+  /** Calls back when others may take this owner for dead: by time, by the engine's word, or at its end. @returns a function that ends it */
+  onLost(lost: () => void): () => void {
+    this.#onLost.add(lost);
+    return () => this.#onLost.delete(lost);
+  }
+
   /** Looks at the clock: when the deadline has passed, all leases are lost. */
   look(): void {
-    if (this.#turns.size === 0 || this.#clock.now() < this.#deadline) return;
+    if (this.#turns.size + this.#onLost.size === 0 || this.#clock.now() < this.#deadline) return;
     this.#loseAll("silence");
   }
 
@@ -161,7 +189,7 @@ export class Session {
     try {
       const granted = await this.#request((limit) => this.#adapter.begin(limit));
       if (this.#state !== "new") return;
-      if (granted === "dead") return this.#die();
+      if (granted === "dead") return this.die();
       this.#state = "live";
       this.#heard(sentAt, granted);
     } catch (error) {
@@ -199,7 +227,7 @@ export class Session {
     try {
       const granted = await this.#request((limit) => this.#adapter.beat(limit), false);
       if (this.#state !== "live") return;
-      if (granted === "dead") this.#die();
+      if (granted === "dead") this.die();
       else this.#heard(sentAt, granted);
     } catch {
       if (this.#state === "live") this.#beatIn(this.retry);
@@ -248,7 +276,8 @@ export class Session {
     });
   }
 
-  #die(): void {
+  /** Notes that the engine has declared this owner dead. */
+  die(): void {
     if (this.#state === "dead") return;
     this.#close("dead");
     this.#loseAll("dead");
@@ -267,6 +296,8 @@ export class Session {
     this.#turns.clear();
     for (const { name } of lost) if (this.isOpen) this.#undone.set(name, "cancel");
     for (const turn of lost) turn.lose(reason);
+    for (const lose of this.#onLost) lose();
+    this.#onLost.clear();
   }
 
   /** Sends a request, and listens for its answer for a limited time. */

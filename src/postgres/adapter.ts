@@ -3,7 +3,9 @@
 import { leaseError } from "../errors/lease.ts";
 import type { Adapter, Answer, Asked } from "../lease/adapter.ts";
 import type { OwnerRecord } from "../lease/engine.ts";
+import type { RecipeStore } from "../lease/recipe-store.ts";
 import type { Query, Row } from "./client.ts";
+import { PostgresRecipes } from "./recipes.ts";
 import type { Releases } from "./releases.ts";
 
 /** Errors after which asking again brings the same. Source: PostgreSQL, Appendix A. */
@@ -21,6 +23,7 @@ export class PostgresAdapter implements Adapter {
   readonly #owner: OwnerRecord;
   readonly #releases: Releases | undefined;
   readonly #notify: boolean;
+  readonly recipes: RecipeStore;
   #epoch = 0;
 
   constructor(query: Query, owner: OwnerRecord, releases: Releases | undefined, notify: boolean) {
@@ -28,6 +31,7 @@ export class PostgresAdapter implements Adapter {
     this.#owner = owner;
     this.#releases = releases;
     this.#notify = notify;
+    this.recipes = new PostgresRecipes(owner.id, (call, values, limit) => this.#rows(call, values, limit));
   }
 
   async begin(limit: number): Promise<number | "dead"> {
@@ -80,9 +84,13 @@ export class PostgresAdapter implements Adapter {
   }
 
   async #call(call: string, values: readonly unknown[], limit: number): Promise<Row> {
+    const [row = {}] = await this.#rows(call, values, limit);
+    return row;
+  }
+
+  async #rows(call: string, values: readonly unknown[], limit: number): Promise<Row[]> {
     try {
-      const [row = {}] = await this.#query(`select * from atexit.${call}`, values, limit);
-      return row;
+      return await this.#query(`select * from atexit.${call}`, values, limit);
     } catch (error) {
       const { code = "", message } = error as NodeJS.ErrnoException;
       const advice = PERMANENT[code];

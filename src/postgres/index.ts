@@ -3,7 +3,6 @@
 
 import { beginAt, blameCaller } from "../errors/define-errors.ts";
 import { resourceError } from "../errors/resources.ts";
-import type { GiveBack, OwnerRecord } from "../lease/engine.ts";
 import { type Engine, type EngineOptions, forEngines } from "../lease/index.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { packageFile } from "../platform/package-files.ts";
@@ -12,7 +11,7 @@ import { PostgresAdapter } from "./adapter.ts";
 import { isUnsafeClient, type PostgresClient, type QueryingClient, queryOf, type UnsafeClient } from "./client.ts";
 import type { GiveBackArguments } from "./give-back.ts";
 import { type ListeningClient, Releases } from "./releases.ts";
-import { grantTo, SCHEMA } from "./schema.ts";
+import { grantTo, grantToKeeper, SCHEMA } from "./schema.ts";
 
 export type { Engine, EngineOptions, ListeningClient, PostgresClient, QueryingClient, UnsafeClient };
 
@@ -61,14 +60,28 @@ export function postgres(client: PostgresClient, options: PostgresOptions = {}):
     const { env, listen, notify = true } = options;
     const module = env === undefined ? undefined : moduleOf(client, options.module);
     const releases = listen && new Releases(listen);
+    const guarded = (id: string): GiveBackArguments | undefined => {
+      if (env === undefined || module === undefined || process.env[env] === undefined) return undefined;
+      return { env, client: module, isPg: !isUnsafeClient(client), owner: id };
+    };
     return forEngines.make(
       {
         name: "PostgreSQL",
         connect: (owner) => new PostgresAdapter(query, owner, releases, notify),
-        giveBack: ({ id }: OwnerRecord): GiveBack | undefined => {
-          if (env === undefined || module === undefined || process.env[env] === undefined) return undefined;
-          const args: GiveBackArguments = { env, client: module, isPg: !isUnsafeClient(client), owner: id };
-          return { module: packageFile("give back to PostgreSQL"), exportName: "giveBack", args: [{ ...args }] };
+        giveBack: ({ id }) => {
+          const args = guarded(id);
+          return (
+            args && { module: packageFile("give back to PostgreSQL"), exportName: "giveBack", args: [{ ...args }] }
+          );
+        },
+        carryOut: ({ id }, modules) => {
+          const args = guarded(id);
+          if (args === undefined) return undefined;
+          return {
+            module: packageFile("give back to PostgreSQL"),
+            exportName: "carryOut",
+            args: [{ ...args, modules: [...modules] }],
+          };
         },
       },
       options,
@@ -81,7 +94,8 @@ export function postgres(client: PostgresClient, options: PostgresOptions = {}):
  * by several processes at once.
  *
  * @param client as {@link postgres} takes it, of a user who may create schemas
- * @param options with `grant`, the roles that may take leases; the owner always may
+ * @param options with `grant`, the roles that may take leases and plant recipes, and
+ *   with `keepers`, those that may carry recipes out; the owner always may
  * @throws (rejects with) what the server says
  * @example
  * ```ts
@@ -91,9 +105,14 @@ export function postgres(client: PostgresClient, options: PostgresOptions = {}):
  * await migrate(new pg.Pool({ connectionString: process.env.ADMIN_URL }), { grant: ["app"] });
  * ```
  */
-export async function migrate(client: PostgresClient, options: { grant?: readonly string[] } = {}): Promise<void> {
+export async function migrate(
+  client: PostgresClient,
+  options: { grant?: readonly string[]; keepers?: readonly string[] } = {},
+): Promise<void> {
+  const { grant = [], keepers = [] } = options;
   try {
-    await queryOf(client)([SCHEMA, ...(options.grant ?? []).map(grantTo)].join("\n"), undefined);
+    const text = [SCHEMA, ...grant.map(grantTo), ...keepers.map(grantToKeeper)].join("\n");
+    await queryOf(client)(text, undefined);
   } catch (error) {
     throw beginAt(migrate, error);
   }

@@ -9,6 +9,9 @@
 //   and a slow transaction could end with a smaller one than was granted before it.
 // - No index on expires_at: heartbeats stay within their page (HOT).
 
+import { RECIPES } from "./recipe-schema.ts";
+import { SCHEMA_VERSION } from "./schema-version.ts";
+
 /** The schema; it may be applied again. */
 export const SCHEMA = `
 select pg_advisory_xact_lock(hashtext('atexit.migrate'));
@@ -50,9 +53,15 @@ end $$;
 create or replace function atexit.begin(p_id uuid, p_ttl double precision, p_who jsonb) returns double precision
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  if octet_length(p_who::text) > 4096 then
+    raise exception 'what an owner says of itself may be 4096 bytes' using errcode = '22001';
+  elsif not p_ttl between 1 and 86400000 then -- infinity and NaN, too
+    raise exception 'ttl may be up to a day' using errcode = '22003';
+  end if;
   if random() < 0.01 then
     delete from atexit.owner o where o.expires_at < clock_timestamp() - interval '7 days'
-      and not exists (select from atexit.lease l where l.owner = o.id);
+      and not exists (select from atexit.lease l where l.owner = o.id)
+      and not exists (select from atexit.recipe r where r.owner = o.id);
   end if;
   insert into atexit.owner (id, ttl, expires_at, who)
     values (p_id, make_interval(secs => p_ttl / 1000), clock_timestamp() + make_interval(secs => p_ttl / 1000), p_who)
@@ -168,7 +177,13 @@ begin
       perform pg_notify('atexit', freed);
     end if;
   end loop;
-  delete from atexit.owner where id = p_id;
+  perform from atexit.owner where id = p_id for update;
+  delete from atexit.recipe where owner = p_id and state = 'settled';
+  if exists (select from atexit.recipe where owner = p_id) then
+    update atexit.owner set dead_at = clock_timestamp() where id = p_id and dead_at is null; -- keepers need not wait
+  else
+    delete from atexit.owner where id = p_id;
+  end if;
 end $$;
 
 -- The fence, for the program's own transaction: nobody takes the lease over before that has ended.
@@ -192,11 +207,55 @@ create or replace function atexit.leases(
   from atexit.lease l join atexit.owner o on o.id = l.owner order by l.since
 $$;
 
+${RECIPES}
+create or replace function atexit.version() returns integer language sql immutable as 'select ${SCHEMA_VERSION}';
+
 revoke all on all functions in schema atexit from public;
 `;
 
-/** Lets a role take leases, and nothing else. */
+/** What whoever takes leases and plants recipes may call; no tables, and nothing that shows an owner's number. */
+// To claim and step takes an owner's number: with its own, a guard carries its owner's recipes out.
+const MEMBER = [
+  "begin",
+  "beat",
+  "acquire",
+  "cancel",
+  "release",
+  "finish",
+  "fence",
+  "leases",
+  "version",
+  "plant",
+  "settle",
+  "claim",
+  "step",
+];
+/** What keepers may call. */
+const KEEPER = [
+  "begin",
+  "beat",
+  "finish",
+  "leases",
+  "version",
+  "suspects",
+  "claim",
+  "step",
+  "recipes",
+  "settle_dead_letter",
+];
+
+/** Lets a role take leases and plant recipes, and nothing else. */
 export function grantTo(role: string): string {
+  return grant(role, MEMBER);
+}
+
+/** Lets a role carry recipes out. */
+export function grantToKeeper(role: string): string {
+  return grant(role, KEEPER);
+}
+
+function grant(role: string, functions: readonly string[]): string {
   const quoted = `"${role.replaceAll('"', '""')}"`;
-  return `grant usage on schema atexit to ${quoted}; grant execute on all functions in schema atexit to ${quoted};`;
+  const grants = functions.map((name) => `grant execute on function atexit.${name} to ${quoted};`);
+  return [`grant usage on schema atexit to ${quoted};`, ...grants].join("\n");
 }

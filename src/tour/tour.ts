@@ -4,6 +4,7 @@
 
 import { createRequire } from "node:module";
 import type { Library, Mode } from "./libraries.ts";
+import { handOver, leaseWays } from "./leases.ts";
 import { isKept, measure, measureUnseen, type Verdict } from "./measure.ts";
 import { unseenWaysOut } from "./unseen-ways-out.ts";
 import { waysOut } from "./ways-out.ts";
@@ -84,12 +85,32 @@ export async function runTour(wanted = ""): Promise<boolean> {
     }
   }
 
+  const areLeasesKept = await showLeases(wanted);
+
   say("\nBoth cleanups ran to their end, and the status is bare Node's:");
   for (const library of SHOWN) {
     const third = library === "atexit" ? `, ${score(all, library, "recipes")} that no program sees` : "";
     say(`  ${library.padEnd(11)}  ${score(all, library, "sync")}, ${score(all, library, "async")}${third}`);
   }
-  return all.filter(({ library }) => library === "atexit").every(isPerfect);
+  return all.filter(({ library }) => library === "atexit").every(isPerfect) && areLeasesKept;
+}
+
+/** Shows how a lease goes from one process to the next, where there is an engine. @returns whether it did, in time */
+async function showLeases(wanted: string): Promise<boolean> {
+  const ways = leaseWays.filter((way) => way.name.includes(wanted));
+  if (ways.length === 0) return true;
+  say(`\n${paint(1, "Leases: of two processes on any machines, one at a time has it")}`);
+  if (!process.env["ATEXIT_FROM"]) {
+    say("  not shown: set ATEXIT_FROM to postgres://… (after atexit migrate) or http://… of etcd");
+    return true;
+  }
+  let areAllInTime = true;
+  for (const way of ways) {
+    const { name, by, took, isInTime } = await handOver(way, [process.execPath, process.argv[1] ?? ""]);
+    say(`${name}\n  ${isInTime ? good("✓") : bad("✗")} the next has it after ${Math.round(took)} ms, by ${by}`);
+    areAllInTime &&= isInTime;
+  }
+  return areAllInTime;
 }
 
 function showGuarded(verdict: Verdict): void {

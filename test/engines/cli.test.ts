@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { hostname } from "node:os";
 import { after, before, describe, it } from "node:test";
 import pg from "pg";
 import { spawn } from "node:child_process";
@@ -12,6 +13,7 @@ import { atexit, inPlace, type Place } from "../support/place.ts";
 import { isAlive } from "../support/processes.ts";
 import { until } from "../support/run.ts";
 import { type PostgresServer, providePostgres, startPostgres } from "../support/servers.ts";
+import { EtcdCluster, provideEtcd } from "./support/etcd.ts";
 
 const provided = providePostgres();
 const skip = "missing" in provided && provided.missing;
@@ -121,4 +123,51 @@ describe("leases by the command", { skip }, () => {
       );
       assert.equal(isAlive(pid), false);
     }));
+});
+
+it("tour shows how a lease goes from one process to the next", { skip }, async () => {
+  const server = await startPostgres((provided as { home: string }).home);
+  try {
+    await inPlace(async (place) => {
+      const told = await atexit(place, ["tour", "lease:"]);
+      assert.match(told.stdout, /not shown: set ATEXIT_FROM/);
+      assert.equal((await atexit(place, ["migrate", "--from", server.url])).code, 0);
+      const env = { ...place.environment, ATEXIT_FROM: server.url };
+      const { code, stdout, stderr } = await atexit(place, ["tour", "lease:"], { env, limit: 60_000 });
+      assert.deepEqual([code, stderr], [0, ""], stdout);
+      assert.equal(stdout.match(/✓ the next has it after \d+ ms, by/g)?.length, 3, stdout);
+    });
+  } finally {
+    await server.stop();
+  }
+});
+
+const etcd = provideEtcd();
+
+it("ps --from etcd tells who holds what, with which token", { skip: "missing" in etcd && etcd.missing }, async () => {
+  const cluster = await EtcdCluster.start(etcd as Exclude<typeof etcd, { missing: string }>);
+  try {
+    await inPlace(async (place) => {
+      const from = [0, 1, 2].map((n) => cluster.url(n)).join(",");
+      assert.equal(
+        (await atexit(place, ["ps", "--from", from])).stdout,
+        "Nobody holds a lease there, and nothing is planted.\n",
+      );
+      const ps = `"$0" "$1" ps --from "$2" --json; echo "$$ $ATEXIT_TOKEN"`;
+      const command = ["sh", "-c", ps, process.execPath, CLI, from];
+      const { stdout, stderr } = await atexit(place, ["run", "--lease", "nightly", "--from", from, "--", ...command]);
+      assert.equal(stderr, "");
+      const told = stdout.trimEnd().split("\n");
+      const [, token] = (told.pop() ?? "").split(" ");
+      const { leases: rows } = JSON.parse(told.join("\n")) as {
+        leases: { name: string; token: string; who: { host: string } }[];
+      };
+      assert.deepEqual(
+        rows.map((row) => [row.name, row.token, row.who.host]),
+        [["nightly", token, hostname()]],
+      );
+    });
+  } finally {
+    await cluster.stop();
+  }
 });

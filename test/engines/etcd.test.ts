@@ -5,35 +5,12 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Arena } from "./support/arena.ts";
-import { GUARDED, monotonic, TAKE } from "./support/contender.ts";
+import { ETCD, GUARDED, monotonic, TAKE } from "./support/contender.ts";
 import { EtcdCluster, provideEtcd } from "./support/etcd.ts";
 import type { Turn } from "./support/turns.ts";
 
 const TTL = 3_000;
 const MARGIN = TTL / 5;
-
-/** What the contenders run: the fence is a comparison in the transaction that writes. */
-const ENGINE = `
-  import { etcd } from "atexit/etcd";
-  process.env.URL ??= "http://127.0.0.1:" + process.env.PORT;
-  const engine = etcd([process.env.URL], {
-    ttl: Number(process.env.TTL),
-    ...(process.env.GUARD === "on" ? { env: "URL" } : {}),
-  });
-  const base64 = (text) => Buffer.from(text).toString("base64");
-  const write = async (token) => {
-    const response = await fetch(process.env.URL + "/v3/kv/txn", {
-      method: "POST",
-      signal: AbortSignal.timeout(1_000),
-      body: JSON.stringify({
-        compare: [{ key: base64("atexit/l/the one"), target: "CREATE", create_revision: String(token) }],
-        success: [{ request_put: { key: base64("written"), value: base64(String(token)) } }],
-      }),
-    });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error);
-    return answer.succeeded ? "accepted" : "refused";
-  };`;
 
 const provided = provideEtcd();
 const skip = "missing" in provided && provided.missing;
@@ -54,7 +31,7 @@ describe("leases in etcd", { skip }, () => {
     body: (arena: Arena) => Promise<void>,
   ): Promise<Turn[]> => {
     const port = cluster.ports[((await cluster.leader()) + 1) % 3] as number;
-    return Arena.with({ engine: ENGINE + TAKE, port, contenders, env: { TTL: String(TTL), ...env } }, body);
+    return Arena.with({ engine: ETCD + TAKE, port, contenders, env: { TTL: String(TTL), ...env } }, body);
   };
 
   it("has one holder at a time, handed over as it is released", async (t) => {

@@ -8,37 +8,11 @@ import pg from "pg";
 import { migrate } from "../../src/postgres/index.ts";
 import { type PostgresServer, providePostgres, startPostgres } from "../support/servers.ts";
 import { Arena } from "./support/arena.ts";
-import { GUARDED, monotonic, TAKE } from "./support/contender.ts";
+import { GUARDED, monotonic, POSTGRES, TAKE } from "./support/contender.ts";
 import type { Turn } from "./support/turns.ts";
 
 const TTL = 2_000;
 const MARGIN = TTL / 5;
-
-/** What the contenders run: writes stand in a table, each let through by the fence in its own transaction. */
-const ENGINE = `
-  import pg from "pg";
-  import { postgres } from "atexit/postgres";
-  process.env.URL ??= "postgres://postgres@127.0.0.1:" + process.env.PORT + "/postgres";
-  const pool = new pg.Pool({ connectionString: process.env.URL, max: 4, connectionTimeoutMillis: 1_000 });
-  pool.on("error", () => {});
-  const engine = postgres(pool, {
-    ttl: Number(process.env.TTL),
-    ...(process.env.GUARD === "on" ? { env: "URL" } : {}),
-    ...(process.env.LISTEN === "on" ? { listen: () => new pg.Client(process.env.URL) } : {}),
-  });
-  const write = async (token) => {
-    try {
-      await pool.query({
-        text: "with passed as (select atexit.fence('the one', $1)) insert into written (token) select $1 from passed",
-        values: [token],
-        query_timeout: 1_000,
-      });
-      return "accepted";
-    } catch (error) {
-      if (error.code === "ATX01") return "refused";
-      throw error;
-    }
-  };`;
 
 const provided = providePostgres();
 const skip = "missing" in provided && provided.missing;
@@ -61,7 +35,7 @@ describe("leases in PostgreSQL", { skip }, () => {
   });
 
   const among = (contenders: number, env: NodeJS.ProcessEnv, body: (arena: Arena) => Promise<void>): Promise<Turn[]> =>
-    Arena.with({ engine: ENGINE + TAKE, port: server.port, contenders, env: { TTL: String(TTL), ...env } }, body);
+    Arena.with({ engine: POSTGRES + TAKE, port: server.port, contenders, env: { TTL: String(TTL), ...env } }, body);
 
   /** What the fence let through stands in the order of its tokens. */
   const checkWritten = async () => {

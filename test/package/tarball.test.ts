@@ -83,6 +83,7 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
       "atexit/app",
       "atexit/scope",
       "atexit/lease",
+      "atexit/keeper",
       "atexit/postgres",
       "atexit/etcd",
       "atexit/kubernetes",

@@ -37,6 +37,7 @@ export type EntryPoint =
   | "atexit/resources"
   | "atexit/app"
   | "atexit/lease"
+  | "atexit/keeper"
   | "atexit/postgres"
   | "atexit/etcd"
   | "atexit/kubernetes"
@@ -62,6 +63,7 @@ const [files, places] = isFromSources
         "atexit/scope": "scope/index.ts",
         ...compat((peer) => `compat/${peer}.ts`),
         "atexit/lease": "lease/index.ts",
+        "atexit/keeper": "keeper/index.ts",
         "atexit/postgres": "postgres/index.ts",
         "atexit/etcd": "etcd/index.ts",
         "atexit/kubernetes": "kubernetes/index.ts",
@@ -80,6 +82,7 @@ const [files, places] = isFromSources
         "atexit/scope": "scope.js",
         ...compat((peer) => `compat-${peer}.js`),
         "atexit/lease": "lease.js",
+        "atexit/keeper": "keeper.js",
         "atexit/postgres": "postgres.js",
         "atexit/etcd": "etcd.js",
         "atexit/kubernetes": "kubernetes.js",
@@ -109,7 +112,7 @@ export function urlOf(entryPoint: EntryPoint): string {
 /** A source with its imports of the package as URLs, for a program that can be in no directory of ours. */
 export function withUrls(source: string): string {
   return source.replace(
-    /"(atexit(?:\/(?:durable|resources|app|scope|lease|postgres|etcd|kubernetes))?)"/g,
+    /"(atexit(?:\/(?:durable|resources|app|scope|lease|keeper|postgres|etcd|kubernetes))?)"/g,
     (_, entryPoint: EntryPoint) => JSON.stringify(urlOf(entryPoint)),
   );
 }

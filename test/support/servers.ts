@@ -19,7 +19,7 @@ export interface RealServer {
 
 /** PostgreSQL refuses to be root, and needs somebody to be. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
-const user: Partial<typeof NOBODY> = process.getuid?.() === 0 ? NOBODY : {};
+export const user: Partial<typeof NOBODY> = process.getuid?.() === 0 ? NOBODY : {};
 
 /** Redis itself, and the libraries that a small system lacks. */
 const REDIS = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1", "liblua5.1-0", "lua-cjson"];
@@ -49,7 +49,7 @@ export function provideRedis(): Provided {
   }
 }
 
-function librariesIn(lib: string): string {
+export function librariesIn(lib: string): string {
   const names = readdirSync(lib).filter((name) => name.endsWith("-linux-gnu"));
   return names.map((name) => join(lib, name)).join(":");
 }
@@ -60,23 +60,46 @@ export interface PostgresServer extends RealServer {
   halt(how: "fast" | "crash"): Promise<void>;
   /** Starts it again, on the same port. */
   resume(): Promise<void>;
+  /** Its directory. */
+  readonly data: string;
+}
+
+export interface PostgresOptions {
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Follows this server, which is stopped and started for that. */
+  readonly primary?: PostgresServer;
 }
 
 /** @param home - as {@link providePostgres} has it */
-export async function startPostgres(home: string): Promise<PostgresServer> {
+export async function startPostgres(home: string, given: PostgresOptions = {}): Promise<PostgresServer> {
   const root = mkdtempSync(join(tmpdir(), "atexit-postgres-"));
   if (process.getuid?.() === 0) chownSync(root, NOBODY.uid, NOBODY.gid);
   const programs = programsFor(root, home);
   const data = join(root, "data");
   const env = { PATH: process.env["PATH"], LD_LIBRARY_PATH: join(programs, "lib"), LC_ALL: "C", TZ: "UTC" };
-  const options = { env, cwd: root, ...user };
-  execFileSync(
-    join(programs, "bin", "initdb"),
-    ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
-    { ...options, stdio: "pipe" },
-  );
+  const options = { env: { ...env, ...given.env }, cwd: root, ...user };
+  if (given.primary === undefined) {
+    execFileSync(
+      join(programs, "bin", "initdb"),
+      ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
+      { env, cwd: root, ...user, stdio: "pipe" },
+    );
+  } else {
+    await given.primary.halt("fast");
+    execFileSync("cp", ["-a", given.primary.data, data]);
+    await given.primary.resume();
+    execFileSync("touch", [join(data, "standby.signal")], user);
+  }
   const port = await freePort();
-  const settings = { listen_addresses: "127.0.0.1", unix_socket_directories: "", fsync: "off", port: String(port) };
+  const settings = {
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    fsync: "off",
+    port: String(port),
+    ...(given.primary && { primary_conninfo: `host=127.0.0.1 port=${given.primary.port} user=postgres` }),
+    ...given.settings,
+  };
   const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   let child: ChildProcess;
   const resume = async () => {
@@ -85,7 +108,7 @@ export async function startPostgres(home: string): Promise<PostgresServer> {
       stdio: ["ignore", "ignore", "pipe"],
     });
     child = started;
-    await said(started, started.stderr, "ready to accept connections");
+    await said(started, started.stderr, "ready to accept"); // of a standby: "read-only connections"
   };
   const halt = async (how: "fast" | "crash") => {
     if (child.exitCode !== null) return;
@@ -99,6 +122,7 @@ export async function startPostgres(home: string): Promise<PostgresServer> {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     halt,
     resume,
+    data,
     async stop() {
       await halt("fast");
       rmSync(root, { recursive: true, force: true });
@@ -129,7 +153,7 @@ export async function startRedis(redis: Exclude<Provided, { missing: string }>):
   return { port, url: `redis://127.0.0.1:${port}`, stop: () => stopped(child, "SIGTERM", root) };
 }
 
-async function said(child: ChildProcess, output: NodeJS.ReadableStream, text: string): Promise<void> {
+export async function said(child: ChildProcess, output: NodeJS.ReadableStream, text: string): Promise<void> {
   let seen = "";
   await new Promise<void>((resolve, reject) => {
     output.on("data", (chunk) => {
@@ -141,7 +165,7 @@ async function said(child: ChildProcess, output: NodeJS.ReadableStream, text: st
   });
 }
 
-async function stopped(child: ChildProcess, signal: NodeJS.Signals, root: string): Promise<void> {
+export async function stopped(child: ChildProcess, signal: NodeJS.Signals, root: string): Promise<void> {
   const exited = once(child, "exit");
   child.kill(signal);
   await exited;

@@ -21,7 +21,56 @@ export const GUARDED = 3_000;
 /** How a contender takes the lease that it wants. */
 export const TAKE = `
   import { lease } from "atexit/lease";
-  const take = () => lease(engine, "the one", { wait: Infinity });`;
+  const take = () => lease(engine, "the one", { wait: Infinity, evidence: process.env.EVIDENCE ?? "engine" });`;
+
+/** Leases in PostgreSQL: writes stand in a table, each let through by the fence in its own transaction. */
+export const POSTGRES = `
+  import pg from "pg";
+  import { postgres } from "atexit/postgres";
+  process.env.URL ??= "postgres://postgres@127.0.0.1:" + process.env.PORT + "/postgres";
+  const pool = new pg.Pool({ connectionString: process.env.URL, max: 4, connectionTimeoutMillis: 1_000 });
+  pool.on("error", () => {});
+  const engine = postgres(pool, {
+    ttl: Number(process.env.TTL),
+    ...(process.env.GUARD === "on" ? { env: "URL" } : {}),
+    ...(process.env.LISTEN === "on" ? { listen: () => new pg.Client(process.env.URL) } : {}),
+  });
+  const write = async (token) => {
+    try {
+      await pool.query({
+        text: "with passed as (select atexit.fence('the one', $1)) insert into written (token) select $1 from passed",
+        values: [token],
+        query_timeout: 1_000,
+      });
+      return "accepted";
+    } catch (error) {
+      if (error.code === "ATX01") return "refused";
+      throw error;
+    }
+  };`;
+
+/** Leases in etcd: the fence is a comparison in the transaction that writes. */
+export const ETCD = `
+  import { etcd } from "atexit/etcd";
+  process.env.URL ??= "http://127.0.0.1:" + process.env.PORT;
+  const engine = etcd([process.env.URL], {
+    ttl: Number(process.env.TTL),
+    ...(process.env.GUARD === "on" ? { env: "URL" } : {}),
+  });
+  const base64 = (text) => Buffer.from(text).toString("base64");
+  const write = async (token) => {
+    const response = await fetch(process.env.URL + "/v3/kv/txn", {
+      method: "POST",
+      signal: AbortSignal.timeout(1_000),
+      body: JSON.stringify({
+        compare: [{ key: base64("atexit/l/the one"), target: "CREATE", create_revision: String(token) }],
+        success: [{ request_put: { key: base64("written"), value: base64(String(token)) } }],
+      }),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.error);
+    return answer.succeeded ? "accepted" : "refused";
+  };`;
 
 /** What the program does with anything that has `take` and `write`. */
 const CONTEND = `
@@ -79,11 +128,15 @@ export class Contender {
       stdio: ["pipe", "pipe", "inherit"],
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env, PORT: String(proxy.port) },
     });
-    this.#exited = once(this.#child, "exit");
+    this.#exited = once(this.#child, "exit").finally(() => this.#wake());
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
       this.told.push(JSON.parse(line) as Told);
-      for (const wake of this.#wakes.splice(0)) wake();
+      this.#wake();
     });
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakes.splice(0)) wake();
   }
 
   /** Resolves with the first line after `from` that is so. */
@@ -93,6 +146,7 @@ export class Contender {
         const line = this.told[n] as Told;
         if (isSo(line)) return line;
       }
+      if ((this.#child.exitCode ?? 0) !== 0) throw new Error(`contender ${this.who} has failed`);
       await new Promise<void>((resolve) => this.#wakes.push(resolve));
     }
   }

@@ -6,9 +6,15 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 /**
  * "pass": as if it were not there. "hold": a partition that heals: what was sent
  * arrives when it does, as TCP sends it again. "cut": connections end, and no
- * new ones are made.
+ * new ones are made. "unruly": connections are unequally slow, so that what goes
+ * through several comes in another order; some end when a request was sent, before
+ * it arrives or before its answer does.
  */
-export type ProxyMode = "pass" | "hold" | "cut";
+export type ProxyMode = "pass" | "hold" | "cut" | "unruly";
+
+/** Of an unruly proxy: the longest delay of a piece, in milliseconds, and how likely it is to be the last of its connection. */
+const LONGEST_DELAY = 60;
+const LOST = 0.02;
 
 export class Proxy {
   readonly #server: Server;
@@ -25,7 +31,7 @@ export class Proxy {
       const pair = [client, upstream] as const;
       this.#pairs.add(pair);
       for (const [from, to] of [pair, [upstream, client] as const]) {
-        from.on("data", (chunk) => void to.write(chunk));
+        from.on("data", (chunk) => this.#pass(from, to, chunk));
         from.on("error", () => {});
         from.on("close", () => {
           this.#pairs.delete(pair);
@@ -34,6 +40,18 @@ export class Proxy {
         if (this.#mode === "hold") from.pause();
       }
     });
+  }
+
+  /** One piece of a connection stays behind the one before. */
+  #pass(from: Socket, to: Socket, chunk: Buffer): void {
+    if (this.#mode !== "unruly") return void to.write(chunk);
+    from.pause();
+    const isLost = Math.random() < LOST;
+    setTimeout(() => {
+      if (isLost) from.destroy();
+      else to.write(chunk);
+      if (this.#mode !== "hold") from.resume();
+    }, Math.random() * LONGEST_DELAY);
   }
 
   static async to(target: number): Promise<Proxy> {

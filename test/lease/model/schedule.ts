@@ -114,7 +114,12 @@ export async function runSchedule(
       margin: undefined,
       clock: process.clock,
       isOwnerEach: engine.isOwnerEach === true,
-      connect: () => ({ adapter: engine.connect(process, network, TTL), ended: () => {} }),
+      connect: () => ({
+        adapter: engine.connect(process, network, TTL),
+        owner: process.name,
+        guardWith: () => {},
+        ended: () => {},
+      }),
       died: () => {},
     });
     const failed = (error: unknown) => broken(`a contender failed: ${String((error as Error).stack)}`);

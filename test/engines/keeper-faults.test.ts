@@ -1,0 +1,195 @@
+// Many owners die at once, under faults of keepers, engines and clocks: every recipe
+// is carried out, in its order, none too early, and none of an owner that lives.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { migrate } from "../../src/postgres/index.ts";
+import { type PostgresServer, providePostgres, startPostgres } from "../support/servers.ts";
+import { monotonic } from "./support/contender.ts";
+import { EtcdCluster, provideEtcd } from "./support/etcd.ts";
+import { checkCarried, eventually, Keeping, ON_ETCD, ON_POSTGRES, planOf, type Program } from "./support/keeping.ts";
+import { Proxy } from "./support/proxy.ts";
+import { provideWallClock, WallClock } from "./support/wall-clock.ts";
+
+const TTL = 3_000;
+/** That of keepers: who is late on a machine that others use as well is no fault. */
+const KEEPERS_TTL = 6_000;
+const OWNERS = Number(process.env["ATEXIT_TESTS_OWNERS"] ?? 40);
+const RECIPES = 5;
+const CONCURRENCY = 10;
+
+interface Fault {
+  readonly keepers: number;
+  /** Whether keepers may be away: then some recipes are carried out twice, at most as many as one has under way. */
+  readonly mayRepeat?: boolean;
+  /** Strikes when owners have died, with a third of the recipes carried out at the latest. */
+  strike?(keepers: readonly Program[], keeping: Keeping): Promise<void>;
+  /** Strikes while all owners live; they live on. */
+  before?(): Promise<void>;
+}
+
+/** Lets owners die under a fault, beside others that live. */
+async function dieUnder(
+  t: TestContext,
+  keeping: Keeping,
+  { keepers: count, strike, before, mayRepeat }: Fault,
+): Promise<void> {
+  const dying = planOf("dying", OWNERS, RECIPES);
+  const living = planOf("living", 4, RECIPES);
+  try {
+    const [doomed, alive] = await Promise.all([keeping.owners(dying), keeping.owners(living)]);
+    const keepers = await Promise.all(
+      Array.from({ length: count }, () =>
+        keeping.keeper({ concurrency: CONCURRENCY }, { WORK_MS: "10", TTL: String(KEEPERS_TTL) }),
+      ),
+    );
+    await before?.();
+    await sleep(TTL); // enough for a keeper that acts too early
+    assert.equal(keeping.count, 0, "carried out while all lived");
+    const diedAt = monotonic();
+    await doomed.kill();
+    if (strike !== undefined) {
+      await eventually(() => keeping.count > (OWNERS * RECIPES) / 10);
+      await strike(keepers, keeping);
+    }
+    await eventually(() => keeping.count === OWNERS * RECIPES, 120_000);
+    const took = monotonic() - diedAt;
+    const twice = checkCarried(keeping.carries(), dying, diedAt);
+    t.diagnostic(`all after ${Math.round(took)} ms, ${twice} twice`);
+    assert.ok(twice <= (mayRepeat === true ? CONCURRENCY : 0), `${twice} were carried out twice`);
+    assert.ok(
+      !alive.lines.some((line) => Object.hasOwn(Object(line) as object, "dead")),
+      "an owner that lives was declared dead",
+    );
+    await alive.ask("exit");
+    const own = keeping.carries().filter(({ owner }) => owner.startsWith("living"));
+    assert.deepEqual(new Set(own.map(({ pid }) => pid)), new Set([alive.pid]));
+    assert.equal(own.length, 4 * RECIPES);
+  } finally {
+    await keeping.end();
+  }
+}
+
+async function throughUnruly(target: number, body: (port: number) => Promise<void>): Promise<void> {
+  const proxy = await Proxy.to(target);
+  proxy.mode = "unruly";
+  try {
+    await body(proxy.port);
+  } finally {
+    await proxy.close();
+  }
+}
+
+const killed: Fault = {
+  keepers: 4,
+  mayRepeat: true,
+  strike: async ([keeper]) => keeper?.kill(),
+};
+
+const stopped: Fault = {
+  keepers: 4,
+  mayRepeat: true,
+  async strike([keeper], keeping) {
+    keeper?.send("SIGSTOP");
+    await eventually(() => keeping.count === OWNERS * RECIPES, 120_000);
+    keeper?.send("SIGCONT");
+    await sleep(KEEPERS_TTL);
+  },
+};
+
+const provided = providePostgres();
+const faketime = provideWallClock();
+const etcd = provideEtcd();
+
+describe("keepers on PostgreSQL", { skip: "missing" in provided && provided.missing }, () => {
+  let server: PostgresServer;
+  let clock: WallClock | undefined;
+
+  before(async () => {
+    clock = "missing" in faketime ? undefined : new WallClock(faketime);
+    const env = clock?.env;
+    server = await startPostgres((provided as { home: string }).home, env && { env });
+    const client = new pg.Client(server.url);
+    await client.connect();
+    await migrate(client);
+    await client.end();
+  });
+
+  after(async () => {
+    await server.stop();
+    clock?.remove();
+  });
+
+  const keeping = (port = server.port) =>
+    new Keeping(ON_POSTGRES, { URL: server.url.replace(String(server.port), String(port)), TTL: String(TTL) });
+
+  it("one keeper carries all out", (t) => dieUnder(t, keeping(), { keepers: 1 }));
+  it("four keepers carry all out, none twice", (t) => dieUnder(t, keeping(), { keepers: 4 }));
+  it("one of four is killed: others carry on", (t) => dieUnder(t, keeping(), killed));
+  it("one of four is stopped for longer than its ttl, and comes back", (t) => dieUnder(t, keeping(), stopped));
+
+  for (const hours of [1, -1]) {
+    it(
+      `the server's clock jumps by ${hours} h while all live, and again when some have died`,
+      {
+        skip: "missing" in faketime && faketime.missing,
+      },
+      async (t) => {
+        const jump = async (to: number) => {
+          clock?.set(to);
+          await sleep(1.5 * TTL);
+        };
+        await dieUnder(t, keeping(), { keepers: 2, before: () => jump(hours), strike: () => jump(0) });
+      },
+    );
+  }
+
+  it("requests are late, lost, or come in another order", (t) =>
+    throughUnruly(server.port, (port) => dieUnder(t, keeping(port), { keepers: 2, mayRepeat: true })));
+
+  it("the server is away for longer than ttl: those who live are left alone", (t) =>
+    dieUnder(t, keeping(), {
+      keepers: 2,
+      async before() {
+        await server.halt("crash");
+        await sleep(2.5 * TTL);
+        await server.resume();
+      },
+    }));
+});
+
+describe("keepers on etcd", { skip: "missing" in etcd && etcd.missing }, () => {
+  let cluster: EtcdCluster;
+
+  before(async () => {
+    cluster = await EtcdCluster.start(etcd as Exclude<typeof etcd, { missing: string }>);
+  });
+
+  after(() => cluster.stop());
+
+  const keeping = (urls = [0, 1, 2].map((n) => cluster.url(n))) =>
+    new Keeping(ON_ETCD, { URL: urls.join(","), TTL: String(TTL) });
+
+  it("one keeper carries all out", (t) => dieUnder(t, keeping(), { keepers: 1 }));
+  it("four keepers carry all out, none twice", (t) => dieUnder(t, keeping(), { keepers: 4 }));
+  it("one of four is killed: others carry on", (t) => dieUnder(t, keeping(), killed));
+  it("one of four is stopped for longer than its ttl, and comes back", (t) => dieUnder(t, keeping(), stopped));
+
+  it("requests are late, lost, or come in another order", (t) =>
+    throughUnruly(cluster.ports[0] as number, (port) =>
+      dieUnder(t, keeping([`http://127.0.0.1:${port}`]), { keepers: 2, mayRepeat: true }),
+    ));
+
+  it("all members are away for longer than ttl: those who live are left alone", (t) =>
+    dieUnder(t, keeping(), {
+      keepers: 2,
+      async before() {
+        for (const n of [0, 1, 2]) await cluster.halt(n);
+        await sleep(2.5 * TTL);
+        for (const n of [0, 1, 2]) cluster.resume(n);
+        await cluster.ready();
+      },
+    }));
+});
