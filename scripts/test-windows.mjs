@@ -37,7 +37,7 @@ provideNode();
 providePrefix();
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
 rmSync("build", { recursive: true, force: true });
-execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.json"], { stdio: "inherit" });
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { stdio: "inherit" });
 process.exitCode = runTests(process.argv.slice(2));
 
 function provideWine() {
