@@ -16,7 +16,7 @@ const LAYERS = {
   "trace-on-disk": "^src/trace/(trace-event|trace-file|trace-path|open-handles)\\.ts$",
   trace: "^src/trace/(?!(trace-event|trace-file|trace-path|open-handles)\\.ts$)",
   "durable-settings": "^src/durable/(settings|json-value)\\.ts$",
-  "durable-journal-names": "^src/durable/journal/(directory|file-name|format)\\.ts$",
+  "durable-journal-names": "^src/durable/journal/(directory|file-name|format|life-file)\\.ts$",
   "durable-lock": "^src/durable/lock/",
   "durable-helper": "^src/durable/helper/",
   "durable-recipes": "^src/durable/recipes/",

@@ -93,7 +93,7 @@ const publicModulesAreExternal = (ending) => ({
 const helperTextOf = (program, hasText = true) => ({
   name: "helper-text",
   setup({ onLoad }) {
-    onLoad({ filter: /\/program-text\.ts$/ }, ({ path }) => {
+    onLoad({ filter: /[\\/]program-text\.ts$/ }, ({ path }) => {
       const lines = program.split("\n").map((line) => `    ${JSON.stringify(line)},\n`);
       const digest = createHash("sha256").update(program).digest("hex").slice(0, 12);
       const known = readFileSync(path, "utf8")
@@ -110,7 +110,7 @@ const traceWriterDigest = (program) => ({
   name: "trace-writer-digest",
   setup({ onLoad }) {
     const digest = createHash("sha256").update(program).digest("hex");
-    onLoad({ filter: /\/load-trace-writer\.ts$/ }, ({ path }) => {
+    onLoad({ filter: /[\\/]load-trace-writer\.ts$/ }, ({ path }) => {
       const contents = readFileSync(path, "utf8").replace('DIGEST: string = ""', `DIGEST: string = "${digest}"`);
       return { loader: "ts", contents };
     });
@@ -178,7 +178,9 @@ async function buildInto(outdir) {
   chmodSync(join(outdir, "cli.cjs"), 0o755);
   for (const asset of ASSETS) copyFileSync(asset, join(outdir, basename(asset)));
   const types = join(outdir, "types");
-  execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", types], { stdio: "inherit" });
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", types], {
+    stdio: "inherit",
+  });
   const copied = new Set();
   for (const source of Object.values({ ...PUBLIC, ...COMPAT })) {
     copyTypes(join(types, source.replace(/^src\/|\.ts$/g, "") + ".d.ts"), types, outdir, copied);

@@ -33,7 +33,7 @@ const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("
 
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
 rmSync("build", { recursive: true, force: true });
-execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.json"], { stdio: "inherit" });
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { stdio: "inherit" });
 
 const scratch = mkdtempSync(join(tmpdir(), "atexit-tests-"));
 const environment = {

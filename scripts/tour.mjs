@@ -5,7 +5,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 
 const [program, ...args] = process.argv.slice(2);
 execFileSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
-if (program === "table") execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.json"], { stdio: "inherit" });
+if (program === "table")
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { stdio: "inherit" });
 const command = program === "table" ? ["build/scripts/ways-out-table.js"] : ["dist/cli.cjs", "tour"];
 const { status } = spawnSync(process.execPath, [...command, ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;

@@ -3,12 +3,15 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, linkSync, mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, linkSync, mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configure as configureDurable, forResources, recover } from "../durable/index.ts";
 import { packageFile } from "../platform/package-files.ts";
 import { printable, printableJson } from "../platform/printable.ts";
+import { holdNewFile } from "../platform/kernel-lock.ts";
+import { now } from "../platform/node-builtins.ts";
+import { patiently } from "../platform/patience.ts";
 import { contentOf } from "../platform/file-content.ts";
 import { runtime } from "../platform/runtime.ts";
 import { system } from "../platform/this-system.ts";
@@ -26,7 +29,10 @@ const checks: Readonly<Record<string, Check>> = {
   system: () =>
     system.name === "Linux"
       ? ok("Linux")
-      : note(`${system.name} is not tested`, "Try what matters to you, and tell of what you see."),
+      : note(
+          `${system.name}: tested in a bed that stands for it, and not on the system itself`,
+          "docs/platforms.md in the repository says what was measured. Try what matters to you, and tell of what you see.",
+        ),
 
   "permission model": () => {
     const { permission } = process as { permission?: { has(scope: string): boolean } };
@@ -40,22 +46,30 @@ const checks: Readonly<Record<string, Check>> = {
   },
 
   shell: () =>
-    spawnSync("/bin/sh", ["-c", "exit 7"]).status === 7
-      ? ok("/bin/sh")
-      : problem("no /bin/sh", "The guard is a shell: put one (busybox will do) into the image."),
+    !system.hasShell
+      ? ok("not needed: the guard is a Node")
+      : spawnSync("/bin/sh", ["-c", "exit 7"]).status === 7
+        ? ok("/bin/sh")
+        : problem("no /bin/sh", "The guard is a shell: put one (busybox will do) into the image."),
 
   "kernel locks": () =>
-    spawnSync("flock", ["--help"], { stdio: "ignore" }).error === undefined
-      ? ok("flock(1)")
-      : note(
-          "no flock(1)",
-          "Needed where containers share a journal directory or a lock: install util-linux, or busybox.",
-        ),
+    system.openLocks !== undefined
+      ? tryOpenLock()
+      : spawnSync("flock", ["--help"], { stdio: "ignore" }).error === undefined
+        ? ok("flock(1)")
+        : note(
+            "no flock(1)",
+            "Needed where containers share a journal directory or a lock: install util-linux, or busybox.",
+          ),
 
   processes: () =>
-    system.name !== "Linux" || existsSync("/proc/self/stat")
-      ? ok("can be told apart by their start")
-      : problem("/proc is not mounted", "Mount it: without it nobody can tell a live process from a dead one."),
+    !system.seesOwnPids() && system.name !== "Linux"
+      ? note(`cannot be looked at: ${system.whyUnseen}`, "A child is ended, and what it has started is not.")
+      : system.openLocks !== undefined
+        ? ok("known to live by a kernel lock; ended only where they began when it says")
+        : system.name !== "Linux" || existsSync("/proc/self/stat")
+          ? ok("can be told apart by their start")
+          : problem("/proc is not mounted", "Mount it: without it nobody can tell a live process from a dead one."),
 
   "pid namespace": () => {
     if (process.pid === 1) {
@@ -80,7 +94,7 @@ const checks: Readonly<Record<string, Check>> = {
     }
     const mode = (statSync(directory).mode & 0o777).toString(8);
     const { type, bavail, bsize } = statfsSync(directory);
-    const where = `${directory}, mode 0${mode}`;
+    const where = system.filesHaveOwners ? `${directory}, mode 0${mode}` : directory;
     const network = NETWORK.get(type);
     if (network !== undefined) {
       return note(
@@ -163,6 +177,20 @@ const checks: Readonly<Record<string, Check>> = {
   },
 };
 
+/** Holds a file as an owner of recipes and locks does, and looks whether that shows. */
+function tryOpenLock(): Finding {
+  const directory = mkdtempSync(join(tmpdir(), "atexit-doctor-"));
+  try {
+    const fd = holdNewFile(join(directory, "file"));
+    if (fd !== undefined) closeSync(fd);
+    return fd === undefined
+      ? note("cannot be had", "Who lives is told by the pid alone: after a reuse of a dead owner's it counts as alive.")
+      : ok("by open(2)");
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
 /** Returns which other runtime says that it is a Node, and nothing in Node itself. */
 function standIn(): string {
   const { bun, deno } = process.versions;
@@ -216,7 +244,7 @@ async function tryGuard(): Promise<Finding> {
     );
   } finally {
     await new Promise((resolve) => setTimeout(resolve, 50)); // the replay's last line
-    rmSync(directory, { recursive: true, force: true });
+    patiently(now() + 2_000, () => rmSync(directory, { recursive: true, force: true }));
   }
 }
 

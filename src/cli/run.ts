@@ -11,7 +11,7 @@ import { packageFile } from "../platform/package-files.ts";
 import { printable } from "../platform/printable.ts";
 import { ENDING_SIGNALS, signalNumber } from "../platform/signal-list.ts";
 import { exec, remove } from "../durable/index.ts";
-import { system } from "../platform/this-system.ts";
+import { system, systemExits } from "../platform/this-system.ts";
 import { configure, count, register } from "../index.ts";
 import { childEnvironment, killAtExit } from "../resources/child-process.ts";
 import { runOptions } from "./options.ts";
@@ -88,7 +88,11 @@ function runAtExit([command, ...args]: readonly [string, ...string[]]): void {
   const title = [command, ...args].join(" ");
   register({ name: `--on-exit ${title}` }, async () => {
     const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
-      const running = builtin("child_process").spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
+      const { file, args: given, isVerbatim = false } = system.commandLineOf(command, args, process.cwd(), process.env);
+      const running = builtin("child_process").spawn(file, given, {
+        stdio: ["ignore", "inherit", "inherit"],
+        windowsVerbatimArguments: isVerbatim,
+      });
       running.once("error", reject);
       running.once("exit", (...how) => resolve(how));
     });
@@ -123,7 +127,12 @@ function runToItsEnd(
     () => command?.pid,
     grace,
   );
-  command = builtin("child_process").spawn(program, args, { stdio: "inherit", env });
+  const { file, args: given, isVerbatim = false } = system.commandLineOf(program, args, process.cwd(), env);
+  command = builtin("child_process").spawn(file, given, {
+    stdio: "inherit",
+    env,
+    windowsVerbatimArguments: isVerbatim,
+  });
   command.once("error", (error: NodeJS.ErrnoException) => {
     stop();
     process.stderr.write(`atexit: ${printable(program)}: ${printable(startError(error))}\n`);
@@ -167,7 +176,7 @@ function handOn(
   for (const signal of HANDED_ON) {
     if (signalNumber(signal) === undefined) continue;
     const listener = () => {
-      if (!OF_THE_TERMINAL.has(signal) || !system.isInForeground()) send(signal);
+      if (isToBeSent(signal)) send(signal);
       if (signal === "SIGTSTP") stopWith(pid());
       if (signal === "SIGTERM" && grace !== undefined) {
         killer ??= setTimeout(send, grace, "SIGKILL");
@@ -180,6 +189,15 @@ function handOn(
     clearTimeout(killer);
     for (const [signal, listener] of listeners) process.off(signal, listener);
   };
+}
+
+/**
+ * Reports whether the command does not get a signal by itself. On Windows a console
+ * tells all that are on it, and to send a signal would end the command at once.
+ */
+function isToBeSent(signal: NodeJS.Signals): boolean {
+  if (!system.hasSignals) return signal === "SIGTERM";
+  return !OF_THE_TERMINAL.has(signal) || !system.isInForeground();
 }
 
 /** How long a command may take to stop, in milliseconds: an editor puts its screen away first. */
@@ -204,6 +222,8 @@ const ARRIVES_WITHIN = 1_000;
 
 /** Ends by a signal, as the command has, when all is cleaned up. */
 function endBy(signal: NodeJS.Signals): void {
+  // Where it would end this process before anything is cleaned up.
+  if (!system.hasSignals) process.exit(systemExits.statusOfSignal?.(signal) ?? 1);
   if (ENDING_SIGNALS.includes(signal) && count() > 0) {
     setTimeout(() => {}, ARRIVES_WITHIN);
     process.kill(process.pid, signal);

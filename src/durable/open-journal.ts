@@ -9,7 +9,8 @@ import { runtime } from "../platform/runtime.ts";
 import { traceFile } from "../trace/trace-path.ts";
 import type { Guard } from "./guard/start.ts";
 import type { JournalDirectory } from "./journal/directory.ts";
-import { type JournalName, newJournalName } from "./journal/file-name.ts";
+import { type JournalName, journalName, newToken } from "./journal/file-name.ts";
+import { LifeFile } from "./journal/life-file.ts";
 import { VERSION } from "./journal/format.ts";
 import { Journal } from "./journal/writer.ts";
 import type { Recipe } from "./recipes/recipe.ts";
@@ -49,8 +50,17 @@ export function beginJournal(
     runtime: runtime(),
     ...tracedTo(environment()),
   } as const;
-  const file = newJournalName();
-  const journal = new Journal(directory.file(file), header, fsync);
+  const token = newToken();
+  const file = journalName(token);
+  // It comes before the journal: at no moment is there one whose owner is not known to live.
+  const life = new LifeFile(directory.prefix, token);
+  let journal: Journal;
+  try {
+    journal = new Journal(directory.file(file), header, fsync, life);
+  } catch (error) {
+    life.release();
+    throw error;
+  }
   const isOther = (name: JournalName) => name.journal !== file;
   const sharable = () => journal.recipes().filter(isSharable);
   const own = () => [{ header, pending: sharable().map((recipe) => ({ recipe })) }];

@@ -24,6 +24,7 @@ import { type CleanupRunner, isPromise } from "./run-cleanup.ts";
 import { withTimeLimit } from "./time-limit.ts";
 import { process } from "../platform/process.ts";
 import { leaveRawMode } from "../platform/raw-mode.ts";
+import { systemExits } from "../platform/this-system.ts";
 
 /** After the grace period each remaining cleanup is still called: this is how long one may block then, in milliseconds. */
 const LAST_CALL = 100;
@@ -64,6 +65,8 @@ export class Shutdown {
   #exit: Exit | undefined;
   #requestedCode: number | undefined;
   #hasFailed = false;
+  /** The grace period of this way out, in milliseconds. */
+  #grace = 0;
   /** When the grace period ends, on the clock of now(). */
   #deadline = 0;
   /** What `process.exitCode` was when it began: the first code wins. */
@@ -115,6 +118,11 @@ export class Shutdown {
     return this.#exitCodeAtStart;
   }
 
+  /** The grace period of this way out, in milliseconds. */
+  get grace(): number {
+    return this.#grace;
+  }
+
   /** The rest of the grace period, in milliseconds. */
   get timeLeft(): number {
     return Math.max(0, this.#deadline - now());
@@ -141,7 +149,7 @@ export class Shutdown {
     const mayWait = whyNotAwaited === undefined;
     const publisher = this.#channels.checkShutdownSubscribers();
     if (publisher !== undefined) {
-      return publisher.beginShutdown(exit, this.#deadline, this.#settings.grace, this.#stack, () => {
+      return publisher.beginShutdown(exit, this.#deadline, this.#grace, this.#stack, () => {
         announce();
         return this.#goOn(this.#callUntilPromise(mayWait), whyNotAwaited);
       });
@@ -169,7 +177,8 @@ export class Shutdown {
     this.#exitCodeAtStart = process.exitCode;
     if (!isFirst) return () => {};
     this.#slow = new SlowCleanups(this.#time);
-    this.#deadline = this.#time + this.#settings.grace;
+    this.#grace = Math.min(this.#settings.grace, systemExits.graceAfter?.(exit.signal) ?? Infinity);
+    this.#deadline = this.#time + this.#grace;
     this.#exit = exit;
     return () => this.#announce(exit);
   }
@@ -182,7 +191,7 @@ export class Shutdown {
       });
       return false;
     }
-    this.#reportNotAwaited(whyNotAwaited ?? `the grace period of ${this.#settings.grace} ms is over`);
+    this.#reportNotAwaited(whyNotAwaited ?? `the grace period of ${this.#grace} ms is over`);
     const output = whyNotAwaited === undefined ? flushed(this.timeLeft) : undefined;
     if (output === undefined) {
       this.#over();
@@ -197,11 +206,11 @@ export class Shutdown {
 
   /** Tells subscribers that all cleanups have had their turn, and everybody where it took too long. */
   #over(): void {
-    const isOverdue = this.timeLeft < 1 && this.#settings.grace > 0; // a timer may fire so much too early
+    const isOverdue = this.timeLeft < 1 && this.#grace > 0; // a timer may fire so much too early
     this.#channels.publisher?.endShutdown(isOverdue ? "given up" : this.#hasFailed ? "failed" : "ok");
     if (!isOverdue || this.#exit === undefined) return;
     const isUnfinished = this.#slow.remembered.some(({ outcome }) => outcome !== "ok" && outcome !== "failed");
-    if (isUnfinished) loadTraceWriter()?.printOverdue(this.#exit, this.#slow, this.#settings.grace);
+    if (isUnfinished) loadTraceWriter()?.printOverdue(this.#exit, this.#slow, this.#grace);
   }
 
   /** Calls cleanups until there is none, or one has to be waited for. */

@@ -103,7 +103,7 @@ export class Signals implements ExitHandler {
  */
 function timeOfFirst(signal: NodeJS.Signals, left: LeftSignal | undefined, context: ExitContext): number {
   const { shutdown, settings } = context;
-  const beganAt = now() - (settings.grace - shutdown.timeLeft);
+  const beganAt = now() - (shutdown.grace - shutdown.timeLeft);
   if (left?.signal === signal && beganAt - left.at < settings.grace) return left.at;
   return signal === "SIGINT" && shutdown.exit?.kind !== "signal" ? beganAt : now();
 }

@@ -46,6 +46,8 @@ export const linux: System = /* @__PURE__ */ onPosix({
   isOverlay: (path) => statfsType(path) === OVERLAY,
   mounts: mountTable,
 
+  whyUnseen: "/proc shows the pids of another namespace",
+  hasCheapLooks: true,
   processes: proc.processes,
   processOf: proc.processOf,
   childOf: proc.childOf,

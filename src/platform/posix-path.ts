@@ -1,4 +1,4 @@
-// POSIX: an absolute path that means what the system would take a path for.
+// POSIX: what a path and a command's name mean to the system.
 
 import { builtin } from "./node-builtins.ts";
 import { process } from "./process.ts";
@@ -24,5 +24,23 @@ function realPathOf(path: string): string {
     return fs.realpathSync.native(path);
   } catch {
     return path;
+  }
+}
+
+/** Returns the program that the system would start for a command. */
+export function findProgram(command: string, cwd: string, env: NodeJS.ProcessEnv): string | undefined {
+  const { delimiter, isAbsolute, resolve } = builtin("path");
+  const candidates = command.includes("/")
+    ? [absolutePath(isAbsolute(command) ? command : `${cwd}/${command}`)]
+    : (env["PATH"] ?? "").split(delimiter).map((directory) => resolve(cwd, directory, command));
+  return candidates.find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    fs.accessSync(path, fs.constants.X_OK);
+    return fs.statSync(path).isFile();
+  } catch {
+    return false;
   }
 }

@@ -3,7 +3,7 @@
 import { ON_POSIX, POSIX_NUMBERS } from "./ending-signals.ts";
 import { builtin, timeOfDay } from "./node-builtins.ts";
 import { isAnybodys } from "./pids.ts";
-import { absolutePath } from "./posix-path.ts";
+import { absolutePath, findProgram } from "./posix-path.ts";
 import { processes, processOf } from "./ps.ts";
 import type { System, SystemExits } from "./system.ts";
 
@@ -32,6 +32,8 @@ export const posix: System = {
 
   filesHaveOwners: true,
   givesInodesAgain: true,
+  passingErrors: [],
+  freesNamesAtOnce: true,
   canTruncateAppended: true,
   canSyncDirectories: true,
   O_PATH: 0,
@@ -45,9 +47,13 @@ export const posix: System = {
   nodeName: "node",
   hasShell: true,
   runsBackslashes: false,
-  findsPrograms: true,
-  hasProcessGroups: true,
+  findProgram,
+  commandLineOf: (file, args) => ({ file, args }),
+  hasSignals: true,
 
+  whyUnseen: "",
+  isSameStart: (one, other) => one === other,
+  hasCheapLooks: false,
   processes,
   processOf,
   childOf: processOf,
@@ -58,6 +64,7 @@ export const posix: System = {
   commandOf: () => [],
   seesOwnPids: () => true,
   isAlive: isAnybodys,
+  mayHaveStartedBy: isAnybodys,
   isThreadAlive: () => undefined,
 
   startOf: () => "0",

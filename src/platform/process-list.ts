@@ -53,7 +53,7 @@ export function isSame(
   one: Pick<Process, "pid" | "start"> | undefined,
   other: Pick<Process, "pid" | "start">,
 ): boolean {
-  return one !== undefined && one.pid === other.pid && one.start === other.start && one.start !== "0";
+  return one !== undefined && one.pid === other.pid && system.isSameStart(one.start, other.start) && one.start !== "0";
 }
 
 /** Returns the pids of this process and of those that it descends from, up to the first of all. */

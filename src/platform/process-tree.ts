@@ -107,7 +107,11 @@ function removeWithDescendants(tree: Map<number, Process>, removed: Map<number, 
 
 function removeHelpers(tree: Map<number, Process>, root: Root): void {
   const inherited = isSame(tree.get(root.pid), root) ? helperOf(root.pid) : "";
-  const helpers = new Map([...tree].filter(([pid, member]) => !isSame(member, root) && isHelper(pid, inherited)));
+  const helpers = new Map(
+    [...tree].filter(
+      ([pid, member]) => !isSame(member, root) && (member.isHelper === true || isHelper(pid, inherited)),
+    ),
+  );
   removeWithDescendants(tree, helpers);
 }
 

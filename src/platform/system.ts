@@ -12,6 +12,10 @@ export interface SystemExits {
   readonly signalNumbers: ReadonlyMap<string, number>;
   /** Returns the status of a process that a signal ended; only where none can be sent to do so. */
   statusOfSignal?(signal: NodeJS.Signals): number;
+  /** Returns how long the system waits for a process after a signal before it ends it, in milliseconds. */
+  graceAfter?(signal: NodeJS.Signals | undefined): number;
+  /** Whether the C library writes text otherwise than as it is: for a console, and with other ends of lines. */
+  readonly hasTextStreams?: boolean;
   /** Reports whether the limits on processes and threads leave room for some more; only where these are told. */
   hasRoomForThreads?(): boolean;
 }
@@ -26,6 +30,26 @@ export interface Process {
   readonly state: string;
   /** When it started, as text that is the same at each reading; clock ticks on Linux. */
   readonly start: string;
+  /** Whether it is known by its command line to be a guard, or another helper of this package. */
+  readonly isHelper?: boolean;
+}
+
+/** What is given to `spawn()`. */
+export interface CommandLine {
+  readonly file: string;
+  readonly args: readonly string[];
+  /** Whether the arguments are quoted already. */
+  readonly isVerbatim?: boolean;
+}
+
+/** Flags with which open(2) takes a kernel lock that ends with the process, without waiting for one. */
+interface OpenLocks {
+  /** The flag of a lock that one has; without O_CREAT it makes no file. */
+  readonly exclusive: number;
+  /** The flag of a lock that many have at a time, or of none that does not succeed where another has the first. */
+  readonly shared: number;
+  /** The codes of the error where another has the lock. */
+  readonly busy: readonly string[];
 }
 
 /** The namespaces of a process; "0" each where the system has none. */
@@ -53,6 +77,10 @@ export interface System {
   readonly filesHaveOwners: boolean;
   /** Whether the number of a file that is gone is given to another one, so that only the time of birth tells them apart. */
   readonly givesInodesAgain: boolean;
+  /** The codes of errors of a removal that may pass by themselves: another program has the file open. */
+  readonly passingErrors: readonly string[];
+  /** Whether the name of an open file that is removed can be given again at once. */
+  readonly freesNamesAtOnce: boolean;
   /** Whether a file that is opened for appending can be made shorter through that descriptor. */
   readonly canTruncateAppended: boolean;
   /** Whether a directory can be written through to the disk. */
@@ -76,6 +104,9 @@ export interface System {
   /** Lists the directories for a user's state that the system has beside those of XDG. */
   stateDirectories(env: NodeJS.ProcessEnv): string[];
 
+  /** How open(2) takes a kernel lock; none where it does not. */
+  readonly openLocks?: OpenLocks;
+
   // Programs
 
   /** The file name of Node. */
@@ -84,13 +115,25 @@ export interface System {
   readonly hasShell: boolean;
   /** Whether Node can run a module with a backslash in its path. */
   readonly runsBackslashes: boolean;
-  /** Whether a command's name leads to one file, which can be looked up before it is run. */
-  readonly findsPrograms: boolean;
-  /** Whether a group of processes can be sent a signal. */
-  readonly hasProcessGroups: boolean;
+  /** Returns the file that a command's name leads to; `undefined` where there is none. */
+  findProgram(command: string, cwd: string, env: NodeJS.ProcessEnv): string | undefined;
+  /** Returns what to start for a command. @throws an error for what cannot be started so */
+  commandLineOf(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): CommandLine;
+  /** Whether a process, or a group of them, can be asked to end. */
+  readonly hasSignals: boolean;
 
   // Processes
 
+  /** Why this process cannot see others, where `seesOwnPids` is false. */
+  readonly whyUnseen: string;
+  /** Reports whether two starts are of one process that had the pid at both times. */
+  isSameStart(one: string, other: string): boolean;
+  /** Lists the processes that are alive, and blocks nothing; only where there are no signals. */
+  processesLater?(): Promise<Process[]>;
+  /** Ends processes outright, each where it is still the one that was found; only where there are no signals. */
+  endProcesses?(processes: readonly Process[]): Promise<void>;
+  /** Whether one process can be looked at without a look at all, or a program that does it. */
+  readonly hasCheapLooks: boolean;
   /** Lists the processes that are alive. @param isWanted where it is cheaper, others are left out */
   processes(isWanted?: (pid: number) => boolean): Iterable<Process>;
   /** Returns the process of a pid, if it is alive. */
@@ -111,6 +154,11 @@ export interface System {
   seesOwnPids(): boolean;
   /** Reports whether that very process is alive; a zombie is dead. @param start "0" where it is not known */
   isAlive(pid: number, start: string): boolean;
+  /**
+   * Reports whether the process that has a pid may be one that was there at a time, in
+   * milliseconds since 1970, and has lost its locks by execve(2) since.
+   */
+  mayHaveStartedBy(pid: number, time: number): boolean;
   /** Reports whether a thread of a process that is alive is that very one, and alive; `undefined` where it is not told. */
   isThreadAlive(pid: number, thread: KernelThread): boolean | undefined;
 

@@ -70,23 +70,33 @@ export function killAtExit<C extends ChildProcess>(
       blameCaller(callee, () => killByHandle(callee, process_, options)),
     );
   const recipe = blameCaller(callee, () => describeKill(process_, options, options.env?.[MARK]));
+  // Whatever becomes of the look at its tree, the child itself is ended by the handle that Node has.
+  const byHandle = system.hasSignals ? undefined : killByHandle(callee, process_, options, false);
   const { registration, pending } = forResources.add(callee, () => recipe, { guardLater });
   // Descendants that the child leaves, and that can be found, end with this process.
   followChild(process_, recipe, { update: (newer) => pending.update(newer), cancel: () => registration.cancel() });
-  return handle(process_, registration);
+  return handle(process_, registration, byHandle);
 }
 
-function handle<C extends ChildProcess>(process_: C, registration: Registration<Promise<void>> | undefined): Child<C> {
+function handle<C extends ChildProcess>(
+  process_: C,
+  registration: Registration<Promise<void>> | undefined,
+  byHandle?: Registration<Promise<void>>,
+): Child<C> {
+  const end = async () => {
+    try {
+      await registration?.run();
+    } finally {
+      await byHandle?.run();
+    }
+  };
   return {
     process: process_,
-    async end() {
-      await registration?.run();
-    },
+    end,
     release() {
       registration?.cancel();
+      byHandle?.cancel();
     },
-    async [Symbol.asyncDispose]() {
-      await registration?.run();
-    },
+    [Symbol.asyncDispose]: end,
   };
 }

@@ -89,8 +89,8 @@ export class LockTurns {
     const time = timeOfDay();
     let longest: string | undefined;
     let since = Number.POSITIVE_INFINITY;
-    for (const { path, isBreak } of filesBeside(this.#lock)) {
-      const stats = isBreak ? undefined : statOf(path);
+    for (const { path, kind } of filesBeside(this.#lock)) {
+      const stats = kind === "owner" ? statOf(path) : undefined;
       // A waiter's file has no other name.
       if (stats?.isFile() !== true || stats.nlink > 1 || stats.mtimeMs >= since) continue;
       const { atimeMs: toldAt, mtimeMs: waitsSince } = stats;

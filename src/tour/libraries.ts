@@ -1,6 +1,7 @@
 // Two cleanups, registered with this package or with another one, or not at
 // all. Each writes into a log file that it ran, and that it came to its end.
 
+import { system } from "../platform/this-system.ts";
 import { appendFileSync, mkdirSync, writeFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -63,7 +64,12 @@ async function registerRecipes(log: string): Promise<void> {
   writeFileSync(join(scratch, "file"), "");
   remove(scratch);
   const script = 'echo "$1 begins" >>"$2"; echo "$1 ends" >>"$2"';
-  for (const name of ["first", "second"]) exec("/bin/sh", ["-c", script, "sh", name, log]);
+  const inNode =
+    'for (const word of ["begins", "ends"]) fs.appendFileSync(process.argv[2], `${process.argv[1]} ${word}\\n`)';
+  for (const name of ["first", "second"]) {
+    if (system.hasShell) exec("/bin/sh", ["-c", script, "sh", name, log]);
+    else exec(process.execPath, ["-e", inNode, name, log]);
+  }
 }
 
 type Cleanup = () => void | Promise<void>;

@@ -1,12 +1,14 @@
 // Starts the program of a way out on one version of Node, in its host, and
 // tells how it ended and what its cleanups did.
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packagePath } from "../platform/package-files.ts";
 import { contentOf } from "../platform/file-content.ts";
+import { system } from "../platform/this-system.ts";
 import { linesOf, printed, run, statusOf } from "./run-process.ts";
 import { type Library, MARK, type Mode } from "./libraries.ts";
 import type { WayOut } from "./ways-out.ts";
@@ -88,11 +90,21 @@ function filesIn(directory: string): string[] {
   return entries.filter((entry) => !/^(log|journals|.*\.mjs|journals\/log\.jsonl)$/.test(entry)).sort();
 }
 
-/** A guard is named by the journal that it waits for. */
 async function guardsEnded(directory: string): Promise<void> {
-  for (let tries = 0; tries < 2_000 && commandsNaming(`${directory}/journals`) > 0; tries += 1) await sleep(5);
+  const journals = join(directory, "journals");
+  const isGoingOn = system.name === "Linux" ? () => commandsNaming(journals) > 0 : () => hasOwners(journals);
+  for (let tries = 0; tries < 2_000 && isGoingOn(); tries += 1) await sleep(5);
 }
 
+/** Where other processes cannot be looked at: whether anything of an owner is left, which its guard removes last. */
+function hasOwners(journals: string): boolean {
+  return (
+    existsSync(journals) &&
+    readdirSync(journals).some((name) => /\.(?:jsonl|claim|alive)$/.test(name.replace(/^log\.jsonl$/, "")))
+  );
+}
+
+/** A guard is named by the journal that it waits for. */
 function commandsNaming(text: string): number {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => contentOf(`/proc/${pid}/cmdline`)?.includes(text)).length;
@@ -120,6 +132,9 @@ function commandOf(
 /** The test runner starts files without arguments: a file that stands for the program with its arguments. */
 function wrapper(directory: string, program: string, args: readonly string[]): string {
   const file = join(directory, "way-out.test.mjs");
-  writeFileSync(file, `process.argv.push(...${JSON.stringify(args)});\nawait import(${JSON.stringify(program)});\n`);
+  writeFileSync(
+    file,
+    `process.argv.push(...${JSON.stringify(args)});\nawait import(${JSON.stringify(pathToFileURL(program).href)});\n`,
+  );
   return file;
 }

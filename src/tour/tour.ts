@@ -7,7 +7,8 @@ import type { Library, Mode } from "./libraries.ts";
 import { handOver, leaseWays } from "./leases.ts";
 import { isKept, measure, measureUnseen, type Verdict } from "./measure.ts";
 import { unseenWaysOut } from "./unseen-ways-out.ts";
-import { waysOut } from "./ways-out.ts";
+import { system } from "../platform/this-system.ts";
+import { type WayOut, waysOut } from "./ways-out.ts";
 
 /** This package, and of the others those that are installed. */
 const SHOWN = (["atexit", "signal-exit", "exit-hook"] as const).filter(
@@ -48,6 +49,14 @@ function showOthers(library: Library, verdicts: readonly Verdict[]): void {
   say(`    ${library.padEnd(11)}   ${shown.join("; ")}`);
 }
 
+/** The names of the ways that take a signal, a process group or a shell, or that Windows
+ * itself ends with a job: SIGKILL is TerminateProcess there. */
+const ON_POSIX = /\bSIG(?!KILL$)|signal|process group|primary|--watch|left behind|stopped|parent dies/;
+
+function isOnThisSystem({ name, available }: WayOut): boolean {
+  return available?.() !== false && (system.hasSignals || !ON_POSIX.test(name));
+}
+
 /**
  * Runs the tour.
  *
@@ -55,7 +64,7 @@ function showOthers(library: Library, verdicts: readonly Verdict[]): void {
  * @returns whether this package got through all that was shown
  */
 export async function runTour(wanted = ""): Promise<boolean> {
-  const ways = waysOut.filter((way) => way.available?.() !== false && way.name.includes(wanted));
+  const ways = waysOut.filter((way) => isOnThisSystem(way) && way.name.includes(wanted));
   say(`${ways.length + unseenWaysOut.length} ways out of a process, on Node ${process.versions.node}`);
 
   const all: Verdict[] = [];
@@ -73,7 +82,7 @@ export async function runTour(wanted = ""): Promise<boolean> {
     }
   }
 
-  const unseen = unseenWaysOut.filter((way) => way.name.includes(wanted));
+  const unseen = unseenWaysOut.filter((way) => isOnThisSystem(way) && way.name.includes(wanted));
   if (unseen.length > 0) say(`\n${paint(1, "Ways out that no program sees: recipes, carried out by the guard")}`);
   for (const way of unseen) {
     const verdicts = await measureUnseen(way, SHOWN, process.execPath);

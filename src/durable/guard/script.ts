@@ -18,7 +18,7 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 export const GUARD_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE VTALRM XCPU
 journal=$1 replay=$2 copy=$3 pid=$4 start=$5 here=$6 view=$7 reach=$8
-boot=\${here%%-*}- over= looks=0
+boot=\${here%%-*}- over= looks=0 alive=\${journal%.jsonl}.alive
 shift 8 # what is left is the command line that runs JavaScript
 PATH=${SYSTEM_PATH}
 export PATH
@@ -97,10 +97,10 @@ tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
   "$@" "$replay" --guard "$journal" $over </dev/null
   case $? in
-    0) rm -f "$journal.died"; exit ;;
+    0) rm -f "$journal.died" "$alive"; exit ;;
     ${OWNER_IS_ALIVE}) while sleep 2; do is_alive "$pid" "$start" || break; done; died ;;
     *) tries=$((tries + 1)); [ $tries -lt 3 ] || exit; sleep 1 ;;
   esac
 done
-rm -f "$journal" "$journal.died"
+rm -f "$journal" "$journal.died" "$alive"
 `;

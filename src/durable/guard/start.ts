@@ -107,7 +107,8 @@ function spawnGuard(directory: JournalDirectory, journal: Journal): Child {
   const options = {
     cwd: builtin("path").parse(journal.path).root, // keeps no directory in use
     env: cleanEnvironment(),
-    stdio: ["pipe", "ignore", "ignore", journal.fd] as ("pipe" | "ignore" | number)[],
+    // The journal is for its kernel lock; on Windows a file that is open could not be removed.
+    stdio: ["pipe", "ignore", "ignore", ...(system.hasShell ? [journal.fd] : [])] as ("pipe" | "ignore" | number)[],
     // In a session of its own the guard outlives the process group and the terminal.
     detached: true,
     windowsHide: true,

@@ -74,6 +74,11 @@ export class JournalDirectory {
     }
   }
 
+  /** What the paths of all files in it begin with. */
+  get prefix(): string {
+    return this.path + builtin("path").sep;
+  }
+
   /** Returns the path of a file in it. */
   file(name: string): string {
     return builtin("path").join(this.path, name);

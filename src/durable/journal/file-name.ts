@@ -7,13 +7,17 @@
 //   <owner>-<random>.jsonl.tmp                  the same, before it is complete
 //   <owner>-<random>.jsonl.refused              a journal that no process carries out
 //   <owner>-<random>.jsonl.left-<view>          a journal of which no more could be done where mounts are as that view has them
+//   <owner>-<random>.alive                      of a journal or a claim: locked while its holder lives, see life-file.ts
 //   <owner>-<random>.jsonl.died                 made by the guard when its owner died: its time is that time
 
 import { builtin } from "../../platform/node-builtins.ts";
+import { lifeByFile } from "./life-file.ts";
 import { isSameBoot, type Life, lifeOfProcess, type Owner, thisProcess } from "../../platform/process-identity.ts";
 
 /** The part of an owner that a name tells. */
 export interface NamedOwner {
+  /** All of it, which no other owner has. */
+  readonly token: string;
   /** The beginning of its boot id. */
   readonly boot: string;
   readonly pidns: string;
@@ -37,27 +41,29 @@ export interface JournalName {
 type OtherKind = "next" | "tmp" | "refused" | "died";
 
 /** Boot, pid namespace, view of the file system, pid, start. */
-const OWNER = "([0-9a-z]+)-([0-9t]+)-(\\d+)-(\\d+)-(\\d+)-[0-9a-f]{8}";
-const NAME = new RegExp(`^(${OWNER}\\.jsonl)(?:\\.(?:(${OWNER})\\.claim|left-(\\d+)|(next|tmp|refused|died)))?$`);
+const OWNER = "(([0-9a-z]+)-([0-9t]+)-(\\d+)-(\\d+)-(\\d+)-[0-9a-f]{8})";
+const NAME = new RegExp(`^(${OWNER}\\.jsonl)(?:\\.(?:${OWNER}\\.claim|left-(\\d+)|(next|tmp|refused|died)))?$`);
 
 export function parseName(file: string): JournalName | undefined {
   const match = NAME.exec(file);
   if (match === null) return undefined;
-  const [, journal = "", boot, pidns, view, pid, start, claimant, ...rest] = match;
+  const [, journal = "", token, boot, pidns, view, pid, start, claimant, ...rest] = match;
   const [triedIn, other] = rest.splice(-2);
-  if (claimant !== undefined) return { file, journal, holder: named(rest), kind: "claim" };
-  const holder = named([boot, pidns, view, pid, start]);
+  if (claimant !== undefined) return { file, journal, holder: named([claimant, ...rest]), kind: "claim" };
+  const holder = named([token, boot, pidns, view, pid, start]);
   if (triedIn !== undefined) return { file, journal, holder, kind: "left", triedIn };
   return { file, journal, holder, kind: (other as OtherKind | undefined) ?? "journal" };
 }
 
-function named([boot = "", pidns = "", view = "", pid, start = "0"]: readonly (string | undefined)[]): NamedOwner {
-  return { boot, pidns, view, pid: Number(pid), start };
+function named([token = "", boot = "", pidns = "", view = "", pid, start = "0"]: readonly (
+  string | undefined
+)[]): NamedOwner {
+  return { token, boot, pidns, view, pid: Number(pid), start };
 }
 
-/** Returns a name for a new journal of this process. */
-export function newJournalName(): string {
-  return `${newToken()}.jsonl`;
+/** Returns the name of a journal. */
+export function journalName(token: string): string {
+  return `${token}.jsonl`;
 }
 
 /** Returns the id by which a recipe is known beyond its owner. @param journal its journal's name */
@@ -71,9 +77,9 @@ export function journalOf(path: string): string {
   return parseName(file)?.journal ?? file;
 }
 
-/** Returns a name for a journal while this process carries it out. */
-export function newClaimName(journal: string): string {
-  return `${journal}.${newToken()}.claim`;
+/** Returns the name of a journal while the owner of a token carries it out. */
+export function claimName(journal: string, token: string): string {
+  return `${journal}.${token}.claim`;
 }
 
 /** Returns a name for a journal of which no more can be done where this process is. */
@@ -116,8 +122,15 @@ function bootPart(owner: Owner = thisProcess()): string {
   return owner.boot.replaceAll(/[^0-9a-z]/g, "").slice(0, 12);
 }
 
-/** Reports whether a name's owner is alive; `unknown` for a name of another boot or pid namespace. */
-export function lifeOfNamed(holder: NamedOwner): Life {
+/**
+ * Reports whether a name's owner is alive; `unknown` for a name of another boot or pid
+ * namespace, of which no kernel lock tells.
+ *
+ * @param prefix of the owners' files; see life-file.ts
+ */
+export function lifeOfNamed(holder: NamedOwner, prefix: string): Life {
+  const told = lifeByFile(prefix, holder.token, holder.pid);
+  if (told !== undefined) return told;
   if (!isSameBoot(holder.boot, bootPart()) || holder.pidns !== thisProcess().pidns) return "unknown";
   return lifeOfProcess(holder.pid, holder.start);
 }

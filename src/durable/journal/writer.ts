@@ -11,6 +11,7 @@ import { report } from "../../diagnostics/stderr.ts";
 import { JournalDirectory } from "./directory.ts";
 import { COMPLETE, type Header, LOCKED, LONGEST_JOURNAL, LONGEST_LINE } from "./format.ts";
 import { JournalFile } from "./journal-file.ts";
+import type { LifeFile } from "./life-file.ts";
 import { jsonOf, type Recipe } from "../recipes/recipe.ts";
 
 /** How much room finished recipes may take before the file is written anew, in bytes. */
@@ -21,6 +22,7 @@ const fs = builtin("fs");
 export class Journal {
   readonly #file: JournalFile;
   readonly #header: Omit<Header, "file">;
+  readonly #life: LifeFile;
   readonly #sync: boolean;
   readonly #uid: number;
   /** The lines as they were written: the smallest form of a recipe. */
@@ -38,7 +40,9 @@ export class Journal {
   #torn = false;
   #hasCopy = false;
 
-  constructor(path: string, header: Omit<Header, "file">, sync: boolean) {
+  /** @param life released with the journal */
+  constructor(path: string, header: Omit<Header, "file">, sync: boolean, life: LifeFile) {
+    this.#life = life;
     this.#sync = sync;
     this.#header = header;
     this.#uid = header.owner.uid;
@@ -189,6 +193,7 @@ export class Journal {
     if (this.isOwn) {
       if (this.#hasCopy) discard(this.#copy);
       discard(this.path);
+      this.#life.release();
     }
     this.leave();
   }

@@ -6,6 +6,7 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 import { system } from "../../platform/this-system.ts";
 import { JournalDirectory } from "../journal/directory.ts";
 import { lifeOfNamed, parseToken } from "../journal/file-name.ts";
+import { lifeByFile, removeLifeFile } from "../journal/life-file.ts";
 import { filesBeside, isSameFile, openLock, ownerPath, statOf, unlinked } from "./lock-path.ts";
 import { isOwnerFile, type LockRecord, readRecord } from "./lock-record.ts";
 
@@ -68,7 +69,7 @@ export function tokenAt(lock: string): string | undefined {
 /** Returns the token in the second name of a lock file, which a file that cannot be read still has. */
 function tokenByInode(lock: string, stats: Stats): string | undefined {
   if (stats.nlink < 2) return undefined;
-  const names = filesBeside(lock).filter(({ path, isBreak }) => !isBreak && isSameFile(statOf(path), stats));
+  const names = filesBeside(lock).filter(({ path, kind }) => kind === "owner" && isSameFile(statOf(path), stats));
   return names.length === 1 ? names[0]?.token : undefined;
 }
 
@@ -80,6 +81,7 @@ function tokenByInode(lock: string, stats: Stats): string | undefined {
 export function removeOwnerFile(lock: string, token: string, isKnown = false): void {
   const path = ownerPath(lock, token);
   if (isKnown || isOwnerFileAt(path, token)) unlinked(path);
+  removeLifeFile(`${lock}.`, token);
 }
 
 export function isOwnerFileAt(path: string, token: string): boolean {
@@ -97,23 +99,30 @@ export function isOwnerFileAt(path: string, token: string): boolean {
   }
 }
 
-/** Reports whether a holder lives, by the strongest evidence that there is. "unknown" is never "dead". */
-export function lifeOfHolder(lock: string, { record, token, since, isProvable }: LockHolder): Life {
+/**
+ * Reports whether a holder lives, by the strongest evidence that there is. "unknown" is never "dead".
+ *
+ * @param path of the lock, or of the file of who breaks it
+ */
+export function lifeOfHolder(path: string, { record, token, since, isProvable }: LockHolder, lock = path): Life {
+  const prefix = `${lock}.`;
   if (record === undefined) {
     const named = token === undefined ? undefined : parseToken(token);
-    return named === undefined ? "unknown" : lifeOfNamed(named);
+    return named === undefined ? "unknown" : lifeOfNamed(named, prefix);
   }
   const { owner } = record;
+  const told = lifeByFile(prefix, record.token, owner.pid, owner.thread !== undefined);
+  if (told === "alive" || (told === "dead" && system.isLocal(builtin("path").dirname(lock)))) return told;
   const file = {
     isLocal: record.isLocal === true && system.isLocal(builtin("path").dirname(lock)),
     writtenAt: since.getTime(),
   };
   // A kernel lock is better evidence than clocks, by which a holder with a boot id of its own may look dead.
   if (isProvable && file.isLocal && !isSameBoot(owner.boot, thisProcess().boot))
-    return isUnlocked(lock) ? "dead" : "unknown";
+    return isUnlocked(path) ? "dead" : "unknown";
   const life = lifeOf(owner, file);
   if (life !== "unknown") return life;
-  return isProvable && file.isLocal && isUnlocked(lock) ? "dead" : "unknown";
+  return isProvable && file.isLocal && isUnlocked(path) ? "dead" : "unknown";
 }
 
 /** Reports whether the kernel's lock is free. Across a network, file systems differ in what they tell. */

@@ -4,12 +4,15 @@
 //
 //   <lock>                        a second name of its holder's owner file
 //   <lock>.<token>                an owner file: of a holder, or of a contender
+//   <lock>.<token>.alive          of the same: locked while it lives, see life-file.ts
+//   <lock>.<token>.gone           a lock that is being released, where a name cannot be free at once
 //   <lock>.<token>.break-<k>      the process that takes the lock from that dead owner
 
 import { LockHeldError, resourceError } from "../../errors/resources.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { openRegularFile } from "../../platform/regular-file.ts";
 import { parseToken } from "../journal/file-name.ts";
+import { ALIVE } from "../journal/life-file.ts";
 import { process } from "../../platform/process.ts";
 import { system } from "../../platform/this-system.ts";
 
@@ -20,6 +23,9 @@ const MOST_FILES = 100_000;
 const MOST_BESIDE = 1_000;
 
 const fs = builtin("fs");
+
+/** What the name of a lock ends with that is being released. */
+export const GONE = ".gone";
 
 export function ownerPath(lock: string, token: string): string {
   return `${lock}.${token}`;
@@ -88,11 +94,11 @@ function heldByDirectory(path: string, { uid, mtime }: Stats): LockHeldError {
   return new LockHeldError(path, holder, { pid: process.pid, life: "unknown", isDirectory: true });
 }
 
-/** A file beside a lock, of an owner or of who takes the lock from it. */
+/** A file beside a lock: of an owner, or of who takes the lock from it. */
 export interface FileBeside {
   readonly path: string;
   readonly token: string;
-  readonly isBreak: boolean;
+  readonly kind: "owner" | "alive" | "gone" | "break";
 }
 
 /** Lists the files beside a lock whose names say that they are its own. */
@@ -112,9 +118,13 @@ export function filesBeside(lock: string): FileBeside[] {
       const entry = entries.readSync();
       if (entry === null) break;
       if (!entry.name.startsWith(prefix)) continue;
-      const [token = "", end] = entry.name.slice(prefix.length).split(/(?=\.break-\d+$)/);
+      const [token = "", end] = entry.name.slice(prefix.length).split(/(?=\.(?:break-\d+|alive|gone)$)/);
       if (parseToken(token) === undefined) continue;
-      found.push({ path: join(directory, entry.name), token, isBreak: end !== undefined });
+      found.push({
+        path: join(directory, entry.name),
+        token,
+        kind: end === undefined ? "owner" : end === ALIVE ? "alive" : end === GONE ? "gone" : "break",
+      });
     }
   } finally {
     entries.closeSync();

@@ -7,6 +7,7 @@ import { builtin, timeOfDay } from "../../platform/node-builtins.ts";
 import { thisOwner } from "../../platform/process-identity.ts";
 import { programName } from "../../platform/program-name.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
+import { LifeFile } from "../journal/life-file.ts";
 import type { JsonValue } from "../json-value.ts";
 import { type LockRecord, LONGEST_FILE, PROVABLE } from "./lock-record.ts";
 import { isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
@@ -29,6 +30,8 @@ export class OwnerFile {
   #dev = 0;
   #ino = 0;
   #isProved = false;
+  readonly #lock: string;
+  #life: LifeFile | undefined;
 
   /** @throws the system's error; then nothing is left of it */
   constructor(lock: string, token: string, journals: string, data?: JsonValue) {
@@ -44,6 +47,7 @@ export class OwnerFile {
       journalsAre: identityOf(journals),
       ...(data === undefined ? {} : { data }),
     };
+    this.#lock = lock;
     this.path = ownerPath(lock, token);
     this.token = token;
     this.#text = `${JSON.stringify(record)}\n`;
@@ -61,7 +65,13 @@ export class OwnerFile {
   }
 
   #make(): void {
-    this.#fd = fs.openSync(this.path, "ax", 0o644);
+    this.#life = new LifeFile(`${this.#lock}.`, this.token);
+    try {
+      this.#fd = fs.openSync(this.path, "ax", 0o644);
+    } catch (error) {
+      this.#life.release();
+      throw error;
+    }
     ({ dev: this.#dev, ino: this.#ino } = fs.fstatSync(this.#fd));
     this.#isProved = false;
     try {
@@ -81,6 +91,7 @@ export class OwnerFile {
   makeAnew(): void {
     this.#deleted.push(this.#fd);
     this.#fd = -1;
+    this.#life?.release();
     this.#make();
     this.acquireKernelLock(false);
   }
@@ -132,6 +143,7 @@ export class OwnerFile {
   #close(): void {
     for (const fd of [this.#fd, ...this.#deleted.splice(0)]) if (fd !== -1) fs.closeSync(fd);
     this.#fd = -1;
+    this.#life?.release();
   }
 }
 

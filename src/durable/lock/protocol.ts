@@ -14,9 +14,10 @@
 
 import { resourceError } from "../../errors/resources.ts";
 import { builtin } from "../../platform/node-builtins.ts";
-import { lifeOfNamed, type NamedOwner, parseToken } from "../journal/file-name.ts";
+import { lifeOfNamed, type NamedOwner, newToken, parseToken } from "../journal/file-name.ts";
 import { holderOf, isOwnerFileAt, lifeOfHolder, removeOwnerFile, tokenAt } from "./holder.ts";
-import { filesBeside, isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
+import { system } from "../../platform/this-system.ts";
+import { filesBeside, GONE, isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
 import type { OwnerFile } from "./owner-file.ts";
 
 /** Which file is meant, whatever its name. */
@@ -47,7 +48,21 @@ export function isHeldBy(lock: string, own: Inode): boolean {
 
 /** Releases a lock that this process holds. */
 export function letGo(lock: string, own: Inode): boolean {
-  return isHeldBy(lock, own) && unlinked(lock);
+  return isHeldBy(lock, own) && freed(lock);
+}
+
+/** Removes the name of a lock, which others can take from then on. Reports whether it was there. */
+function freed(lock: string): boolean {
+  if (system.freesNamesAtOnce) return unlinked(lock);
+  // As long as somebody has the file open its name would be there, and nobody's.
+  const aside = `${ownerPath(lock, newToken())}${GONE}`;
+  try {
+    fs.renameSync(lock, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  return unlinked(aside);
 }
 
 /**
@@ -66,7 +81,7 @@ export function breakLock(lock: string, token: string, own: OwnerFile): "over" |
     if (linked(own.path, path)) break;
     const other = holderOf(path);
     if (other === undefined) return "over"; // it has been broken just now
-    if (lifeOfHolder(path, other) !== "dead") return "busy";
+    if (lifeOfHolder(path, other, lock) !== "dead") return "busy";
     dead.push(path);
   }
   try {
@@ -91,7 +106,7 @@ function isSecondName(lock: string, token: string): boolean {
 /** Removes the lock, and its owner file where only the inode tells that it is the same. */
 function removeLock(lock: string, token: string): void {
   const isSame = isSecondName(lock, token);
-  unlinked(lock);
+  freed(lock);
   removeOwnerFile(lock, token, isSame);
 }
 
@@ -108,16 +123,16 @@ function removeIfAllowed(path: string): void {
 /** Removes the files that dead owners have left beside a lock that none of them holds. */
 export function sweep(lock: string): void {
   const held = tokenAt(lock);
-  for (const { path, token, isBreak } of filesBeside(lock)) {
-    if (token === held || lifeOfNamed(parseToken(token) as NamedOwner) !== "dead") continue;
-    if (isBreak ? isOfDead(path) : isOwnerFileAt(path, token)) removeIfAllowed(path);
+  for (const { path, token, kind } of filesBeside(lock)) {
+    if (token === held || lifeOfNamed(parseToken(token) as NamedOwner, `${lock}.`) !== "dead") continue;
+    if (kind === "break" ? isOfDead(path, lock) : kind !== "owner" || isOwnerFileAt(path, token)) removeIfAllowed(path);
   }
 }
 
-function isOfDead(path: string): boolean {
+function isOfDead(path: string, lock: string): boolean {
   try {
     const taker = holderOf(path);
-    return taker?.record !== undefined && lifeOfHolder(path, taker) === "dead";
+    return taker?.record !== undefined && lifeOfHolder(path, taker, lock) === "dead";
   } catch {
     return false; // it is no file of this package
   }

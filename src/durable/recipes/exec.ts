@@ -1,6 +1,5 @@
 // exec: a command, without a shell.
 
-import { builtin } from "../../platform/node-builtins.ts";
 import { assertStillMeant, type CodeOnDisk, codeOnDisk, directoryOf, isCodeOnDisk, itself } from "./code-on-disk.ts";
 import { absolutePath } from "../../platform/absolute-path.ts";
 import { commandEnvironment } from "../../platform/node-options.ts";
@@ -55,7 +54,7 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
   checkTime("timeout", timeout);
   const directory = absolutePath(cwd);
   const registered = registeredEnvironment(env);
-  const program = programOf(command, directory, registered.env["PATH"] ?? "");
+  const program = system.findProgram(command, directory, registered.env);
   return {
     do: "exec",
     command,
@@ -66,26 +65,6 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
     given: { ...env },
     timeout: timeout as number,
   };
-}
-
-/** Returns the program that the system would start for a command. Windows has rules of its own for that. */
-function programOf(command: string, cwd: string, path: string): string | undefined {
-  if (!system.findsPrograms) return undefined;
-  const { delimiter, isAbsolute, resolve } = builtin("path");
-  const candidates = command.includes("/")
-    ? [absolutePath(isAbsolute(command) ? command : `${cwd}/${command}`)]
-    : path.split(delimiter).map((directory) => resolve(cwd, directory, command));
-  return candidates.find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    const { accessSync, constants, statSync } = builtin("fs");
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }
 
 export const execRecipe: RecipeKind<ExecRecipe> = {
@@ -123,7 +102,7 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     }
     // Paths mean something else here: so would the command.
     if (!sameView) return "elsewhere";
-    if (program === undefined && system.findsPrograms) {
+    if (program === undefined) {
       throw durableError("ERR_ATEXIT_REPLACED", title, "there was no such program at registration");
     }
     if (program !== undefined) assertStillMeant(program, title, sameDevices);

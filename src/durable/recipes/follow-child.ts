@@ -1,6 +1,7 @@
 // Follows a child whose end is registered to its own end.
 
 import type { ChildProcess } from "node:child_process";
+import { system } from "../../platform/this-system.ts";
 import { hasEnded } from "./kill.ts";
 import { noteMembers } from "./kill-tree.ts";
 import type { KillRecipe } from "./recipe-kind.ts";
@@ -19,6 +20,11 @@ export interface FollowedKill {
  */
 export function followChild(child: ChildProcess, recipe: KillRecipe, registered: FollowedKill): void {
   const ended = () => {
+    // Where a look takes a second, what a child leaves goes on.
+    if (!system.hasSignals) {
+      registered.cancel();
+      return;
+    }
     const noted = whatIsLeft(recipe);
     if (noted?.members.length === 0) registered.cancel();
     else if (noted !== undefined) registered.update(noted);

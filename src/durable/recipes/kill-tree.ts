@@ -2,7 +2,7 @@
 
 import { now, setTimeout } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
-import { isUngivenSince, processesSince, thisMoment } from "../../platform/process-list.ts";
+import { allProcesses, isUngivenSince, processesSince, thisMoment } from "../../platform/process-list.ts";
 import type { Process } from "../../platform/system.ts";
 import { system } from "../../platform/this-system.ts";
 import { type Tree, treeOf } from "../../platform/process-tree.ts";
@@ -18,14 +18,17 @@ const KILLED_WITHIN = 2_000;
  *   processes of which it is not known whether they are of the tree
  */
 export async function killTree(recipe: KillRecipe, living: Living): Promise<Success> {
+  if (!system.hasSignals) return endTree(recipe, living);
   const spared = new Set<number>();
   const look = looksAt(recipe, living, spared);
   let tree = look();
   const isGone = tree.members.length === 0;
   const refused = new Set<number>();
   const signal = (name: NodeJS.Signals) => {
+    // Where a look takes a program, one is for all.
+    const all = system.hasCheapLooks ? undefined : allProcesses();
     for (const member of tree.members) {
-      if (send(member, name)) refused.delete(member.pid);
+      if (send(member, name, all)) refused.delete(member.pid);
       else refused.add(member.pid);
     }
   };
@@ -44,6 +47,29 @@ export async function killTree(recipe: KillRecipe, living: Living): Promise<Succ
     }, KILLED_WITHIN);
   }
   throwIfLeft(recipe, tree, refused, spared);
+  return isGone ? "gone" : "done";
+}
+
+/** How often a tree is looked at and ended: it may grow meanwhile. */
+const ROUNDS = 4;
+
+/** Ends a tree where nothing can be asked to end. */
+async function endTree(recipe: KillRecipe, living: Living): Promise<Success> {
+  const spared = new Set<number>();
+  const look = async (before: readonly Process[]) => {
+    const rows = (await system.processesLater?.()) ?? [];
+    const all = new Map(rows.map((row) => [row.pid, row]));
+    return withoutThoseOf(living, treeOf(recipe, { all, before }), spared);
+  };
+  let tree = await look([]);
+  const isGone = tree.members.length === 0;
+  for (let round = 1; tree.members.length > 0 && round < ROUNDS; round += 1) {
+    // The older first: they start no others then.
+    const members = tree.members.toSorted((one, other) => Number(one.start) - Number(other.start));
+    await system.endProcesses?.(members);
+    tree = await look(members);
+  }
+  throwIfLeft(recipe, tree, new Set(), spared);
   return isGone ? "gone" : "done";
 }
 
@@ -122,8 +148,8 @@ function throwIfLeft(
  *
  * @returns whether this process may do so
  */
-function send({ pid, start }: Process, signal: NodeJS.Signals): boolean {
-  const found = system.processOf(pid);
+function send({ pid, start }: Process, signal: NodeJS.Signals, all?: ReadonlyMap<number, Process>): boolean {
+  const found = all === undefined ? system.processOf(pid) : all.get(pid);
   if (found?.start !== start) return true;
   try {
     process.kill(pid, signal);

@@ -6,7 +6,7 @@ import { checkTime } from "../../settings/milliseconds.ts";
 import { canListen } from "../../platform/signal-list.ts";
 import { durableError } from "../../errors/durable.ts";
 import { MARK, markOf } from "../../platform/process-environment.ts";
-import { lastTick, ownLine } from "../../platform/process-list.ts";
+import { allProcesses, lastTick, ownLine } from "../../platform/process-list.ts";
 import type { Process } from "../../platform/system.ts";
 import { system } from "../../platform/this-system.ts";
 import { killTree } from "./kill-tree.ts";
@@ -55,7 +55,7 @@ function checkPid(pid: unknown, given: unknown): number {
   }
   if (pid === process.pid) throw durableError("ERR_ATEXIT_PROCESS", pid, "is this very process");
   if (!system.seesOwnPids()) {
-    throw durableError("ERR_ATEXIT_PROCESS", pid, "cannot be found: /proc shows the pids of another namespace");
+    throw durableError("ERR_ATEXIT_PROCESS", pid, `cannot be found: ${system.whyUnseen}`);
   }
   return pid;
 }
@@ -67,7 +67,8 @@ function livingProcess(pid: number): Process {
     throw durableError("ERR_ATEXIT_PROCESS", pid, "is no living process");
   if (system.isOfKernel(pid))
     throw durableError("ERR_ATEXIT_PROCESS", pid, "is a thread of the kernel, which nothing ends");
-  if (ownLine().has(pid)) throw durableError("ERR_ATEXIT_PROCESS", pid, "is a process that this one descends from");
+  if (ownLine(system.hasCheapLooks ? new Map() : allProcesses()).has(pid))
+    throw durableError("ERR_ATEXIT_PROCESS", pid, "is a process that this one descends from");
   return found;
 }
 
@@ -129,11 +130,7 @@ export const killRecipe: RecipeKind<KillRecipe> = {
     // The pid belongs to another namespace, and so do those who can tell what became of it.
     if (!samePids) return "elsewhere";
     if (!system.seesOwnPids()) {
-      throw durableError(
-        "ERR_ATEXIT_STILL_THERE",
-        `process ${recipe.pid}`,
-        "/proc shows the pids of another namespace",
-      );
+      throw durableError("ERR_ATEXIT_STILL_THERE", `process ${recipe.pid}`, system.whyUnseen);
     }
     return killTree(recipe, living);
   },

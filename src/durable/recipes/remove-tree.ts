@@ -6,12 +6,15 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { entriesOf } from "../../platform/directory-entries.ts";
 import { canReachByDescriptor, pathThrough } from "../../platform/open-directory.ts";
 import { system } from "../../platform/this-system.ts";
+import { patiently } from "../../platform/patience.ts";
 import { durableError } from "../../errors/durable.ts";
 
 type Stats = import("node:fs").Stats;
 
 /** How often a directory that is being filled meanwhile is emptied again. */
 const TRIES = 10;
+
+const MOVED = "another directory has taken its place meanwhile";
 
 const fs = builtin("fs");
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
@@ -24,9 +27,10 @@ const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
  * @param stats what the directory must be
  * @throws the error of the first entry that stays; one with the code
  *   `ERR_ATEXIT_REPLACED` where the directory is another one by now
+ * @param until until when what is in use is waited for, by now(), where a system has that
  */
-export function removeTree(path: string, shown: string, stats: Stats): void {
-  const tree = new Tree(stats.dev);
+export function removeTree(path: string, shown: string, stats: Stats, until: number): void {
+  const tree = new Tree(stats.dev, until);
   tree.remove(Buffer.from(path), shown, stats.ino);
   if (tree.failure !== undefined) throw tree.failure as Error;
 }
@@ -35,8 +39,11 @@ class Tree {
   failure: unknown;
   readonly #dev: number;
 
-  constructor(dev: number) {
+  readonly #until: number;
+
+  constructor(dev: number, until: number) {
     this.#dev = dev;
+    this.#until = until;
   }
 
   /** Removes a directory. Reports whether it is gone. */
@@ -44,7 +51,7 @@ class Tree {
     for (let tries = 1; ; tries += 1) {
       if (!this.#emptied(path, shown, ino)) return false;
       try {
-        fs.rmdirSync(path);
+        patiently(this.#until, () => fs.rmdirSync(path));
         return true;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
@@ -81,6 +88,7 @@ class Tree {
     let isEmpty = true;
     for (const { name, path, isDirectory } of entriesOf(directory)) {
       const shownEntry = `${shown}/${name.toString()}`;
+      if (!isStillAt(fd, directory)) return this.#stays(shown, durableError("ERR_ATEXIT_REPLACED", shown, MOVED));
       const isGone = isDirectory ? this.remove(path, shownEntry) : this.#unlink(fd, path, shownEntry);
       isEmpty &&= isGone;
     }
@@ -89,7 +97,7 @@ class Tree {
 
   #unlink(fd: number, path: Buffer, shown: string): boolean {
     try {
-      unlink(path);
+      patiently(this.#until, () => unlink(path));
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EACCES") return this.#stays(shown, error);
@@ -113,6 +121,18 @@ class Tree {
         });
     return false;
   }
+}
+
+/**
+ * Reports whether an open directory is still what its path leads to. Only where there
+ * is no way through the descriptor: what is put in its place between this look and the
+ * removal of one entry is not seen. docs/limits.md says so.
+ */
+function isStillAt(fd: number, directory: Buffer): boolean {
+  if (canReachByDescriptor) return true;
+  const found = fs.lstatSync(directory, { throwIfNoEntry: false });
+  const { dev, ino } = fs.fstatSync(fd);
+  return found?.isDirectory() === true && found.ino === ino && found.dev === dev;
 }
 
 function open(path: Buffer): number {

@@ -1,7 +1,8 @@
 // remove: a file, a link, or a directory with all that is in it, and nothing that
 // has taken its place. It follows no link, and leaves mounted directories.
 
-import { builtin } from "../../platform/node-builtins.ts";
+import { builtin, now } from "../../platform/node-builtins.ts";
+import { patiently } from "../../platform/patience.ts";
 import { durableError } from "../../errors/durable.ts";
 import { type FileIdentity, identityOf, inodeOf, isFileIdentity, isSameFile } from "../../platform/file-identity.ts";
 import { absolutePath } from "../../platform/absolute-path.ts";
@@ -37,6 +38,12 @@ const CLOCK_TICK = 20;
 
 /** How long what is compared may be, in bytes. */
 const LONGEST_CONTENT = 4_096;
+
+/** How long a file that another program has open is waited for where the system removes none, in milliseconds. */
+const IN_USE = 1_500;
+
+/** The same in a guard, which nobody waits for, and at the next start. */
+const LONG_IN_USE = 10_000;
 
 const fs = builtin("fs");
 const { dirname, isAbsolute, resolve } = builtin("path");
@@ -164,8 +171,9 @@ function removeEntry(
   if (holds !== undefined && contentOf(entry.path) !== holds) {
     throw durableError("ERR_ATEXIT_REPLACED", path, "something else has been written into it");
   }
+  const until = now() + (context.isOwner ? IN_USE : LONG_IN_USE);
   if (!stats.isDirectory()) {
-    fs.unlinkSync(entry.path);
+    patiently(until, () => fs.unlinkSync(entry.path));
     return "done";
   }
   assertRemovable(path, stats, made === true);
@@ -177,7 +185,7 @@ function removeEntry(
   // that would have this directory's own device; what has another one stays in any case.
   assertNoMount(entry.realPath, made === true && context.isOwner);
   assertNobodyIsIn(path, directoryIn(entry.path, theirs));
-  removeTree(entry.path, path, stats);
+  removeTree(entry.path, path, stats, until);
   return "done";
 }
 

@@ -34,13 +34,15 @@ const LISTEN_ON = 100;
 export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
   const { cwd, env, timeout, title, name = command, input } = options;
   return new Promise((resolve, reject) => {
-    const child = builtin("child_process").spawn(command, args, {
-      argv0: name,
+    const { file, args: given, isVerbatim = false } = system.commandLineOf(command, args, cwd, env);
+    const child = builtin("child_process").spawn(file, given, {
+      windowsVerbatimArguments: isVerbatim,
+      ...(isVerbatim ? {} : { argv0: name }),
       cwd,
       env,
       stdio: [input === undefined ? "ignore" : "pipe", "ignore", "pipe"],
       // In a process group of its own the time limit reaches the command's children, too.
-      detached: system.hasProcessGroups,
+      detached: system.hasSignals,
       windowsHide: true,
       shell: false,
     });
@@ -52,7 +54,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
     child.stdin?.on("error", () => {}).end(input);
     const end = (signal: NodeJS.Signals) => {
       try {
-        if (!system.hasProcessGroups) child.kill(signal);
+        if (!system.hasSignals) child.kill(signal);
         else if (child.pid !== undefined) process.kill(-child.pid, signal);
       } catch {
         // The command has ended this very moment.

@@ -10,9 +10,11 @@ import {
   isOfAnotherBoot,
   type JournalName,
   lifeOfNamed,
-  newClaimName,
+  claimName,
   newLeftName,
+  newToken,
 } from "../journal/file-name.ts";
+import { lifeByFile, LifeFile, removeLifeFile } from "../journal/life-file.ts";
 import { isOfEarlierBoot, type Life, lifeOf } from "../../platform/process-identity.ts";
 import { type Died, type NotRead, type Pending, readHeader, readJournal, tellsOfLock } from "../journal/reader.ts";
 
@@ -47,20 +49,24 @@ const fs = builtin("fs");
 /** @param name a journal whose holder is dead */
 export function claim(directory: JournalDirectory, name: JournalName): Claim | NotClaimed {
   const from = directory.file(name.file);
-  const claimed = newClaimName(name.journal);
+  const token = newToken();
+  const claimed = claimName(name.journal, token);
   const path = directory.file(claimed);
   // The journal is read before it is renamed: one that is not carried out stays where it is.
   const before = readJournal(directory, name);
   if ((before === "newer" || (before !== "empty" && "refused" in before)) && fs.existsSync(from)) return before;
+  const life = new LifeFile(directory.prefix, token);
   try {
     fs.renameSync(from, path);
   } catch (error) {
+    life.release();
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "taken";
     throw error;
   }
   const read = readJournal(directory, { ...name, file: claimed });
   if (typeof read === "string" || "refused" in read) {
-    if (read === "empty") fs.rmSync(path, { force: true });
+    life.release();
+    if (read === "empty") removeWithLifeFile(directory, name, path);
     else fs.renameSync(path, directory.file(read === "newer" ? name.journal : `${name.journal}.refused`));
     return read;
   }
@@ -69,6 +75,7 @@ export function claim(directory: JournalDirectory, name: JournalName): Claim | N
     fd = openOwn(path);
   } catch (error) {
     fs.renameSync(path, from); // for a later start
+    life.release();
     throw error;
   }
   const died = read.died ?? lastSignOfLife(directory, name.journal, fd);
@@ -82,6 +89,10 @@ export function claim(directory: JournalDirectory, name: JournalName): Claim | N
   };
   // The owner's last line may be torn.
   write(`\n${read.died === undefined ? `${JSON.stringify({ died: died.at ?? false })}\n` : ""}`);
+  const close = () => {
+    fs.closeSync(fd);
+    life.release();
+  };
   return {
     name,
     path,
@@ -96,17 +107,28 @@ export function claim(directory: JournalDirectory, name: JournalName): Claim | N
       for (const file of [`${name.journal}.next`, diedName(name.journal), claimed]) {
         fs.rmSync(directory.file(file), { recursive: true, force: true });
       }
-      fs.closeSync(fd);
+      removeLifeFile(directory.prefix, tokenOf(name));
+      close();
     },
     release() {
       renameIfThere(path, directory.file(name.journal));
-      fs.closeSync(fd);
+      close();
     },
     leave() {
       renameIfThere(path, directory.file(newLeftName(name.journal)));
-      fs.closeSync(fd);
+      close();
     },
   };
+}
+
+/** Returns the token of a journal's owner, whoever carries it out. */
+function tokenOf({ journal }: JournalName): string {
+  return journal.slice(0, journal.indexOf("."));
+}
+
+function removeWithLifeFile(directory: JournalDirectory, name: JournalName, path: string): void {
+  fs.rmSync(path, { force: true });
+  removeLifeFile(directory.prefix, tokenOf(name));
 }
 
 /** Renames a file, unless somebody has deleted it by hand. */
@@ -146,13 +168,17 @@ function lastSignOfLife(directory: JournalDirectory, journal: string, fd: number
  * journal tells of one, then by whether it was written since the system started.
  */
 export function lifeOfHolder(directory: JournalDirectory, name: JournalName): Life {
-  const named = lifeOfNamed(name.holder);
+  const named = lifeOfNamed(name.holder, directory.prefix);
   if (named === "dead") return "dead";
   if (named === "alive" && name.kind === "claim") return "alive";
   const header = readHeader(directory, name);
   if (header === undefined) return named;
   const file = { isLocal: directory.isLocal && header.isLocal, writtenAt: writtenAt(directory, name) };
-  if (named === "alive") return header.owner.thread === undefined ? "alive" : lifeOf(header.owner, file);
+  const { thread } = header.owner;
+  if (named === "alive") {
+    if (thread === undefined) return "alive";
+    return lifeByFile(directory.prefix, name.holder.token, name.holder.pid, true) ?? lifeOf(header.owner, file);
+  }
   // Across a network, file systems differ in what they tell.
   if (!file.isLocal) return "unknown";
   if (tellsOfLock(directory, name)) return isUnlocked(directory, name) ? "dead" : "unknown";

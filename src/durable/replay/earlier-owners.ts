@@ -192,7 +192,10 @@ export class EarlierOwners {
         if (name === undefined || !isJournal(name)) continue;
         let life: Life = "dead";
         if (name.kind === "journal") {
-          life = compared < COMPARED || !isAnybodys(name.holder.pid) ? lifeOfNamed(name.holder) : "alive";
+          life =
+            compared < COMPARED || !isAnybodys(name.holder.pid)
+              ? lifeOfNamed(name.holder, this.#directory.prefix)
+              : "alive";
           compared += 1;
           if (life === "alive") continue;
         }

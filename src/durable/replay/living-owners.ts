@@ -8,6 +8,7 @@
 import { builtin, now } from "../../platform/node-builtins.ts";
 import { inodeOf, lookOf } from "../../platform/file-identity.ts";
 import { hasSameView, type Owner, thisProcess } from "../../platform/process-identity.ts";
+import { system } from "../../platform/this-system.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { type JournalName, parseName } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
@@ -105,7 +106,10 @@ export class LivingOwners implements Living {
 
   hasProcess({ pid, start }: Pick<Owner, "pid" | "start">, except: ReadonlySet<number>): boolean {
     this.#read();
-    return [...this.#owned.values()].some(({ owned }) => owned.processes.get(pid) === start && !except.has(owned.pid));
+    return [...this.#owned.values()].some(({ owned }) => {
+      const registered = owned.processes.get(pid);
+      return registered !== undefined && system.isSameStart(registered, start) && !except.has(owned.pid);
+    });
   }
 
   directories(): ReadonlyMap<string, string> {

@@ -7,6 +7,7 @@
 //   atexit-helper.js --recover DIR    carries out the journals of dead owners
 //   atexit-helper.js --call           calls the function that standard input names
 
+import { existsSync, rmSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { callAndExit } from "./call-main.ts";
@@ -14,6 +15,7 @@ import { claim, lifeOfHolder } from "./claim.ts";
 import { JournalDirectory } from "../journal/directory.ts";
 import { OWNER_IS_ALIVE } from "./exit-status.ts";
 import { parseName } from "../journal/file-name.ts";
+import { removeLifeFile } from "../journal/life-file.ts";
 import { readHeader } from "../journal/reader.ts";
 import { LivingOwners } from "./living-owners.ts";
 import { recoverIn } from "./recover.ts";
@@ -39,12 +41,25 @@ if (first === "--call") {
     for await (const _ of process.stdin);
     await others;
   }
-  process.exitCode = await replayOne(path, isGuard, new Set(over.map(Number)));
+  if (first === "--wait" && !hasWork(path)) removeAll(path);
+  else process.exitCode = await replayOne(path, isGuard, new Set(over.map(Number)));
   // A worker thread may have ended before its process, which is what can be looked at here.
-  while (first === "--wait" && process.exitCode === OWNER_IS_ALIVE) {
+  while (first === "--wait" && process.exitCode === OWNER_IS_ALIVE && hasWork(path)) {
     await sleep(LOOK_AGAIN);
     process.exitCode = await replayOne(path, isGuard, new Set());
   }
+}
+
+/** Reports whether anything may be pending. An owner that has ended well leaves no journal, or an empty one. */
+function hasWork(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0 || existsSync(`${path}.next`);
+}
+
+/** Removes what an owner has left that has ended well. */
+function removeAll(path: string): void {
+  const owner = parseName(basename(path))?.holder.token;
+  rmSync(path, { force: true });
+  if (owner !== undefined) removeLifeFile(JournalDirectory.at(dirname(path)).prefix, owner);
 }
 
 /** @param over the ids of recipes that their owner could not write down to be over */

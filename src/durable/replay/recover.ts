@@ -6,7 +6,8 @@ import { appendToLog } from "./replay-log.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { removeCopies } from "../helper/helper.ts";
 import { isLacking } from "../../platform/lacking.ts";
-import { type JournalName, lifeOfNamed, parseName } from "../journal/file-name.ts";
+import { ALIVE, removeLifeFile } from "../journal/life-file.ts";
+import { type JournalName, journalName, lifeOfNamed, parseName, parseToken } from "../journal/file-name.ts";
 import { readJournal } from "../journal/reader.ts";
 import { thisProcess } from "../../platform/process-identity.ts";
 import { LivingOwners } from "./living-owners.ts";
@@ -72,7 +73,7 @@ export function hasLeft(directory: JournalDirectory): boolean {
   return namesIn(directory)
     .filter((name) => isJournal(name, false))
     .some((name) => {
-      const named = lifeOfNamed(name.holder);
+      const named = lifeOfNamed(name.holder, directory.prefix);
       if (named === "unknown") locks += 1;
       return named === "dead" || (locks <= LOCKS && lifeOfHolder(directory, name) === "dead");
     });
@@ -178,5 +179,16 @@ function sweep(directory: JournalDirectory): void {
     } catch {
       // The file is gone already, or stays.
     }
+  }
+  sweepLifeFiles(directory, inUse);
+}
+
+/** Removes the files of owners that are dead, and have no journal any more. */
+function sweepLifeFiles(directory: JournalDirectory, inUse: ReadonlySet<string>): void {
+  if (system.openLocks === undefined) return;
+  for (const file of fs.readdirSync(directory.path)) {
+    const owner = file.endsWith(ALIVE) ? parseToken(file.slice(0, -ALIVE.length)) : undefined;
+    if (owner === undefined || inUse.has(journalName(owner.token))) continue;
+    if (lifeOfNamed(owner, directory.prefix) === "dead") removeLifeFile(directory.prefix, owner.token);
   }
 }
