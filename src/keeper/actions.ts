@@ -1,5 +1,5 @@
 // The only things that a recipe can ask for, by name: what programs plant and
-// keepers carry out. KnownActions by symbols, since a program may have two copies of this
+// keepers carry out. Known by symbols, since a program may have two copies of this
 // package.
 
 import { leaseError } from "../errors/lease.ts";
