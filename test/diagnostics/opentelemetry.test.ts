@@ -33,7 +33,7 @@ trace.setGlobalTracerProvider(provider);
 traceShutdowns(() => provider.shutdown());
 register({ name: "database" }, () => sleep(50));
 register({ name: "cache" }, () => { throw new Error("the cache is gone") });
-register({ name: "hangs", timeout: 30 }, () => new Promise(() => {}));
+register({ name: "hangs", timeout: 1_000 }, () => new Promise(() => {}));
 `;
 
 interface Span {
