@@ -18,6 +18,7 @@ const EVERYWHERE = ["system", "bed", "bed"];
 const WHERE = {
   "!isWindows": ["–", "–", "bed"],
   'isWindows && "no process can be sent one"': ["system", "bed", "–"],
+  isWindows: ["system", "bed", "–"],
   "!hasOpenLocks": ["–", "bed", "bed"],
 };
 

@@ -70,6 +70,22 @@ test("a worker's own cleanups, at its end and at its process.exit()", async (t) 
   assert.deepEqual(program.lines, ["cleaned up", "status 0", "cleaned up", "status 4"]);
 });
 
+test("when a console is closed all is over before Windows ends the program", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  const program = place.start(`
+    import { register } from "atexit";
+    register(() => say("after it"));
+    register(() => new Promise(() => {}));
+    setInterval(() => {}, 1_000);
+    const began = performance.now();
+    process.on("exit", () => say("took " + (performance.now() - began)));
+    process.emit("SIGHUP", "SIGHUP", 1); // as libuv has it for CTRL_CLOSE_EVENT`);
+  await program.ended();
+  assert.equal(program.lines[0], "after it", program.stderr);
+  const took = Number(await program.heard("took "));
+  assert.ok(took < 5_000, `${took} ms, and Windows gives 5 s`);
+});
+
 test("a signal that this system has", { skip: isWindows && "no process can be sent one" }, async (t) => {
   const place = new Place(t);
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {

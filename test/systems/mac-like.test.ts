@@ -13,7 +13,7 @@ const why = whyNoBed();
 const skip = why === undefined || process.platform !== "linux" ? why : noteMissing("a bed that stands for macOS", why);
 
 /** How long all of them may take, in milliseconds: a bound for a failure. */
-const LIMIT = 150_000;
+const LIMIT = 300_000;
 
 test("what holds on every system holds in the bed that stands for macOS", { skip }, async () => {
   const here = dirname(fileURLToPath(import.meta.url));

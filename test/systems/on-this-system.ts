@@ -91,9 +91,10 @@ export class Place {
   }
 
   /** Waits until a file is gone, or is there. */
-  async until(isSo: () => boolean, what: string): Promise<void> {
+  async until(isSo: () => boolean, what: string | (() => string)): Promise<void> {
     for (const end = performance.now() + LIMIT; !isSo(); await sleep(20)) {
-      if (performance.now() > end) throw new Error(`not within ${LIMIT} ms: ${what}`);
+      if (performance.now() > end)
+        throw new Error(`not within ${LIMIT} ms: ${typeof what === "string" ? what : what()}`);
     }
   }
 

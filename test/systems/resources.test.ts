@@ -53,7 +53,7 @@ test("a dead holder whose pid another process has by now is dead", { skip: !hasO
   const holder = place.start(hold(lock), { ATEXIT_GUARD: "off" });
   await holder.heard("ready");
   await holder.kill();
-  await new Promise((resolve) => setTimeout(resolve, 2_500)); // the start of a process is told in seconds
+  await new Promise((resolve) => setTimeout(resolve, 4_000)); // the start of a process is told in seconds
   const later = place.start(STAY);
   await later.heard("ready");
   for (const directory of [place.path, place.file("journals")]) place.givePid(holder.pid, later.pid, directory);
