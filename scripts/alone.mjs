@@ -11,3 +11,13 @@ export const ALONE = [
 
 /** What is so thorough that it takes minutes: it runs with --all, on the Node that runs this, or where it is asked for. */
 export const THOROUGH = ["cli/report-hostile", "package/bundles", "crash-points", "lease/schedules"];
+
+/** What no version of Node changes: with --all it runs on the Node that runs this. */
+export const ON_ONE = [
+  "package/documentation",
+  "package/layers",
+  "package/user-types",
+  "systems/mac-like",
+  "trace/page",
+  "trace/pictures",
+];

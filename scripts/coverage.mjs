@@ -3,7 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ALONE, THOROUGH } from "./alone.mjs";
@@ -23,13 +23,22 @@ const floors = Object.entries(FLOOR).flatMap(([name, percent]) => [`--${name}`, 
 const excluded = ["src/tour/**", "src/etcd/**", "src/postgres/**"].flatMap((path) => ["--exclude", path]);
 const c8 = ["--src", "src", "--all", "--include", "src/**/*.ts", ...excluded, "--reporter", "text"];
 // Sources are compiled by each process that runs them: what measures short times is not
-// for this, nor what looks at the package as it is published.
+// for this, nor what looks at the package as it is published, or beside others.
 const thorough = THOROUGH.filter((part) => part !== "lease/schedules");
-const left = ["hosts/", "engines/", "package/", "exits/neighbours/", ...ALONE, ...thorough];
+const apart = [
+  "hosts/",
+  "engines/",
+  "systems/",
+  "package/",
+  "exits/neighbours/",
+  "app/rolling-restart",
+  "app/services",
+];
+const left = [...apart, ...ALONE, ...thorough];
 const files = readdirSync("test", { recursive: true })
   .filter((path) => path.endsWith(".test.ts") && !left.some((part) => path.includes(part)))
   .map((path) => join("test", path));
-const tests = [node, "--test", "--test-concurrency=2", "--test-reporter=dot", ...files];
+const tests = [node, "--test", `--test-concurrency=${2 * availableParallelism()}`, "--test-reporter=dot", ...files];
 const { status } = spawnSync(
   node,
   [C8, ...c8, "--temp-directory", join(scratch, "c8"), "--check-coverage", ...floors, ...tests],

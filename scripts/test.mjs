@@ -1,14 +1,14 @@
 // Builds everything, checks all types, and runs all tests, or those whose path
-// contains one of the arguments, on the Node that runs this. With --all on each
-// Node that is supported, and with what takes minutes: that on the Node that runs this. With --hosts the tests in
-// other runtimes, test runners and bundlers, with --engines those of leases under
-// faults on real engines, and no others.
+// contains one of the arguments, on the Node that runs this. With --all on each Node
+// that is supported; what takes minutes, or is the same on each, on this one alone.
+// With --hosts the tests in other runtimes, test runners and bundlers, with --engines
+// those of leases and keepers under faults on real engines, and no others.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { ALONE, THOROUGH } from "./alone.mjs";
+import { ALONE, ON_ONE, THOROUGH } from "./alone.mjs";
 import { provideHosts } from "./hosts.mjs";
 import { provideNodes, provideOldestNode } from "./nodes.mjs";
 
@@ -48,7 +48,7 @@ try {
   if (isInHosts) {
     runTests(process.execPath, wanted, { ATEXIT_TESTS_HOSTS: provideHosts() });
   } else if (isEverywhere) {
-    for (const node of provideNodes()) runTests(node, wanted);
+    for (const node of provideNodes()) runTests(node, wanted, {}, node === process.execPath ? [] : ON_ONE);
     if (wanted.length === 0) {
       runTests(provideOldestNode(), ON_OLDEST);
       runTests(
@@ -65,13 +65,13 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
-/** Runs the tests whose path contains one of the parts, or all. */
-function runTests(node, parts, variables = {}) {
+/** Runs the tests whose path contains one of the parts, or all but those that are left out. */
+function runTests(node, parts, variables = {}, leftOut = []) {
   const contains = (path, some) => some.some((part) => path.includes(part));
   const files = readdirSync("build/test", { recursive: true })
     .filter((path) => path.endsWith(".test.js"))
     .filter((path) => apart === [HOSTS, ENGINES].find((directory) => path.startsWith(directory)))
-    .filter((path) => (parts.length === 0 ? !contains(path, THOROUGH) : contains(path, parts)))
+    .filter((path) => (parts.length === 0 ? !contains(path, [...THOROUGH, ...leftOut]) : contains(path, parts)))
     .sort();
   if (files.length === 0) throw new Error(`There is no test whose path contains ${parts.join(" or ")}.`);
   const alone = files.filter((path) => contains(path, ALONE));

@@ -41,7 +41,7 @@ const PROVED_AFTER = 20;
  * released: where the same one is taken more often, the file stays for the rest of the
  * event loop's turn, since to make a new one takes ten times as long as to take the lock.
  */
-const GONE_AT_ONCE = 3;
+const GONE_AT_ONCE = 8;
 
 export class Contender {
   readonly lock: string;
