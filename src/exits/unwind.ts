@@ -66,6 +66,6 @@ function showUncaught(): void {
 
 /** Streams read the stack of what destroys them, for the sake of V8's memory, and Node's warnings do. */
 function isReadByNode(): boolean {
-  const [, , , reader] = new Error().stack?.split("\n") ?? [];
+  const [, , , reader] = String(new Error().stack).split("\n");
   return reader?.includes("(node:internal/") === true;
 }
