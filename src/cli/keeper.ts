@@ -28,9 +28,10 @@ export async function keeperCommand(args: readonly string[]): Promise<void> {
   const probes = values.probes === undefined ? {} : { probes: { port: Number(values.probes) } };
   const app = await start("atexit-keeper", { lock: false, log: false, quiet: true, ...probes });
   app.use({ close }, ({ close: end }) => end());
-  const running = await keeper(engine, module, options);
+  const onError = ({ message }: Error) => say(printableJson({ at: now(), outcome: "no answer", error: message }));
+  const running = await keeper(engine, module, { ...options, onError });
   for (const outcome of OUTCOMES) running.on(outcome, (carried) => say(printableJson(carried)));
-  say(printableJson({ at: new Date().toISOString(), outcome: "keeping", engine: engine.name, module: module.href }));
+  say(printableJson({ at: now(), outcome: "keeping", engine: engine.name, module: module.href }));
   await app.ready();
   await new Promise((resolve) => exiting.addEventListener("abort", resolve));
 }
@@ -43,7 +44,7 @@ export async function recoverFromCommand(args: readonly string[]): Promise<void>
   const over = progress("Looking who is silent, and carrying out what they have left");
   let carried: Carried[];
   try {
-    carried = await recoverFrom(engine, module, { from: allowedIn(values.allow ?? []) });
+    carried = await recoverFrom(engine, module, { from: allowedIn(values.allow ?? []), onError: () => {} }); // it rejects
   } finally {
     over();
     await close();
@@ -82,6 +83,10 @@ export async function deadLettersCommand(args: readonly string[]): Promise<void>
   } finally {
     await opened.close();
   }
+}
+
+function now(): string {
+  return new Date().toISOString();
 }
 
 async function settle({ settleDeadLetter }: Opened, id: string, isRetry: boolean): Promise<void> {

@@ -3,11 +3,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { beginAt, blameCaller } from "../errors/define-errors.ts";
+import { leaseError } from "../errors/lease.ts";
 import { resourceError } from "../errors/resources.ts";
 import { register, type Registration } from "../index.ts";
 import type { LeaseEngine } from "../lease/engine.ts";
 import type { Engine } from "../lease/index.ts";
 import { builtin } from "../platform/node-builtins.ts";
+import { process } from "../platform/process.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { ActionThreads } from "./action-threads.ts";
 import { type Action, type Actions, type ActionsOptions, defineActions } from "./actions.ts";
@@ -100,6 +102,8 @@ export interface KeeperOptions {
    * named may be asked for by all who may plant. PostgreSQL tells who has planted, etcd does not.
    */
   from?: Readonly<Record<string, readonly string[]>>;
+  /** Called where the engine does not answer, once until it does again. By default it is a warning of the process. */
+  onError?: (error: Error) => void;
 }
 
 /** What is told of each recipe. */
@@ -125,7 +129,8 @@ export interface Keeper extends AsyncDisposable {
  * @param engine as {@link plant} takes it
  * @param module the module that exports the actions: a `file:` URL, or an absolute path
  * @param options how many owners at a time, how long an action may take, in milliseconds, and who may ask for what
- * @throws (rejects with) a `TypeError` with the code `ERR_ATEXIT_ACTIONS` or `ERR_ATEXIT_OPTION`; what loading the module throws
+ * @throws (rejects with) a `TypeError` with the code `ERR_ATEXIT_ACTIONS` or `ERR_ATEXIT_OPTION`; what loading the
+ *   module throws; an error with the code `ERR_ATEXIT_ENGINE` where a right or the schema is missing
  * @example
  * ```ts
  * import { keeper } from "atexit/keeper";
@@ -188,6 +193,7 @@ class RunningKeeper implements Keeper {
   static async start(engine: LeaseEngine, module: string | URL, options: KeeperOptions): Promise<RunningKeeper> {
     const running = new RunningKeeper();
     const loop = await loopFor(engine, module, options, (carried) => running.#tell(carried));
+    await loop.begin();
     running.#loop = loop;
     const registration = register({ name: `keeper on ${engine.name}` }, () => running.stop());
     running.#done = loop.run().finally(() => registration.cancel());
@@ -220,7 +226,7 @@ class RunningKeeper implements Keeper {
 async function loopFor(
   engine: LeaseEngine,
   module: string | URL,
-  { concurrency = 10, timeout = 60_000, tries = 8, from = {} }: KeeperOptions,
+  { concurrency = 10, timeout = 60_000, tries = 8, from = {}, onError = warn }: KeeperOptions,
   tell: (carried: Carried) => void,
 ): Promise<KeeperLoop> {
   for (const [name, value] of Object.entries({ concurrency, tries })) {
@@ -233,7 +239,12 @@ async function loopFor(
     await threads.close();
     throw resourceError("ERR_ATEXIT_OPTION", "from", action, "the names of actions");
   }
-  return new KeeperLoop(() => engine.join(), threads, { concurrency, tries, from }, engine.clock, tell);
+  const failed = (error: Error) => queueMicrotask(() => onError(error));
+  return new KeeperLoop(() => engine.join(), threads, { concurrency, tries, from }, engine.clock, tell, failed);
+}
+
+function warn(error: Error): void {
+  process.emitWarning(error);
 }
 
 function urlOf(module: string | URL): string {
@@ -244,6 +255,9 @@ function urlOf(module: string | URL): string {
 }
 
 function checked(engine: Engine): LeaseEngine {
-  if ("plant" in Object(engine)) return engine as LeaseEngine;
+  if ("plant" in Object(engine)) {
+    if ((engine as LeaseEngine).keepsRecipes) return engine as LeaseEngine;
+    throw leaseError("ERR_ATEXIT_RECIPES", engine.name, "it keeps none, and has ownerReferences for that");
+  }
   throw resourceError("ERR_ATEXIT_OPTION", "The engine", engine, "what postgres() of atexit/postgres returns");
 }

@@ -13,6 +13,7 @@
 import type { JsonValue } from "../durable/index.ts";
 import type { Clock } from "../lease/clock.ts";
 import type { Member } from "../lease/hub.ts";
+import type { PermanentError } from "../lease/session.ts";
 import type { Claim, DueRecipe, RecipeStore, Settled, Step, Suspect } from "../lease/recipe-store.ts";
 import { timeOfDay } from "../platform/node-builtins.ts";
 import type { ActionThreads } from "./action-threads.ts";
@@ -54,6 +55,7 @@ export class KeeperLoop {
   readonly #rules: KeeperRules;
   readonly #clock: Clock;
   readonly #tell: (carried: Carried) => void;
+  readonly #failed: (error: Error) => void;
   #member: Member;
   readonly #sightings = new Sightings();
   readonly #running = new Set<Promise<void>>();
@@ -67,26 +69,41 @@ export class KeeperLoop {
   #lastError: unknown;
   readonly #wakes = new Set<() => void>();
 
+  /** @param failed called where the engine does not answer, once until it does again */
   constructor(
     join: () => Member,
     threads: ActionThreads,
     rules: KeeperRules,
     clock: Clock,
     tell: (carried: Carried) => void,
+    failed: (error: Error) => void,
   ) {
     this.#join = join;
     this.#threads = threads;
     this.#rules = rules;
     this.#clock = clock;
     this.#tell = tell;
+    this.#failed = failed;
     this.#member = this.#enter();
+  }
+
+  /**
+   * Looks for the first time.
+   *
+   * @throws (rejects with) an error with the code `ERR_ATEXIT_ENGINE` that the engine would repeat: a missing right or schema
+   */
+  async begin(): Promise<void> {
+    await this.#look();
+    if (!this.#isHopeless) return;
+    await this.#leave();
+    throw this.#lastError;
   }
 
   /** Carries out what dead owners leave, until it is stopped. Never rejects. */
   async run(): Promise<void> {
     while (!this.#isStopping) {
-      await this.#look();
       await this.#pause(this.#untilNextLook());
+      if (!this.#isStopping) await this.#look();
     }
     await this.#leave();
   }
@@ -102,7 +119,7 @@ export class KeeperLoop {
     try {
       for (let end: number | undefined; !this.#isStopping;) {
         const looked = await this.#look();
-        if (looked === undefined && this.#failures > FAILURES_ONCE) throw this.#lastError;
+        if (looked === undefined && (this.#isHopeless || this.#failures > FAILURES_ONCE)) throw this.#lastError;
         await Promise.all(this.#running);
         if (looked !== undefined) {
           const longest = looked.suspects.reduce((most, { ttl }) => Math.max(most, ttl), 0);
@@ -126,6 +143,10 @@ export class KeeperLoop {
 
   #wake(): void {
     for (const wake of this.#wakes) wake();
+  }
+
+  get #isHopeless(): boolean {
+    return this.#failures > 0 && (this.#lastError as PermanentError | undefined)?.isPermanent === true;
   }
 
   /** Whether nothing more is to be begun. */
@@ -177,6 +198,7 @@ export class KeeperLoop {
       this.#lastError = error;
       this.#failures += 1;
       this.#sightings.clear();
+      if (this.#failures === 1 && !this.#isStopping) this.#failed(error as Error);
       return undefined;
     }
   }

@@ -136,6 +136,11 @@ export class LeaseEngine implements Engine {
     return this.#hub.take(wanted);
   }
 
+  /** Whether it keeps recipes; not where each lease is an owner of its own. @internal */
+  get keepsRecipes(): boolean {
+    return this.#kind.isOwnerEach !== true;
+  }
+
   /** @internal */
   plant(recipe: Recipe, module: string | undefined): Promise<Planted> {
     return this.#hub.plant(recipe, module);

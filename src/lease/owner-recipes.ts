@@ -49,7 +49,9 @@ export class OwnerRecipes {
     const { clock, ttl, engine } = this.#options;
     for (const end = clock.now() + ttl; ;) {
       try {
-        const answer = await this.#session.send((adapter, limit) => storeOf(adapter, engine).plant(recipe, limit));
+        const answer = await this.#session.send((adapter, limit) =>
+          (adapter.recipes as RecipeStore).plant(recipe, limit),
+        );
         if (answer === "dead") this.#session.die();
         if (answer === "dead" || answer === "over") return undefined;
         if (answer === "full")
@@ -68,11 +70,13 @@ export class OwnerRecipes {
   }
 
   async #settle(seq: number, isConfirmed: boolean, over: () => Promise<void>): Promise<void> {
-    const { clock, ttl, engine } = this.#options;
+    const { clock, ttl } = this.#options;
     const end = clock.now() + ttl;
     const attempt = async (): Promise<void> => {
       try {
-        await this.#session.sendAnyway((adapter, limit) => storeOf(adapter, engine).settle(seq, isConfirmed, limit));
+        await this.#session.sendAnyway((adapter, limit) =>
+          (adapter.recipes as RecipeStore).settle(seq, isConfirmed, limit),
+        );
       } catch {
         if (clock.now() < end) return void clock.after(this.#session.retry, () => void attempt(), false);
       }
@@ -84,9 +88,4 @@ export class OwnerRecipes {
   #pause(): Promise<void> {
     return new Promise((resolve) => void this.#options.clock.after(this.#session.retry, resolve, true));
   }
-}
-
-function storeOf({ recipes }: { recipes?: RecipeStore }, engine: string): RecipeStore {
-  if (recipes !== undefined) return recipes;
-  throw leaseError("ERR_ATEXIT_RECIPES", engine, "this engine keeps none");
 }

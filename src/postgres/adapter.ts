@@ -12,7 +12,8 @@ import type { Releases } from "./releases.ts";
 const PERMANENT: Readonly<Record<string, string>> = {
   "42883": 'Apply the schema first: migrate(client), or atexit migrate --from "$DATABASE_URL".',
   "3F000": 'Apply the schema first: migrate(client), or atexit migrate --from "$DATABASE_URL".',
-  "42501": "Let this user take leases: migrate(client, { grant: [user] }), as the owner of the schema.",
+  "42501":
+    "Let this user take leases and plant: migrate(client, { grant: [user] }), or carry recipes out: { keepers: [user] }, as the owner of the schema.",
   "28P01": "Look at the address that the client was given.",
   "28000": "Look at the address that the client was given.",
   "3D000": "Look at the address that the client was given.",

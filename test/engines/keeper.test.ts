@@ -202,6 +202,10 @@ describe("a recipe in PostgreSQL", { skip }, () => {
       { code: "ERR_ATEXIT_ACTION" },
     );
     await assert.rejects(plant(engine, cleanups.note, "x".repeat(70_000)), { code: "ERR_ATEXIT_RECIPES" });
+    const strangers = new pg.Pool({ connectionString: as("stranger") });
+    const refused = keeper(postgres(strangers, { ttl: TTL }), keeping.module, { onError: () => {} });
+    await assert.rejects(refused, { code: "ERR_ATEXIT_ENGINE", message: /carry recipes out: \{ keepers: \[user\] \}/ });
+    await strangers.end();
     await assert.rejects(keeper(engine, new URL("data:text/javascript,")), { code: "ERR_ATEXIT_OPTION" });
     await assert.rejects(keeper(engine, packageFiles), /Cannot|not supported|ERR_/);
     assert.equal(registered(), 0);
@@ -238,6 +242,10 @@ describe("a recipe in PostgreSQL", { skip }, () => {
         lines.map(({ outcome }) => outcome),
         ["keeping"],
       );
+      await server.halt("fast");
+      await eventually(() => lines.length === 2);
+      assert.equal(lines.pop()?.outcome, "no answer", "silence would be taken for nothing to do");
+      await server.resume();
       const owners = await Promise.all([
         keeping.owners(planOf("ours", 1, 1), { URL: as("ci") }),
         keeping.owners(planOf("theirs", 1, 1)),
