@@ -17,6 +17,7 @@ import type { PermanentError } from "../lease/session.ts";
 import type { Claim, DueRecipe, RecipeStore, Settled, Step, Suspect } from "../lease/recipe-store.ts";
 import { timeOfDay } from "../platform/node-builtins.ts";
 import type { ActionThreads } from "./action-threads.ts";
+import { isTooDeep } from "./actions.ts";
 import type { Carried } from "./carried.ts";
 import { type Attempted, runOwner } from "./owner-run.ts";
 import { publishCarried } from "./publish.ts";
@@ -378,12 +379,11 @@ function carriedOf(
   };
 }
 
-/** What is nested so deeply that it could not be written anew stays a text. */
+/** What is nested so deeply that it could not be printed stays a text. */
 function jsonOr(text: string): JsonValue {
+  if (isTooDeep(text)) return text;
   try {
-    const value = JSON.parse(text) as JsonValue;
-    JSON.stringify(value);
-    return value;
+    return JSON.parse(text) as JsonValue;
   } catch {
     return text;
   }
