@@ -136,7 +136,22 @@ export async function carryOut({ functions, checks, secret }: KnownActions, aske
   await fn(...(values as never[]));
 }
 
+/** How deeply arguments may be nested: what is deeper fills the stack of whoever prints it. */
+const DEEPEST = 100;
+
+/** Reports whether JSON is nested too deeply to be read; brackets in its strings count as well. */
+export function isTooDeep(json: string): boolean {
+  let depth = 0;
+  for (const character of json) {
+    if (character === "[" || character === "{") depth += 1;
+    else if (character === "]" || character === "}") depth -= 1;
+    if (depth > DEEPEST) return true;
+  }
+  return false;
+}
+
 function parsed(args: string): unknown {
+  if (isTooDeep(args)) throw new RefusedError("its arguments are nested too deeply");
   try {
     return JSON.parse(args);
   } catch {

@@ -17,6 +17,7 @@ import type { PermanentError } from "../lease/session.ts";
 import type { Claim, DueRecipe, RecipeStore, Settled, Step, Suspect } from "../lease/recipe-store.ts";
 import { timeOfDay } from "../platform/node-builtins.ts";
 import type { ActionThreads } from "./action-threads.ts";
+import { isTooDeep } from "./actions.ts";
 import type { Carried } from "./carried.ts";
 import { type Attempted, runOwner } from "./owner-run.ts";
 import { publishCarried } from "./publish.ts";
@@ -35,8 +36,6 @@ interface Looked {
   readonly suspects: readonly Suspect[];
   /** The time after the answer. */
   readonly at: number;
-  /** How many could be claimed, and were not. */
-  readonly left: number;
 }
 
 /** How long one round observes, in milliseconds: a stranger's ttl may be a day. */
@@ -58,6 +57,8 @@ export class KeeperLoop {
   readonly #failed: (error: Error) => void;
   #member: Member;
   readonly #sightings = new Sightings();
+  /** Those that have stood still for long enough at the last look, and are not claimed. */
+  #found: Suspect[] = [];
   readonly #running = new Set<Promise<void>>();
   /** Those of them that wait for a recipe to be due again. */
   #waiting = 0;
@@ -102,7 +103,11 @@ export class KeeperLoop {
   /** Carries out what dead owners leave, until it is stopped. Never rejects. */
   async run(): Promise<void> {
     while (!this.#isStopping) {
-      await this.#pause(this.#untilNextLook());
+      const next = this.#clock.now() + this.#untilNextLook();
+      while (!this.#isStopping && this.#clock.now() < next) {
+        await this.#pause(next - this.#clock.now());
+        await this.#claimSome(); // a place may have become free
+      }
       if (!this.#isStopping) await this.#look();
     }
     await this.#leave();
@@ -120,14 +125,18 @@ export class KeeperLoop {
       for (let end: number | undefined; !this.#isStopping;) {
         const looked = await this.#look();
         if (looked === undefined && (this.#isHopeless || this.#failures > FAILURES_ONCE)) throw this.#lastError;
+        while (this.#found.length > 0 && !this.#isEnding) {
+          if (this.#running.size > 0) await Promise.race(this.#running);
+          await this.#claimSome();
+        }
         await Promise.all(this.#running);
         if (looked !== undefined) {
           const longest = looked.suspects.reduce((most, { ttl }) => Math.max(most, ttl), 0);
           end ??= looked.at + Math.min(longest, LONGEST_ROUND);
-          if (looked.at >= end && looked.left === 0) break;
+          if (looked.at >= end) break;
         }
-        const rest = looked?.left === 0 && end !== undefined ? end - this.#clock.now() : 0;
-        await this.#pause(looked === undefined ? this.#untilNextLook() : Math.min(this.#untilNextLook(), rest));
+        const rest = looked === undefined || end === undefined ? Number.POSITIVE_INFINITY : end - this.#clock.now();
+        await this.#pause(Math.min(this.#untilNextLook(), rest));
       }
     } finally {
       await this.#leave();
@@ -164,7 +173,8 @@ export class KeeperLoop {
   #enter(): Member {
     const member = this.#join();
     member.session.onLost(() => {
-      this.#sightings.clear();
+      this.#forget();
+      this.#isLeaving = true;
       void this.#threads.terminate();
     });
     return member;
@@ -175,7 +185,7 @@ export class KeeperLoop {
     return member === this.#member && member.session.isOpen && member.session.remaining > 0;
   }
 
-  /** Looks once, and claims as many as it may. @returns `undefined` where the engine has not answered */
+  /** Looks once, and claims. @returns `undefined` where the engine has not answered */
   async #look(): Promise<Looked | undefined> {
     try {
       const member = await this.#liveMember();
@@ -186,21 +196,39 @@ export class KeeperLoop {
       this.#failures = 0;
       const at = this.#clock.now();
       this.#sightings.see(suspects, at);
-      const found = this.#shuffled(this.#sightings.stoodStill(suspects, at));
-      let left = found.length;
-      for (const suspect of found) {
-        if (this.#isEnding || this.#running.size - this.#waiting >= this.#rules.concurrency) break;
-        await this.#claim(member, suspect);
-        left -= 1;
-      }
-      return { suspects, at, left };
+      this.#found = this.#shuffled(this.#sightings.stoodStill(suspects, at));
+      await this.#claimSome();
+      return { suspects, at };
     } catch (error) {
-      this.#lastError = error;
-      this.#failures += 1;
-      this.#sightings.clear();
-      if (this.#failures === 1 && !this.#isStopping) this.#failed(error as Error);
+      this.#noAnswer(error);
       return undefined;
     }
+  }
+
+  /** Claims as many of those that were found as there are places for. What has moved since is refused. */
+  async #claimSome(): Promise<void> {
+    const member = this.#member;
+    try {
+      while (!this.#isEnding && this.#running.size - this.#waiting < this.#rules.concurrency) {
+        const suspect = this.#found.pop();
+        if (suspect === undefined) return;
+        await this.#claim(member, suspect);
+      }
+    } catch (error) {
+      this.#noAnswer(error);
+    }
+  }
+
+  #noAnswer(error: unknown): void {
+    this.#lastError = error;
+    this.#failures += 1;
+    this.#forget();
+    if (this.#failures === 1 && !this.#isStopping) this.#failed(error as Error);
+  }
+
+  #forget(): void {
+    this.#sightings.clear();
+    this.#found = [];
   }
 
   /** A keeper that was lost, if only for a moment, gives up what it has claimed, and is another owner from then on. */
@@ -351,12 +379,11 @@ function carriedOf(
   };
 }
 
-/** What is nested so deeply that it could not be written anew stays a text. */
+/** What is nested so deeply that it could not be printed stays a text. */
 function jsonOr(text: string): JsonValue {
+  if (isTooDeep(text)) return text;
   try {
-    const value = JSON.parse(text) as JsonValue;
-    JSON.stringify(value);
-    return value;
+    return JSON.parse(text) as JsonValue;
   } catch {
     return text;
   }

@@ -144,7 +144,8 @@ export class Session {
 
   /** Looks at the clock: when the deadline has passed, all leases are lost. */
   look(): void {
-    if (this.#turns.size + this.#onLost.size === 0 || this.#clock.now() < this.#deadline) return;
+    const hasNothing = this.#turns.size + this.#onLost.size === 0;
+    if (hasNothing || !this.hasBegun || this.#clock.now() < this.#deadline) return;
     this.#loseAll("silence");
   }
 
