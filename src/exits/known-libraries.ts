@@ -4,6 +4,7 @@
 import { ENDING_SIGNALS } from "../platform/signal-list.ts";
 import { PROCESS_EXIT_FILE } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
+import { stackFrames } from "../platform/stack-frames.ts";
 
 type AnyListener = (...args: never[]) => unknown;
 
@@ -72,7 +73,7 @@ const REPORTERS = /[\\/]node_modules[\\/]@oclif[\\/]core[\\/]lib[\\/]errors[\\/]
 
 /** Whether the caller of the process.exit() that is going on would print something because of a SystemExit. */
 export function isCalledByReporter(): boolean {
-  const frames = new Error().stack?.split("\n") ?? [];
+  const frames = stackFrames(20);
   const exit = frames.findIndex((line) => line.includes(PROCESS_EXIT_FILE));
   const caller = frames.slice(exit + 1).find((line) => !line.includes("(node:"));
   return exit !== -1 && caller !== undefined && REPORTERS.test(caller);

@@ -1,9 +1,11 @@
 // Unwinds the caller of process.exit() while cleanups run, so that nobody sees it: a
 // catch clause that looks at the error, to print or record it, is unwound in turn.
 
+import { isInside } from "../execution/cleanup-context.ts";
 import { setImmediate } from "../platform/node-builtins.ts";
 import { process } from "../platform/process.ts";
-import { SystemExit } from "../registry/system-exit.ts";
+import { stackFrames } from "../platform/stack-frames.ts";
+import { isOutside, markAsOutside, SystemExit } from "../registry/system-exit.ts";
 import { callsEmitProperty } from "./native-events.ts";
 import { nodeProcess } from "./node-internals.ts";
 
@@ -15,6 +17,8 @@ const hidden = new WeakSet<object>();
 
 let isTurnOfUnwinding = false;
 let isWatchingUncaught = false;
+/** Whether Node is about to end the process for an error that nobody has caught. */
+let isFatal = false;
 
 /**
  * Whether process.exit() was called in this turn of the event loop: what fails in it,
@@ -31,6 +35,7 @@ export function unwind(code: number): never {
     isTurnOfUnwinding = false;
   });
   const error = new SystemExit(code);
+  if (!isInside()) markAsOutside(error);
   // In Bun listeners hear of it, and what one of them throws ends the process.
   if (callsEmitProperty()) hide(error);
   throw error;
@@ -42,17 +47,25 @@ function hide(error: SystemExit): void {
   for (const property of SHOWN) {
     const value: unknown = Reflect.get(error, property);
     const get = () => {
-      if (!hidden.has(error) || isReadByNode()) return value;
+      if (mayBeSeen(error)) return value;
       throw error;
     };
-    Object.defineProperty(error, property, { configurable: true, enumerable: false, get });
+    const set = (given: unknown) =>
+      Object.defineProperty(error, property, { configurable: true, enumerable: false, writable: true, value: given });
+    Object.defineProperty(error, property, { configurable: true, enumerable: false, get, set });
   }
 }
 
+/** What a look would unwind has to go on: the cleanups themselves, the last listeners, and what Node does at the end. */
+function mayBeSeen(error: SystemExit): boolean {
+  if (!hidden.has(error) || isFatal || nodeProcess._exiting === true) return true;
+  return (isInside() && isOutside(error)) || isReadByNode();
+}
+
 /**
- * Lets an error be looked at that nobody has caught: in what Node does about it (a
- * capture callback, a domain, New Relic's function in front of both), whatever is
- * thrown ends the process at once.
+ * Lets all be looked at in what Node does about an error that nobody has caught, which
+ * may have one as its cause (a capture callback, a domain, a monitor, New Relic's
+ * function in front of them): whatever is thrown there ends the process at once.
  */
 function showUncaught(): void {
   const handle = nodeProcess._fatalException;
@@ -60,12 +73,19 @@ function showUncaught(): void {
   isWatchingUncaught = true;
   nodeProcess._fatalException = (error, ...rest) => {
     hidden.delete(Object(error) as object);
-    return handle.call(process, error, ...rest);
+    const before = isFatal;
+    isFatal = true;
+    try {
+      return handle.call(process, error, ...rest);
+    } finally {
+      isFatal = before;
+    }
   };
 }
 
 /** Streams read the stack of what destroys them, for the sake of V8's memory, and Node's warnings do. */
 function isReadByNode(): boolean {
-  const [, , , reader] = String(new Error().stack).split("\n");
-  return reader?.includes("(node:internal/") === true;
+  const [, , , reader] = stackFrames(4);
+  // What prints an error is the program's reader.
+  return reader !== undefined && /\(node:internal\/(?!util\/inspect)/.test(reader);
 }

@@ -16,6 +16,7 @@ export const linuxExits: SystemExits = {
   endingSignals: [...ON_POSIX, "SIGIO", "SIGPWR", "SIGSTKFLT"],
   signalNumbers: POSIX_NUMBERS,
   hasRoomForThreads,
+  isInForeground: proc.isInForeground,
 };
 
 const OVERLAY = 0x794c7630;

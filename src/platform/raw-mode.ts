@@ -2,13 +2,16 @@
 
 import { builtin } from "./node-builtins.ts";
 import { process } from "./process.ts";
+import { systemExits } from "./this-system.ts";
 
 const STDIN = 0;
 
 /** Gives the terminal its usual mode back, where this program has taken it. */
 export function leaveRawMode(): void {
   try {
-    if (isTerminal(STDIN) && process.stdin.isRaw) process.stdin.setRawMode(false);
+    // From the background it would stop this process.
+    if (isTerminal(STDIN) && process.stdin.isRaw && systemExits.isInForeground?.() !== false)
+      process.stdin.setRawMode(false);
   } catch {
     // The terminal is gone.
   }

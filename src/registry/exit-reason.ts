@@ -1,6 +1,6 @@
 // The way out that was taken.
 
-import { SystemExit } from "./system-exit.ts";
+import { isOutside, SystemExit } from "./system-exit.ts";
 
 /** How a process can come to its end, where JavaScript can see it. */
 export type ExitKind = "end" | "exit" | "uncaughtException" | "unhandledRejection" | "signal" | "disconnect" | "parent";
@@ -34,9 +34,9 @@ export function isSystemExit(error: unknown): boolean {
   }
 }
 
-/** Whether a cleanup that ended so has failed: not with exit(n), nor as work that `exiting` aborted. */
+/** Whether a cleanup that ended so has failed: not with an exit(n) of its own, nor as work that `exiting` aborted. */
 export function isFailure(exit: Exit | undefined, error: unknown): boolean {
-  return !isSystemExit(error) && !isAbortedBy(exit, error);
+  return (!isSystemExit(error) || isOutside(error)) && !isAbortedBy(exit, error);
 }
 
 /** Whether work failed because {@link exiting} aborted it: with the exit itself, or with an AbortError for its sake. */

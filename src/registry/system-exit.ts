@@ -29,3 +29,15 @@ export class SystemExit extends Error {
 }
 
 recogniseInAllCopies(SystemExit);
+
+/** Copies of this package see one another's. */
+const OUTSIDE = Symbol.for("atexit.exit-outside-of-cleanups");
+
+/** Says that no cleanup has asked for this exit: a cleanup that meets it has waited for what the exit has ended. */
+export function markAsOutside(error: SystemExit): void {
+  Object.defineProperty(error, OUTSIDE, { value: true });
+}
+
+export function isOutside(error: unknown): boolean {
+  return (error as { [OUTSIDE]?: true })[OUTSIDE] === true;
+}

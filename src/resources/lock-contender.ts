@@ -5,10 +5,11 @@ import { now, setImmediate, setTimeout } from "../platform/node-builtins.ts";
 import { placeOf } from "../platform/open-directory.ts";
 import { forResources } from "../durable/index.ts";
 import { newToken } from "../durable/journal/file-name.ts";
+import { statOf } from "../durable/lock/lock-path.ts";
 import { OwnerFile } from "../durable/lock/owner-file.ts";
 import { type Inode, isHeldBy, letGo } from "../durable/lock/protocol.ts";
 import type { JsonValue } from "../durable/json-value.ts";
-import type { Registration } from "../index.ts";
+import { exiting, type Registration } from "../index.ts";
 import { LockLoss } from "./lock-loss.ts";
 import { turnsAt } from "./lock-turns.ts";
 import { type Callee, registerForCaller } from "./register-for-caller.ts";
@@ -34,7 +35,7 @@ export interface LockFile extends Disposable, AsyncDisposable {
  * still there after so long, in milliseconds.
  */
 const PROVED_AT_ONCE = 3;
-const PROVED_AFTER = 20;
+const PROVED_AFTER = 2;
 
 /**
  * How many times in a second a lock is taken whose owner file is gone as soon as it is
@@ -70,6 +71,11 @@ export class Contender {
       this.#registration.cancel();
       throw error;
     }
+  }
+
+  /** Whether the process ends and its files at this lock have been removed: nobody would remove new ones. */
+  get isOver(): boolean {
+    return exiting.aborted && statOf(this.file.path) === undefined;
   }
 
   /** Whether something in this thread holds the lock, or waits for it. */

@@ -5,7 +5,7 @@ import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { holderOf, lifeOfHolder, type LockHolder } from "../durable/lock/holder.ts";
 import { LONGEST_DATA } from "../durable/lock/lock-record.ts";
-import { breakLock, sweep, take } from "../durable/lock/protocol.ts";
+import { breakLock, isHeldBy, sweep, take } from "../durable/lock/protocol.ts";
 import { parseToken } from "../durable/journal/file-name.ts";
 import type { Life } from "../platform/process-identity.ts";
 import { type JsonValue, refuseBeyondJson } from "../durable/json-value.ts";
@@ -15,7 +15,7 @@ import { type LockHolder as Holder, LockHeldError, resourceError } from "../erro
 import { DeadHolder } from "./dead-holder.ts";
 import { LockChanges } from "./lock-changes.ts";
 import { type Contender, contenderFor, HeldLock, type LockFile } from "./lock-contender.ts";
-import { turnsAt } from "./lock-turns.ts";
+import { leavesFor } from "./lock-turns.ts";
 import type { Callee } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
 
@@ -80,7 +80,7 @@ export async function acquire(
 }
 
 export function acquireSync(callee: Callee, path: unknown, options: LockOptions): LockFile {
-  const attempts = attemptsAt(callee, path, options);
+  const attempts = attemptsAt(callee, path, options, true);
   try {
     for (let step = attempts.next(); ; step = attempts.next()) {
       if (step.done === true) return step.value;
@@ -102,10 +102,16 @@ interface Step {
 /**
  * Tries to take the lock until it is taken.
  *
+ * @param blocks whether this thread blocks meanwhile: it would wait for ever for a lock of its own
  * @returns the lock
  * @throws a {@link LockHeldError} when the time is over
  */
-function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Generator<Step, LockFile, void> {
+function* attemptsAt(
+  callee: Callee,
+  path: unknown,
+  options: LockOptions,
+  blocks = false,
+): Generator<Step, LockFile, void> {
   const { wait = 0, data, onLost } = options;
   const lock = checked(path);
   if (onLost !== undefined && typeof onLost !== "function") {
@@ -113,7 +119,7 @@ function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Gener
   }
   if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
   if (data !== undefined) checkData(data);
-  const startedAt = now();
+  let startedAt = now();
   const contender = systemErrors(lock, () => contenderFor(lock, data));
   const { file } = contender;
   let isTaken = false;
@@ -124,17 +130,23 @@ function* attemptsAt(callee: Callee, path: unknown, options: LockOptions): Gener
     return { file: file.path, pause };
   };
   try {
-    const { leavesFor } = turnsAt(lock);
-    if (leavesFor > 0 && leavesFor < wait) yield step(leavesFor);
+    const moment = leavesFor(lock);
+    if (moment > 0) {
+      yield step(moment);
+      startedAt = now();
+    }
     let pause = SHORTEST_PAUSE;
     let lookAt = startedAt;
     let vanishings = 0;
     let dead: DeadHolder | undefined;
     for (;;) {
+      // The process ends: what is taken now nobody would release.
+      while (contender.isOver) yield step(LONGEST_PAUSE);
       isTaken = systemErrors(lock, () => take(lock, file));
       if (isTaken) return held(new HeldLock(callee, contender), onLost);
       const time = now();
       // To find out who holds the lock takes ten times as long as to find that it is held.
+      if (blocks && isHeldBy(lock, file)) throw lockHeldError(lock, holderOf(lock) as LockHolder, "alive");
       if (time < lookAt && time - startedAt < wait) {
         yield step(Math.min(pause, lookAt - time, wait - (time - startedAt)));
         pause = longerPause(pause, now() - startedAt);

@@ -21,10 +21,18 @@ const LEFT_FOR = 25;
  */
 const TOLD_AGAIN_AFTER = 50;
 
+/** How many files of the lock's directory are looked at for waiters. */
+const MOST_FILES = 1_000;
+
 const fs = builtin("fs");
 
 /** Those of this thread, by their locks, as long as there is something to know. */
 const known = new Map<string, LockTurns>();
+
+/** How long this thread leaves a lock to others, in milliseconds. */
+export function leavesFor(lock: string): number {
+  return known.get(lock)?.leavesFor ?? 0;
+}
 
 export function turnsAt(lock: string): LockTurns {
   const turns = known.get(lock) ?? new LockTurns(lock);
@@ -72,42 +80,39 @@ export class LockTurns {
   #offer(): void {
     this.#isOffered = false;
     this.#sliceSince = undefined;
-    const next = this.#longestWaiting();
-    if (next === undefined) {
+    if (!this.#longestWaiting().some(wake)) {
       known.delete(this.#lock);
       return;
     }
-    wake(next);
     this.#leftUntil = now() + LEFT_FOR;
     setTimeout(() => {
       if (this.leavesFor <= 0 && this.#sliceSince === undefined) known.delete(this.#lock);
     }, LEFT_FOR).unref();
   }
 
-  #longestWaiting(): string | undefined {
-    if (statOf(this.#lock) !== undefined) return undefined; // somebody was quicker
+  /** Returns the files of those who wait, the longest first; not of those who were told just now. */
+  #longestWaiting(): string[] {
+    if (statOf(this.#lock) !== undefined) return []; // somebody was quicker
     const time = timeOfDay();
-    let longest: string | undefined;
-    let since = Number.POSITIVE_INFINITY;
-    for (const { path, kind } of filesBeside(this.#lock)) {
+    const waiting: { path: string; since: number }[] = [];
+    for (const { path, kind } of filesBeside(this.#lock, MOST_FILES)) {
       const stats = kind === "owner" ? statOf(path) : undefined;
       // A waiter's file has no other name.
-      if (stats?.isFile() !== true || stats.nlink > 1 || stats.mtimeMs >= since) continue;
-      const { atimeMs: toldAt, mtimeMs: waitsSince } = stats;
-      if (time - toldAt < Math.max(TOLD_AGAIN_AFTER, toldAt - waitsSince)) continue;
-      longest = path;
-      since = waitsSince;
+      if (stats?.isFile() !== true || stats.nlink > 1) continue;
+      const { atimeMs: toldAt, mtimeMs: since } = stats;
+      if (time - toldAt >= Math.max(TOLD_AGAIN_AFTER, toldAt - since)) waiting.push({ path, since });
     }
-    return longest;
+    return waiting.sort((a, b) => a.since - b.since).map(({ path }) => path);
   }
 }
 
-/** Changes the time at which a waiter was told last. */
-function wake(file: string): void {
+/** Changes the time at which a waiter was told last. Reports whether it could: it may be gone, or another user's, and looks by itself. */
+function wake(file: string): boolean {
   try {
     const { mtime } = fs.lstatSync(file);
     fs.lutimesSync(file, timeOfDay() / 1_000, mtime);
+    return true;
   } catch {
-    // It is gone, or another user's: it looks by itself.
+    return false;
   }
 }

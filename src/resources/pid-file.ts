@@ -23,6 +23,9 @@ export interface PidFile extends Disposable {
   remove(): void;
 }
 
+/** No system has greater ones. */
+const GREATEST_PID = 2 ** 31 - 1;
+
 /** Pid files are short; what is longer is none. */
 const LONGEST = 64;
 
@@ -74,8 +77,9 @@ function written(callee: Callee, path: string): TempPath {
 function removeStale(path: string): void {
   const found = contentOf(path);
   if (found === undefined) return;
-  const pid = /^\s*(\d{1,10})\s*$/.exec(found.text)?.[1];
-  if (pid === undefined) throw resourceError("ERR_ATEXIT_PID_FILE", path, "it is there, and holds no pid");
+  const pid = /^\s*([1-9]\d{0,9})\s*$/.exec(found.text)?.[1];
+  if (pid === undefined || Number(pid) > GREATEST_PID)
+    throw resourceError("ERR_ATEXIT_PID_FILE", path, "it is there, and holds no pid");
   // A number that is this process's own was another's before: of an earlier start, as in a container.
   if (Number(pid) !== process.pid && isAlive(Number(pid))) {
     throw resourceError("ERR_ATEXIT_PID_FILE", path, `process ${pid}${programOf(pid)} is alive, and has it`);

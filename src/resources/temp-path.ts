@@ -4,7 +4,8 @@ import { absolutePath } from "../platform/absolute-path.ts";
 import { process } from "../platform/process.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { forResources } from "../durable/index.ts";
-import { describeRemoveOfNew } from "../durable/recipes/remove.ts";
+import { describeRemoveOfNamed, describeRemoveOfNew } from "../durable/recipes/remove.ts";
+import { type FileIdentity, identityOf, isSameFile } from "../platform/file-identity.ts";
 import type { Registration } from "../index.ts";
 import { resourceError } from "../errors/resources.ts";
 import type { Callee } from "./register-for-caller.ts";
@@ -69,14 +70,17 @@ export class TempPath implements Temp {
   readonly #condition: Condition;
   readonly #registration: Registration<void>;
   /** Which file it was when it was kept: what has taken its place is not removed. */
-  #kept: import("node:fs").Stats | undefined;
+  #kept: FileIdentity | undefined;
 
-  constructor(callee: Callee, path: string, make: () => void, condition: Condition = {}) {
+  /** @param isNamed whether others know the name, and may have something there */
+  constructor(callee: Callee, path: string, make: () => void, condition: Condition = {}, isNamed = false) {
     this.#callee = callee;
     this.#condition = condition;
     this.path = path;
     // The recipe is written down first: at no moment is there a file that is left behind.
-    const { registration, pending } = forResources.add(callee, () => describeRemoveOfNew(path, condition));
+    const { registration, pending } = forResources.add(callee, (clock) =>
+      isNamed ? describeRemoveOfNamed(path, clock, condition) : describeRemoveOfNew(path, condition),
+    );
     this.#registration = registration;
     try {
       make();
@@ -96,13 +100,14 @@ export class TempPath implements Temp {
     const kept = this.#kept;
     this.#kept = undefined;
     const now = kept && fs.lstatSync(this.path, { throwIfNoEntry: false });
-    if (now === undefined || now.ino !== kept?.ino || now.dev !== kept.dev) return;
+    if (kept === undefined || now === undefined || !isSameFile(now, this.path, kept, true)) return;
     if (isWhole) fs.rmSync(this.path, { recursive: true, force: true });
     else if (fs.readdirSync(this.path).length === 0) fs.rmdirSync(this.path);
   }
 
   keep(): void {
-    if (this.#registration.cancel()) this.#kept = fs.lstatSync(this.path, { throwIfNoEntry: false });
+    const stats = fs.lstatSync(this.path, { throwIfNoEntry: false });
+    if (this.#registration.cancel()) this.#kept = stats && identityOf(stats);
   }
 
   persist(path: string): "renamed" | "copied" {
@@ -157,7 +162,7 @@ function finalPath(path: string): string {
 
 /** Gives a file the mode and, where this user may, the owner of the one that it is about to replace. */
 function likeBefore(path: string, target: string): void {
-  const before = fs.statSync(target, { throwIfNoEntry: false });
+  const before = fs.lstatSync(target, { throwIfNoEntry: false });
   if (before?.isFile() !== true || !fs.statSync(path).isFile()) return;
   if (process.getuid?.() === 0) fs.chownSync(path, before.uid, before.gid);
   fs.chmodSync(path, before.mode & 0o777);
@@ -221,7 +226,7 @@ function made(callee: Callee, options: TempOptions, make: (path: string) => void
   for (;;) {
     const path = join(directory, name ?? `${prefix}${randomName()}${suffix}`);
     try {
-      return new TempPath(callee, path, () => make(path), condition);
+      return new TempPath(callee, path, () => make(path), condition, name !== undefined);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "EEXIST" && name === undefined) continue;

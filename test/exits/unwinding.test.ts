@@ -140,4 +140,55 @@ describe("process.exit(), where what is caught is printed", { concurrency: 2 }, 
     assert.match(stderr, /Error: later/);
     assert.equal(code, 1);
   });
+
+  const wrapped = 'try { process.exit(4); } catch (error) { throw new Error("could not start", { cause: error }); }';
+  const watchers = {
+    "a monitor": 'process.on("uncaughtExceptionMonitor", (error) => console.log(error.cause.message));',
+    "a capture callback": "process.setUncaughtExceptionCaptureCallback((error) => console.log(error.cause.message));",
+    "a domain": `
+      import domain from "node:domain";
+      const one = domain.create(); one.on("error", (error) => console.log(error.cause.message)); one.enter();`,
+  };
+  for (const [name, source] of Object.entries(watchers)) {
+    test(`so can the cause of one that nobody has caught: ${name}`, async () => {
+      const { stdout, code } = await runProgram(`${CLEANUP}${source}\nsetTimeout(() => { ${wrapped} });`);
+      assert.match(stdout, /^The process is exiting with code 4\..*\ncleaned up\n$/);
+      assert.equal(code, 4);
+    });
+  }
+
+  test("cleanups and the last listeners may look at one that was collected", async () => {
+    const { stdout, stderr, code } = await runProgram(`${CLEANUP}
+      const errors = [];
+      const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      register(async () => { await sleep(20); for (const error of errors) console.log(error.message.length > 0); console.log("closed"); });
+      process.on("exit", () => console.log(String(errors[0].stack).length > 0));
+      process.on("exit", () => console.log("last"));
+      setTimeout(() => { try { process.exit(4); } catch (error) { errors.push(error); } });`);
+    assert.deepEqual([stdout, stderr, code], ["true\nclosed\ncleaned up\ntrue\nlast\n", "", 4]);
+  });
+
+  test("a cleanup that waits for what it has ended has failed, and that is told", async () => {
+    const { stdout, stderr, code } = await runProgram(`${CLEANUP}
+      const running = (async () => { await null; process.exit(2); })();
+      register({ name: "database" }, async () => { await running; console.log("closed"); });`);
+    assert.equal(stdout, "cleaned up\n");
+    assert.match(stderr, /^atexit: cleanup "?database"? .*failed/m);
+    assert.equal(code, 2);
+  });
+
+  test("what a program has done to Error changes nothing", async () => {
+    for (const setting of ["Error.prepareStackTrace = (_, sites) => sites", "Error.stackTraceLimit = 1"]) {
+      const { stdout, stderr, code } = await runProgram(`${CLEANUP}
+        ${setting};
+        (async () => { await null; process.exit(3); })().catch((error) => console.error(error.message));`);
+      assert.deepEqual([stdout, stderr, code], ["cleaned up\n", "", 3], setting);
+    }
+  });
+
+  test("its message can be set", async () => {
+    const { stderr, code } = await runProgram(`${CLEANUP}
+      setTimeout(() => { try { process.exit(0); } catch (error) { setTimeout(() => { error.message = "mine"; }); } });`);
+    assert.deepEqual([stderr, code], ["", 0]);
+  });
 });

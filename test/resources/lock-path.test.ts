@@ -16,6 +16,7 @@ import {
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { lockFileSync } from "../../src/resources/index.ts";
 import { printed } from "../support/run.ts";
 import { here, locksLeft, recordOfKilled, STAY, tries } from "./lock-programs.ts";
 
@@ -244,5 +245,25 @@ test(
       },
     });
     assert.deepEqual(await tries(place), ["taken", "taken"]);
+  }),
+);
+
+test(
+  "a name that is too long for who would take the lock from a dead holder is refused",
+  here(async (place, lock) => {
+    const long = join(dirname(lock), "l".repeat(200));
+    assert.throws(() => lockFileSync(long), { code: "ERR_ATEXIT_LOCK", message: /its name is too long/ });
+    assert.deepEqual(locksLeft(place), []);
+  }),
+);
+
+test(
+  "who would wait for a lock of its own thread, and block it, is told at once",
+  here(async (place) => {
+    const { stdout, stderr } = await place.run(`
+      import { lockFileSync } from "atexit/resources";
+      const lock = lockFileSync(process.env.WORK + "/app.lock");
+      try { lockFileSync(lock.path, { wait: Infinity }); } catch ({ code, pid }) { console.log(code, pid === process.pid); }`);
+    assert.equal(stdout, "ERR_ATEXIT_LOCK_HELD true\n", stderr);
   }),
 );

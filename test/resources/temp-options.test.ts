@@ -1,7 +1,7 @@
 // What a temporary file can be made with, and who removes it.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { tempDir, tempFile } from "../../src/resources/index.ts";
@@ -125,4 +125,30 @@ test("onlyIfEmpty: remove() and keep() go by it, and persist() takes all of it",
     for (const one of ["full", "kept", "persisted"])
       assert.equal(readFileSync(join(dir, one, "inside"), "utf8"), "text");
     assert.throws(() => tempDir({ onlyIfEmpty: 1 as never }), { code: "ERR_ATEXIT_OPTION" });
+  }));
+
+test("a name that is taken, and a program that is killed while it makes its own: what is there stays", () =>
+  inPlace(async ({ work, run, quiet, log }) => {
+    const taken = join(work, "taken");
+    mkdirSync(taken);
+    writeFileSync(join(taken, "users"), "somebody's");
+    const { signal } = await run(`
+      import { tempDir } from "atexit/resources";
+      import fs from "node:fs";
+      fs.mkdirSync = () => process.kill(process.pid, "SIGKILL");
+      tempDir({ dir: process.env.WORK, name: "taken" });`);
+    assert.equal(signal, "SIGKILL");
+    await quiet();
+    assert.equal(readFileSync(join(taken, "users"), "utf8"), "somebody's", JSON.stringify(log()));
+  }));
+
+test("what has taken the place of a file that was kept is not removed", () =>
+  inPlace(async ({ work: dir }) => {
+    const file = tempFile({ dir, name: "result" });
+    file.keep();
+    // File systems that give a number out again at once do so for the next file.
+    rmSync(file.path);
+    writeFileSync(file.path, "somebody's");
+    file.remove();
+    assert.equal(readFileSync(file.path, "utf8"), "somebody's");
   }));

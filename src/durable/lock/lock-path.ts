@@ -27,6 +27,14 @@ const fs = builtin("fs");
 /** What the name of a lock ends with that is being released. */
 export const GONE = ".gone";
 
+/** How many breakers of one lock may die, one after the other. */
+export const MOST_BREAKERS = 100;
+
+/** Returns the path of the k-th process that takes a lock from a dead owner. */
+export function breakPath(lock: string, token: string, k: number): string {
+  return `${ownerPath(lock, token)}.break-${k}`;
+}
+
 export function ownerPath(lock: string, token: string): string {
   return `${lock}.${token}`;
 }
@@ -101,8 +109,12 @@ export interface FileBeside {
   readonly kind: "owner" | "alive" | "gone" | "break";
 }
 
-/** Lists the files beside a lock whose names say that they are its own. */
-export function filesBeside(lock: string): FileBeside[] {
+/**
+ * Lists the files beside a lock whose names say that they are its own.
+ *
+ * @param most how many files of the directory are looked at
+ */
+export function filesBeside(lock: string, most = MOST_FILES): FileBeside[] {
   const { basename, dirname, join } = builtin("path");
   const directory = dirname(lock);
   const prefix = `${basename(lock)}.`;
@@ -114,7 +126,7 @@ export function filesBeside(lock: string): FileBeside[] {
     return []; // this user may take locks there, and not look round
   }
   try {
-    for (let n = 0; n < MOST_FILES && found.length < MOST_BESIDE; n += 1) {
+    for (let n = 0; n < most && found.length < MOST_BESIDE; n += 1) {
       const entry = entries.readSync();
       if (entry === null) break;
       if (!entry.name.startsWith(prefix)) continue;

@@ -10,11 +10,14 @@ import { SYSTEM_PATH } from "../../platform/system-programs.ts";
 import { LifeFile } from "../journal/life-file.ts";
 import type { JsonValue } from "../json-value.ts";
 import { type LockRecord, LONGEST_FILE, PROVABLE } from "./lock-record.ts";
-import { isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
+import { breakPath, isSameFile, MOST_BREAKERS, ownerPath, statOf, unlinked } from "./lock-path.ts";
 import { system } from "../../platform/this-system.ts";
 
 /** How long the helper for the kernel lock may take, in milliseconds. */
 const HELPED_WITHIN = 2_000;
+
+/** In bytes; most file systems have no longer ones. */
+const LONGEST_NAME = 255;
 
 const fs = builtin("fs");
 
@@ -52,6 +55,9 @@ export class OwnerFile {
     this.token = token;
     this.#text = `${JSON.stringify(record)}\n`;
     const size = Buffer.byteLength(this.#text) + PROVABLE.length;
+    // Who takes it from a dead owner makes a file with a longer name.
+    if (Buffer.byteLength(builtin("path").basename(breakPath(lock, token, MOST_BREAKERS))) > LONGEST_NAME)
+      throw resourceError("ERR_ATEXIT_LOCK", lock, "its name is too long");
     if (size > LONGEST_FILE) throw resourceError("ERR_ATEXIT_LOCK", lock, `its file would have ${size} bytes`);
     this.#make();
   }

@@ -17,14 +17,11 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { lifeOfNamed, type NamedOwner, newToken, parseToken } from "../journal/file-name.ts";
 import { holderOf, isOwnerFileAt, lifeOfHolder, removeOwnerFile, tokenAt } from "./holder.ts";
 import { system } from "../../platform/this-system.ts";
-import { filesBeside, GONE, isSameFile, ownerPath, statOf, unlinked } from "./lock-path.ts";
+import { breakPath, filesBeside, GONE, isSameFile, MOST_BREAKERS, ownerPath, statOf, unlinked } from "./lock-path.ts";
 import type { OwnerFile } from "./owner-file.ts";
 
 /** Which file is meant, whatever its name. */
 export type Inode = Pick<OwnerFile, "dev" | "ino">;
-
-/** How many breakers of one lock may die, one after the other. */
-const MOST_BREAKERS = 100;
 
 const fs = builtin("fs");
 
@@ -76,7 +73,7 @@ export function breakLock(lock: string, token: string, own: OwnerFile): "over" |
   const dead: string[] = [];
   let path = "";
   for (let k = 0; ; k += 1) {
-    path = `${ownerPath(lock, token)}.break-${k}`;
+    path = breakPath(lock, token, k);
     if (k === MOST_BREAKERS) throw resourceError("ERR_ATEXIT_LOCK", lock, `${k} files are where ${path} would be`);
     if (linked(own.path, path)) break;
     const other = holderOf(path);
@@ -125,7 +122,14 @@ export function sweep(lock: string): void {
   const held = tokenAt(lock);
   for (const { path, token, kind } of filesBeside(lock)) {
     if (token === held || lifeOfNamed(parseToken(token) as NamedOwner, `${lock}.`) !== "dead") continue;
-    if (kind === "break" ? isOfDead(path, lock) : kind !== "owner" || isOwnerFileAt(path, token)) removeIfAllowed(path);
+    if (
+      kind === "break"
+        ? isOfDead(path, lock)
+        : kind === "owner"
+          ? isOwnerFileAt(path, token)
+          : statOf(path)?.isFile() === true
+    )
+      removeIfAllowed(path);
   }
 }
 

@@ -72,6 +72,18 @@ export function describeRemoveOfNew(
   return { do: "remove", ...placeOf(path), is: 0, made: true, ...condition };
 }
 
+/**
+ * Returns the recipe for a file that this program is about to make under a name that others
+ * know as well: before it is identified, its time of birth has to tell that it is this one.
+ */
+export function describeRemoveOfNamed(
+  path: string,
+  clock: () => number,
+  condition: Pick<RemoveRecipe, "holds" | "onlyIfEmpty"> = {},
+): RemoveRecipe {
+  return { do: "remove", ...placeOf(path), is: clock(), ...condition };
+}
+
 /** Returns the recipe with the identity of the file, where there is one by now that it can mean. */
 function identified(recipe: RemoveRecipe): RemoveRecipe | undefined {
   const { below, is: since, ...rest } = recipe;
