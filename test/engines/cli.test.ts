@@ -95,6 +95,9 @@ describe("leases by the command", { skip }, () => {
   it("run is killed: the guard ends the command and gives the lease back", () =>
     inPlace(async (place) => {
       const { running, ended, pid } = await start(place);
+      // The command may be faster than the line that says how it is ended.
+      const textOf = (name: string) => readFileSync(join(place.journals, name), "utf8");
+      await until(() => place.left().some((name) => textOf(name).includes('"do":"kill"')));
       running.kill("SIGKILL");
       await ended;
       const { rows } = await pool.query("select count(*)::int as owners from atexit.owner");
