@@ -1,6 +1,7 @@
 // Linux.
 
 import { ON_POSIX, POSIX_NUMBERS } from "./ending-signals.ts";
+import { isInBackground, isInForeground } from "./foreground.ts";
 import { mountTable } from "./mount-table.ts";
 import { builtin } from "./node-builtins.ts";
 import { bootId, posix, startedAt, uptime } from "./posix.ts";
@@ -16,7 +17,7 @@ export const linuxExits: SystemExits = {
   endingSignals: [...ON_POSIX, "SIGIO", "SIGPWR", "SIGSTKFLT"],
   signalNumbers: POSIX_NUMBERS,
   hasRoomForThreads,
-  isInForeground: proc.isInForeground,
+  isInBackground,
 };
 
 const OVERLAY = 0x794c7630;
@@ -70,7 +71,7 @@ export const linux: System = /* @__PURE__ */ onPosix({
   exactUptime: proc.uptime,
   uptime: () => proc.uptime() || uptime(),
 
-  isInForeground: proc.isInForeground,
+  isInForeground,
   stateOf: proc.stateOf,
 });
 

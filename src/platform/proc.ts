@@ -159,9 +159,3 @@ export function startedAt(): number | undefined {
 export function uptime(): number {
   return Number(contentOf("/proc/uptime")?.split(" ", 1)[0]);
 }
-
-/** Reports whether the terminal's keys reach this process group. Source: proc_pid_stat(5). */
-export function isInForeground(): boolean {
-  const own = statOf("/proc/self/stat");
-  return own !== undefined && own.foreground === own.group;
-}

@@ -10,7 +10,7 @@ const STDIN = 0;
 export function leaveRawMode(): void {
   try {
     // From the background it would stop this process.
-    if (isTerminal(STDIN) && process.stdin.isRaw && systemExits.isInForeground?.() !== false)
+    if (isTerminal(STDIN) && process.stdin.isRaw && systemExits.isInBackground?.() !== true)
       process.stdin.setRawMode(false);
   } catch {
     // The terminal is gone.

@@ -16,8 +16,8 @@ export interface SystemExits {
   graceAfter?(signal: NodeJS.Signals | undefined): number;
   /** Whether the C library writes text otherwise than as it is: for a console, and with other ends of lines. */
   readonly hasTextStreams?: boolean;
-  /** Reports whether the terminal's keys reach this process; only where that is told without a program. */
-  isInForeground?(): boolean;
+  /** Reports whether another process group has the terminal; only where that is told without a program. */
+  isInBackground?(): boolean;
   /** Reports whether the limits on processes and threads leave room for some more; only where these are told. */
   hasRoomForThreads?(): boolean;
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { extname } from "node:path";
 import { describe, test } from "node:test";
 import { killTree } from "../../src/resources/index.ts";
 import { childrenOf, isAlive } from "../support/processes.ts";
@@ -65,7 +66,7 @@ describe("killTree()", () => {
       await printed(root, "ready\n");
       const pid = root.pid as number;
       const [inner] = childrenOf(pid);
-      const module = new URL("../../src/resources/index.js", import.meta.url);
+      const module = new URL(`../../src/resources/index${extname(import.meta.url)}`, import.meta.url);
       const source = `
         process.setgroups([]); process.setgid(65534); process.setuid(65534);
         const { killTree } = await import(${JSON.stringify(module.href)});
