@@ -12,7 +12,7 @@ import { provideNodes } from "./nodes.mjs";
 const C8 = fileURLToPath(import.meta.resolve("c8/bin/c8.js"));
 
 /** In percent. */
-const FLOOR = { lines: 89, functions: 85, branches: 84, statements: 89 };
+const FLOOR = { lines: 90, functions: 87, branches: 86, statements: 90 };
 
 /** A Node that runs the sources as they are: this one, or the newest but one. */
 const node = process.features.typescript ? process.execPath : provideNodes().at(-2);
@@ -31,8 +31,19 @@ const c8 = ["--src", "src", "--all", "--include", "src/**/*.ts", ...excluded, "-
 // for this, nor what looks at the package as it is published, or beside others.
 const thorough = THOROUGH.filter((part) => part !== "lease/schedules");
 const apart = [
-  ...["hosts/", "engines/", "systems/", "package/", "app/", "cli/", "compat/", "exits/neighbours/"],
-  ...["exits/ways-out", "exits/unwinding", "replay/living-owners", "replay/neighbours", "replay/recovery"],
+  "hosts/",
+  "engines/",
+  "systems/",
+  "package/",
+  "app/",
+  "cli/",
+  "compat/",
+  "exits/neighbours/",
+  "exits/ways-out",
+  "exits/unwinding",
+  "replay/living-owners",
+  "replay/neighbours",
+  "replay/recovery",
 ];
 const left = [...apart, ...ALONE, ...thorough];
 const files = readdirSync("test", { recursive: true })

@@ -17,7 +17,7 @@ export function isInBackground(): boolean {
 /** What stands for the foreground of a process without a terminal. */
 const NONE = "-1";
 
-function groups(): readonly [own?: string, foreground?: string] {
+function groups(): readonly (string | undefined)[] {
   try {
     const stat = builtin("fs").readFileSync("/proc/self/stat", "latin1");
     const [, , own, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -10,8 +10,6 @@ const fs = /* @__PURE__ */ builtin("fs");
 
 /** The fields of /proc/<pid>/stat that are used here. */
 interface ProcessStat extends Omit<Process, "pid"> {
-  /** The process group that its terminal's keys reach; -1 without a terminal. */
-  readonly foreground: number;
   /** What the kernel says of it. Source: PF_… in linux/sched.h. */
   readonly flags: number;
 }
@@ -27,7 +25,6 @@ function statOf(path: string): ProcessStat | undefined {
     ppid: Number(ppid),
     group: Number(group),
     session: Number(session),
-    foreground: Number(rest[1]),
     flags: Number(rest[2]),
     start: rest[15] ?? "0",
   };
