@@ -98,10 +98,15 @@ describe("leases in PostgreSQL, with clocks that are an hour off", { skip }, () 
       await among({}, async (arena) => {
         const { contender, token } = await arena.holder();
         await contender.tells((line) => line.is === "accepted");
-        clock.set(1);
-        const next = await arena.after(token);
+        // Where the holder's heartbeat is the first that comes after a jump, nobody has seen it late.
+        let next: Awaited<ReturnType<Arena["after"]>> | undefined;
+        for (let hours = 1; next === undefined; hours += 1) {
+          clock.set(hours);
+          next = await Promise.race([arena.after(token), sleep(TTL, undefined)]);
+        }
+        const begun = next.begun;
         const lost = await contender.tells((line) => line.is === "signal" && line.token === token);
-        told.late = lost.at - next.begun;
+        told.late = lost.at - begun;
         clock.set(0);
       });
     } catch (error) {
