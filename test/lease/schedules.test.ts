@@ -15,7 +15,7 @@ import { type Core, runSchedule } from "./model/schedule.ts";
 import type { World } from "./model/world.ts";
 
 /** A hundred thousand take some twenty minutes of one core: ATEXIT_TESTS_SCHEDULES=100000. */
-const SCHEDULES = Number(process.env["ATEXIT_TESTS_SCHEDULES"] ?? (isLong ? 4_000 : 150));
+const SCHEDULES = Number(process.env["ATEXIT_TESTS_SCHEDULES"] ?? (isLong ? 2_500 : 150));
 /** A broken part must be seen within so many. */
 const ENOUGH = 2_000;
 
