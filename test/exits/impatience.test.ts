@@ -110,7 +110,8 @@ describe("impatience", { concurrency: 2 }, () => {
        configure({ grace: 1_000 });
        ${SLOW.replace("20_000", "1")}
        let over;
-       process.on("SIGUSR2", () => { say("rotated"); over ??= setTimeout(() => process.exit(3), 1_100); });
+       const staying = setTimeout(() => {}, 20_000); // a listener keeps no program alive
+       process.on("SIGUSR2", () => { clearTimeout(staying); say("rotated"); over ??= setTimeout(() => process.exit(3), 1_100); });
        say("ready");`,
       {
         async act(child) {
