@@ -18,6 +18,8 @@ export class ActionThreads {
   readonly #busy = new Set<Worker>();
   #names: ReadonlySet<string> = new Set();
   readonly #waiting: { readonly resolve: (worker: Worker) => void; readonly reject: (error: Error) => void }[] = [];
+  /** How many are to be there before they are needed. */
+  #prepared = 0;
   #isStarting = false;
   #isClosed = false;
 
@@ -39,6 +41,13 @@ export class ActionThreads {
 
   has(action: string): boolean {
     return this.#names.has(action);
+  }
+
+  /** Starts so many, one after another, as work for them is coming. */
+  prepare(count: number): void {
+    if (count <= this.#prepared) return;
+    this.#prepared = count;
+    void this.#startForWaiting();
   }
 
   /** Carries an action out; never rejects. */
@@ -85,10 +94,11 @@ export class ActionThreads {
   async #startForWaiting(): Promise<void> {
     if (this.#isStarting) return;
     this.#isStarting = true;
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 || this.#idle.length + this.#busy.size < this.#prepared) {
       try {
         this.#nowIdle(await this.#start());
       } catch (error) {
+        this.#prepared = 0; // whoever needs one asks for it, and is told
         this.#waiting.shift()?.reject(error as Error);
       }
     }
@@ -97,6 +107,7 @@ export class ActionThreads {
 
   /** Ends the threads, and what they are at. */
   async terminate(): Promise<void> {
+    this.#prepared = 0;
     await Promise.all([...this.#busy, ...this.#idle.splice(0)].map((worker) => worker.terminate()));
   }
 

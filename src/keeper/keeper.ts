@@ -197,6 +197,9 @@ export class KeeperLoop {
       const at = this.#clock.now();
       this.#sightings.see(suspects, at);
       this.#found = this.#shuffled(this.#sightings.stoodStill(suspects, at));
+      // They start while the silent are observed. One round asks for all, silent or not.
+      const coming = this.#isOnce ? this.#found : suspects;
+      this.#threads.prepare(Math.min(coming.length, this.#rules.concurrency));
       await this.#claimSome();
       return { suspects, at };
     } catch (error) {

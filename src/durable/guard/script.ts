@@ -93,6 +93,8 @@ died 2>/dev/null
 
 # The package may have been removed or upgraded while its owner ran.
 [ -n "$copy" ] && [ -f "$copy" ] && replay=$copy
+# The owner's end may have cut off its own writing of the copy.
+[ -n "$copy" ] && rm -f "$copy.$pid-$start-"*.tmp
 tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
   "$@" "$replay" --guard "$journal" $over </dev/null

@@ -6,6 +6,7 @@ import { builtin } from "../../platform/node-builtins.ts";
 import { HELPER } from "../../platform/node-options.ts";
 import { packagePath, thisFile } from "../../platform/package-files.ts";
 import { isSingleExecutable, runtime } from "../../platform/runtime.ts";
+import { thisProcess } from "../../platform/process-identity.ts";
 import { whyReplaceable } from "../../platform/trusted-path.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { VERSION } from "../journal/format.ts";
@@ -120,7 +121,8 @@ function isKept(path: string): boolean {
 
 /** Writes the program. Reports whether it is there: the disk may be full. */
 function isWritten(path: string): boolean {
-  const unfinished = `${path}.${Math.random().toString(36).slice(2)}.tmp`; // threads write, too
+  const { pid, start } = thisProcess(); // the guard removes what the process's end has cut off; threads write, too
+  const unfinished = `${path}.${pid}-${start}-${Math.random().toString(36).slice(2)}.tmp`;
   try {
     const text = programText() || fs.readFileSync(ownProgram() ?? programInArchive() ?? "", "utf8");
     if (Buffer.byteLength(text) !== PROGRAM_SIZE) return false; // another build has taken its place

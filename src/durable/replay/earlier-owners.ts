@@ -68,7 +68,7 @@ interface Known {
    * Whether nothing comes to it any more: its owner is dead, and who carries it out
    * only writes down what is over. It is looked at again where it matters.
    */
-  readonly onlyLoses: boolean;
+  onlyLoses: boolean;
 }
 
 const NOTHING: Content = { names: new Set(), trees: [] };
@@ -230,28 +230,28 @@ export class EarlierOwners {
     if (before?.isUnknown === isUnknown) return this.#refresh(before) ? before : undefined;
     const stats = this.#statsOf(name);
     if (stats === undefined) return undefined;
-    const content = this.#contentIn(name, stats);
-    return {
-      name,
-      look: lookOf(stats),
-      content: content ?? NOTHING,
-      isUnknown,
-      onlyLoses: content !== undefined && !isUnknown,
-    };
+    const known = { name, look: "", content: NOTHING, isUnknown, onlyLoses: false };
+    this.#take(known, stats);
+    // Who has renamed it meanwhile keeps what it says under another name.
+    return known.onlyLoses || this.#statsOf(name) !== undefined ? known : undefined;
   }
 
   /** Reads a file again if it has changed. Reports whether it is there. */
   #refresh(known: Known): boolean {
     const stats = this.#statsOf(known.name);
     if (stats === undefined) return false;
-    const look = lookOf(stats);
-    if (look === known.look) return true;
+    if (lookOf(stats) !== known.look) this.#take(known, stats);
+    return true;
+  }
+
+  /** Reads a file, as it looks now. */
+  #take(known: Known, stats: Stats): void {
     const content = this.#contentIn(known.name, stats);
     // It is being renamed, and may come back under this name.
-    if (content === undefined && known.onlyLoses) return true;
-    known.look = look;
+    if (content === undefined && known.onlyLoses) return;
+    known.look = lookOf(stats);
     known.content = content ?? NOTHING;
-    return true;
+    known.onlyLoses = content !== undefined && !known.isUnknown;
   }
 
   #statsOf({ file }: JournalName): Stats | undefined {
@@ -259,8 +259,7 @@ export class EarlierOwners {
   }
 
   /** Returns what a journal names; `undefined` where it cannot be read, or not now. */
-  #contentIn(name: JournalName, stats: Stats | undefined): Content | undefined {
-    if (stats === undefined) return undefined;
+  #contentIn(name: JournalName, stats: Stats): Content | undefined {
     if (stats.size > LONG && name.kind !== "claim") return NOTHING;
     const read = readJournal(this.#directory, name);
     if (typeof read === "string" || "refused" in read) return undefined;

@@ -61,6 +61,23 @@ describe("the package of a running program", { skip }, () => {
       }));
   }
 
+  test("is being copied beside the journals when the process is killed: nothing of that is left", () =>
+    inPlace(async (place) => {
+      const { signal, stderr } = await place.run(`
+        import fs from "node:fs";
+        import { remove } from "atexit/durable";
+        const { renameSync } = fs;
+        fs.renameSync = (from, to) => {
+          if (/helper-.*mjs$/.test(to)) process.kill(process.pid, "SIGKILL");
+          return renameSync(from, to);
+        };
+        remove(process.env.WORK + "/nowhere");
+        setInterval(() => {}, 1_000);`);
+      assert.equal(signal, "SIGKILL", stderr);
+      await place.quiet();
+      assert.deepEqual(copies(place), []);
+    }));
+
   test("and the journals' directory, with the copy in it: the package's own file is taken", () =>
     inPlace(async (place) => {
       await place.run('import { remove } from "atexit/durable"; remove("/nowhere"); setTimeout(() => {}, 50);');

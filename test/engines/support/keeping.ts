@@ -85,21 +85,29 @@ const COMMON = `
   `;
 
 const OWNERS = `${COMMON}
-  const plan = JSON.parse(process.env.PLAN);
-  await Promise.all(plan.map(async ({ owner, recipes }) => {
-    const engine = make();
-    engine.signal.addEventListener("abort", () => tell({ dead: owner }));
-    for (const [action, ...args] of recipes) {
-      await keeping.plant(engine, cleanups[action], ...args);
-      tell({ planted: args });
+  import { readFileSync } from "node:fs";
+  const plan = JSON.parse(readFileSync(process.env.PLAN, "utf8"));
+  // As many at once as an engine's connections bear.
+  const next = plan.values();
+  const plantSome = async () => {
+    for (const { owner, recipes } of next) {
+      const engine = make();
+      engine.signal.addEventListener("abort", () => tell({ dead: owner }));
+      for (const [action, ...args] of recipes) {
+        await keeping.plant(engine, cleanups[action], ...args);
+        tell({ planted: args });
+      }
     }
-  }));
+  };
+  await Promise.all(Array.from({ length: 40 }, plantSome));
   tell("planted");
   `;
 
 const KEEPER = `${COMMON}
   const keeper = await keeping.keeper(make(), new URL("./cleanups.mjs", import.meta.url), JSON.parse(process.env.OPTIONS ?? "{}"));
-  for (const outcome of ["carried", "failed", "dead letter", "refused"]) keeper.on(outcome, tell);
+  if (process.env.QUIET !== "on") {
+    for (const outcome of ["carried", "failed", "dead letter", "refused"]) keeper.on(outcome, tell);
+  }
   clearInterval(wait);
   tell("keeping");
   `;
@@ -140,8 +148,9 @@ export class Program {
     });
   }
 
-  async tells(line: unknown): Promise<this> {
-    await eventually(() => this.lines.includes(line) || this.child.exitCode !== null);
+  /** @param within - how long it may take, in milliseconds */
+  async tells(line: unknown, within?: number): Promise<this> {
+    await eventually(() => this.lines.includes(line) || this.child.exitCode !== null, within);
     assert.ok(this.lines.includes(line), "the program has failed");
     return this;
   }
@@ -178,6 +187,10 @@ export class Keeping {
   readonly log = join(this.directory, "log");
   readonly #env: NodeJS.ProcessEnv;
   readonly #programs: Program[] = [];
+  readonly #carries: Carry[] = [];
+  #plans = 0;
+  /** How much of the log has been read, in characters. */
+  #read = 0;
 
   /** @param engine - a source that makes `make` */
   constructor(engine: string, env: NodeJS.ProcessEnv) {
@@ -190,7 +203,7 @@ export class Keeping {
   }
 
   owners(plan: readonly Plan[], env: NodeJS.ProcessEnv = {}): Promise<Program> {
-    return this.startOwners(plan, env).tells("planted");
+    return this.startOwners(plan, env).tells("planted", 60_000 + 500 * plan.length);
   }
 
   keeper(options: object = {}, env: NodeJS.ProcessEnv = {}): Promise<Program> {
@@ -211,16 +224,22 @@ export class Keeping {
 
   /** Starts owners that may not come to their end. */
   startOwners(plan: readonly Plan[], env: NodeJS.ProcessEnv = {}): Program {
-    return this.#start("owners", { ...env, PLAN: JSON.stringify(plan) });
+    const file = join(this.directory, `plan-${(this.#plans += 1)}.json`);
+    writeFileSync(file, JSON.stringify(plan));
+    return this.#start("owners", { ...env, PLAN: file });
   }
 
   get module(): string {
     return join(this.directory, "cleanups.mjs");
   }
 
-  carries(): Carry[] {
-    const lines = readFileSync(this.log, "utf8").split("\n").filter(Boolean);
-    return lines.map((line) => JSON.parse(line) as Carry).filter(({ owner }) => owner !== undefined);
+  carries(): readonly Carry[] {
+    const text = readFileSync(this.log, "utf8");
+    const end = text.lastIndexOf("\n") + 1;
+    const lines = text.slice(this.#read, end).split("\n").filter(Boolean);
+    this.#read = end;
+    this.#carries.push(...lines.map((line) => JSON.parse(line) as Carry).filter(({ owner }) => owner !== undefined));
+    return this.#carries;
   }
 
   /** How many different recipes have been carried out. */
