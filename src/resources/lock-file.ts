@@ -1,5 +1,6 @@
 // A lock file: one holder at a time, however the others end.
 
+import { isAbortSignal } from "../platform/abort-signal.ts";
 import { block } from "../platform/block.ts";
 import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
@@ -64,6 +65,7 @@ export async function acquire(
   options: LockOptions & { signal?: AbortSignal },
 ): Promise<LockFile> {
   const { signal } = options;
+  blameCaller(callee, () => checkSignal(signal));
   signal?.throwIfAborted();
   const attempts = attemptsAt(callee, path, options);
   let changes: LockChanges | undefined;
@@ -226,6 +228,11 @@ function checked(path: unknown): string {
     throw resourceError("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/app/app.lock"');
   }
   return absolutePath(path);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || isAbortSignal(signal)) return;
+  throw resourceError("ERR_ATEXIT_OPTION", "signal", signal, "an AbortSignal");
 }
 
 function checkData(data: JsonValue): void {
