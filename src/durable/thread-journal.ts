@@ -340,6 +340,16 @@ export class ThreadJournal {
     if (open === this.#open) this.#lingerIfIdle();
   }
 
+  /** Leaves a recipe to its own user, and says so where that is not the end, or no guard is there for it. */
+  leaveToItsUser({ open, name }: Pending): void {
+    const isGuarded = open?.guard?.isRunning === true;
+    if (isGuarded && thread.exiting.aborted) return;
+    const who = isGuarded ? "its guard, when this process has ended" : "the next program of its user that uses recipes";
+    report(
+      `"${name}" is left to ${who}: it was registered as another user, who has rights that this process has dropped.`,
+    );
+  }
+
   #lingerIfIdle(): void {
     if (this.#open === undefined || this.#open.journal.pending > 0) return;
     if (thread.exiting.aborted) {
@@ -373,7 +383,7 @@ export class ThreadJournal {
 export interface DurableRegistration {
   /** What it returns when it is run is for the public function to say. */
   readonly registration: Registration<never>;
-  readonly pending: Pick<Pending, "recipe" | "update" | "identify">;
+  readonly pending: Pick<Pending, "recipe" | "isOwn" | "update" | "identify">;
 }
 
 /** A recipe that is registered, as small as can be: there may be a million. */
@@ -394,6 +404,11 @@ class Pending implements DurableCleanupOptions {
 
   get recipe(): Recipe {
     return typeof this.#line === "string" ? recipeIn(this.#line) : this.#line;
+  }
+
+  /** Whether this process still acts in the name of the user who has registered it. */
+  get isOwn(): boolean {
+    return this.open?.journal.isOwn ?? true;
   }
 
   get isPending(): boolean {
@@ -438,8 +453,7 @@ function contextFor({ keeper }: Pending, recipe: Recipe, living: Living = NOBODY
 }
 
 function carryOutHere(pending: Pending): void | Promise<void> {
-  // What was registered before privileges were dropped is for the guard that still has them.
-  if (pending.open?.journal.isOwn === false) return;
+  if (!pending.isOwn) return carryOutAsAnother(pending);
   const done = () => pending.keeper.done(pending);
   const fail = (error: unknown) => {
     // The frames of this package say nothing about what went wrong with the recipe.
@@ -466,4 +480,22 @@ function carryOutHere(pending: Pending): void | Promise<void> {
     return fail(error);
   }
   return result instanceof Promise ? result.then(done, fail) : done();
+}
+
+/**
+ * Carries out what was registered before privileges were dropped: what is known to this
+ * process alone goes as far as that may be, and the rest is for the guard that still has them.
+ */
+function carryOutAsAnother(pending: Pending): void {
+  const { keeper, recipe } = pending;
+  if (recipe.do === "unlock" || (recipe.do === "remove" && !isSharable(recipe))) {
+    try {
+      void carryOut(recipe, HERE);
+      keeper.done(pending);
+      return;
+    } catch {
+      // This user may not, or may not even look.
+    }
+  }
+  keeper.leaveToItsUser(pending);
 }

@@ -4,6 +4,7 @@
 
 import { LeaseHeldError, leaseError } from "../errors/lease.ts";
 import type { JsonValue } from "../durable/json-value.ts";
+import { onAbort } from "../platform/abort-signal.ts";
 import type { Adapter, Held } from "./adapter.ts";
 import type { Clock } from "./clock.ts";
 import { HeldLease } from "./held-lease.ts";
@@ -103,15 +104,14 @@ export class Hub {
     const { signal } = wanted;
     signal?.throwIfAborted();
     if (signal === undefined) return this.#take(wanted);
-    let stop = () => {};
+    let stopListening = () => {};
     const aborted = new Promise<never>((_, reject) => {
-      stop = () => reject(signal.reason as Error);
-      signal.addEventListener("abort", stop);
+      stopListening = onAbort(signal, () => reject(signal.reason as Error));
     });
     try {
       return await Promise.race([this.#take(wanted), aborted]);
     } finally {
-      signal.removeEventListener("abort", stop);
+      stopListening();
     }
   }
 
@@ -238,7 +238,7 @@ export class Hub {
       const settle = (then: () => void) => {
         stopTimer();
         stopEvent();
-        signal?.removeEventListener("abort", aborted);
+        stopListening?.();
         this.#waiting.delete(ended);
         then();
       };
@@ -246,8 +246,9 @@ export class Hub {
       const ended = () => settle(() => reject(this.#endedError(name)));
       let stopTimer = () => {};
       let stopEvent = () => {};
+      let stopListening: (() => void) | undefined;
       if (signal?.aborted === true) return reject(signal.reason as Error);
-      signal?.addEventListener("abort", aborted);
+      stopListening = signal && onAbort(signal, aborted);
       this.#waiting.add(ended);
       if (ms !== Number.POSITIVE_INFINITY) {
         stopTimer = this.#options.clock.after(Math.max(0, ms), () => settle(() => resolve(false)), true);

@@ -5,10 +5,11 @@
 
 import { refuseBeyondJson } from "../durable/json-value.ts";
 import type { JsonValue } from "../durable/index.ts";
-import { beginAt } from "../errors/define-errors.ts";
+import { beginAt, blameCaller } from "../errors/define-errors.ts";
 import type { LossReason } from "../errors/lease.ts";
 import { resourceError } from "../errors/resources.ts";
 import type { Registration } from "../index.ts";
+import { isAbortSignal } from "../platform/abort-signal.ts";
 import { type Callee, registerForCaller } from "../resources/register-for-caller.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Engine, type EngineKind, type EngineOptions, LeaseEngine } from "./engine.ts";
@@ -120,6 +121,7 @@ export function lead(
   task: Task,
   options: Omit<LeaseOptions, "wait"> & { onError?(error: unknown): void } = {},
 ): Leading {
+  blameCaller(lead, () => check(engine, name, options));
   const { onError, signal, ...others } = options;
   const take = (stop: AbortSignal) => {
     const either = signal === undefined ? stop : AbortSignal.any([signal, stop]);
@@ -186,14 +188,17 @@ class RegisteredLease implements Lease {
   }
 }
 
-function check(engine: Engine, name: unknown, { wait = 0, data, evidence }: LeaseOptions): void {
-  if (!("take" in engine)) {
+function check(engine: unknown, name: unknown, { wait = 0, signal, data, evidence }: LeaseOptions): void {
+  if (typeof engine !== "object" || engine === null || !("take" in engine)) {
     throw resourceError("ERR_ATEXIT_OPTION", "The engine", engine, "what postgres() of atexit/postgres returns");
   }
   if (typeof name !== "string" || name === "" || name.includes("\0") || Buffer.byteLength(name) > LONGEST_NAME) {
     throw resourceError("ERR_ATEXIT_OPTION", "The lease's name", name, `a text of 1 to ${LONGEST_NAME} bytes`);
   }
   if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw resourceError("ERR_ATEXIT_OPTION", "signal", signal, "an AbortSignal");
+  }
   if (evidence !== undefined && evidence !== "engine" && evidence !== "observed") {
     throw resourceError("ERR_ATEXIT_OPTION", "evidence", evidence, '"engine" or "observed"');
   }

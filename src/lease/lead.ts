@@ -4,6 +4,7 @@
 // for before the lease is given back.
 
 import { register } from "../index.ts";
+import { onAbort } from "../platform/abort-signal.ts";
 import { realClock } from "./clock.ts";
 import type { Lease } from "./lease-handle.ts";
 
@@ -97,10 +98,12 @@ export class Election implements Leading {
 function pause(ms: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (stop.aborted) return resolve();
-    const cancel = realClock.after(ms, resolve, true);
-    stop.addEventListener("abort", () => {
-      cancel();
+    const settle = () => {
+      stopTimer();
+      stopListening();
       resolve();
-    });
+    };
+    const stopTimer = realClock.after(ms, settle, true);
+    const stopListening = onAbort(stop, settle);
   });
 }

@@ -60,6 +60,7 @@ export const linux: System = /* @__PURE__ */ onPosix({
   commandOf: environment.commandOf,
   seesOwnPids: proc.seesOwnPids,
   isAlive: proc.isAlive,
+  mayBeElsewhere: proc.mayBeElsewhere,
   isThreadAlive: proc.isThreadAlive,
 
   startOf: proc.startOf,

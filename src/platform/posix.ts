@@ -65,6 +65,7 @@ export const posix: System = {
   seesOwnPids: () => true,
   isAlive: isAnybodys,
   mayHaveStartedBy: isAnybodys,
+  mayBeElsewhere: () => false,
   isThreadAlive: () => undefined,
 
   startOf: () => "0",

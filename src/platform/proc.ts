@@ -113,16 +113,33 @@ export function ownThread(): KernelThread | undefined {
   return start === "0" ? undefined : { tid, start };
 }
 
+/** The inode of the pid namespace that the system starts with. Source: include/linux/proc_ns.h. */
+const FIRST_PID_NAMESPACE = "4026531836";
+
+/** Returns the pids of a process, from the namespace that /proc shows to its own. Source: proc_pid_status(5), NSpid. */
+function pidsOf(process: string): string[] | undefined {
+  return /^NSpid:\t(.*)$/m.exec(contentOf(`/proc/${process}/status`) ?? "")?.[1]?.split("\t");
+}
+
+/** Only the first pid namespace shows the processes of all others. */
+export function mayBeElsewhere(pid: number): boolean {
+  if (namespace("pid") !== FIRST_PID_NAMESPACE || !seesOwnPids()) return true;
+  if (pidsOf("1") === undefined) return true; // other users' processes are hidden
+  return fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .some((name) => pidsOf(name)?.slice(1).includes(String(pid)));
+}
+
 let isOwnProc: boolean | undefined;
 
 /**
  * Reports whether /proc shows the pids of this process's own namespace: one that
  * was made without a mount of its own still shows those of the namespace above.
- * Source: proc_pid_status(5), NSpid.
  */
 export function seesOwnPids(): boolean {
   if (isOwnProc === undefined) {
-    const pids = /^NSpid:\t(.*)$/m.exec(contentOf("/proc/self/status") ?? "")?.[1]?.split("\t");
+    const pids = pidsOf("self");
     isOwnProc = pids === undefined ? linkOf("/proc/self") === String(process.pid) : pids.length === 1;
   }
   return isOwnProc;

@@ -161,6 +161,11 @@ export interface System {
    * milliseconds since 1970, and has lost its locks by execve(2) since.
    */
   mayHaveStartedBy(pid: number, time: number): boolean;
+  /**
+   * Reports whether a process that cannot be seen from here may have a pid: in another pid
+   * namespace, as that of a container. What is not known may be.
+   */
+  mayBeElsewhere(pid: number): boolean;
   /** Reports whether a thread of a process that is alive is that very one, and alive; `undefined` where it is not told. */
   isThreadAlive(pid: number, thread: KernelThread): boolean | undefined;
 

@@ -87,6 +87,7 @@ export const win32: System = {
   seesOwnPids: hasPowerShell,
   isAlive: isAnybodys,
   mayHaveStartedBy: () => false, // there is no execve(2)
+  mayBeElsewhere: () => false,
   isThreadAlive: () => undefined,
 
   startOf: () => "0",

@@ -141,12 +141,13 @@ export function lockFileSync(path: string | URL, options: LockOptions = {}): Loc
  * One whose content is another's by then, or that was replaced, stays. Beside it, as long as
  * it is held, is a {@link lockFile} with `.lock` at its end: of those that call this with the
  * same path one at a time has it, and a reused pid is told apart. A file that another
- * program has left is replaced where no process has its pid.
+ * program has left is replaced where no process has its pid, and none in another container
+ * or on another machine can have it: written since the system started, it stays in doubt.
  *
  * @param path a path, or a `file:` URL
  * @throws a {@link LockHeldError} that says who has it, of those that call this; an error
  *   with the code `ERR_ATEXIT_PID_FILE` that says so of a process of another program which is
- *   alive, and where something else is there; what {@link lockFile} and {@link tempFile} throw
+ *   alive, or may be, and where something else is there; what {@link lockFile} and {@link tempFile} throw
  * @example
  * ```js
  * import { pidFile } from "atexit/resources";

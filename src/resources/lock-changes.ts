@@ -1,6 +1,7 @@
 // Tells a waiter when it is its turn, where files can be watched: whoever lets the
 // lock go changes the times of the waiter's own file.
 
+import { onAbort } from "../platform/abort-signal.ts";
 import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts";
 
 export class LockChanges {
@@ -24,15 +25,14 @@ export class LockChanges {
    */
   async next(pause: number, signal: AbortSignal | undefined): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    let wake = () => {};
+    let stopListening: (() => void) | undefined;
     await new Promise<void>((resolve) => {
-      wake = resolve;
       this.#wake = resolve;
       timer = setTimeout(resolve, pause);
-      signal?.addEventListener("abort", wake);
+      stopListening = signal && onAbort(signal, resolve);
     });
     clearTimeout(timer);
-    signal?.removeEventListener("abort", wake);
+    stopListening?.();
     this.#wake = () => {};
     signal?.throwIfAborted();
   }

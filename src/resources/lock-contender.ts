@@ -6,6 +6,7 @@ import { placeOf } from "../platform/open-directory.ts";
 import { forResources } from "../durable/index.ts";
 import { newToken } from "../durable/journal/file-name.ts";
 import { statOf } from "../durable/lock/lock-path.ts";
+import type { DurableRegistration } from "../durable/thread-journal.ts";
 import { OwnerFile } from "../durable/lock/owner-file.ts";
 import { type Inode, isHeldBy, letGo } from "../durable/lock/protocol.ts";
 import type { JsonValue } from "../durable/json-value.ts";
@@ -47,7 +48,7 @@ const GONE_AT_ONCE = 8;
 export class Contender {
   readonly lock: string;
   readonly file: OwnerFile;
-  readonly #registration: Registration<void>;
+  readonly #recipe: DurableRegistration;
   readonly #over: () => void;
   readonly #mayStay: boolean;
   readonly #isOneOfFew: boolean;
@@ -63,14 +64,19 @@ export class Contender {
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
     const recipe = { do: "unlock", path: lock, in: directory, token } as const;
-    this.#registration = forResources.add(contenderFor, () => recipe).registration;
+    this.#recipe = forResources.add(contenderFor, () => recipe);
     try {
       const journals = forResources.directoryIfAny()?.path ?? "";
       this.file = new OwnerFile(lock, token, journals, data);
     } catch (error) {
-      this.#registration.cancel();
+      this.#recipe.registration.cancel();
       throw error;
     }
+  }
+
+  /** Whether this process has dropped the rights with which it has made its file: what it may not remove is for its guard. */
+  get isOfAnotherUser(): boolean {
+    return !this.#recipe.pending.isOwn;
   }
 
   /** Whether the process ends and its files at this lock have been removed: nobody would remove new ones. */
@@ -113,10 +119,11 @@ export class Contender {
     try {
       this.file.remove();
     } catch (error) {
-      this.#registration.run();
+      this.#recipe.registration.run();
+      if (this.isOfAnotherUser) return;
       throw error;
     }
-    this.#registration.cancel(); // nothing is left that its recipe is about
+    this.#recipe.registration.cancel(); // nothing is left that its recipe is about
   }
 }
 
@@ -201,6 +208,8 @@ export class HeldLock implements LockFile {
     let isFree = false;
     try {
       isFree = letGo(this.path, this.#inode);
+    } catch (error) {
+      if (!this.#contender.isOfAnotherUser) throw error;
     } finally {
       this.#contender.unuse();
     }

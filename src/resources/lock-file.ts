@@ -1,5 +1,6 @@
 // A lock file: one holder at a time, however the others end.
 
+import { isAbortSignal } from "../platform/abort-signal.ts";
 import { block } from "../platform/block.ts";
 import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
@@ -50,7 +51,9 @@ export interface LockState extends Holder {
 /** The pause between two looks at a held lock, in milliseconds: the shortest at first, since most locks are let go soon. */
 const SHORTEST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
-const SHORTEST_FOR = 250;
+/** For how long it stays the shortest. Who does not block is told of its turn: with many of those, looks would take all cores. */
+const SHORTEST_FOR = 20;
+const SHORTEST_BLOCKED_FOR = 250;
 
 /** How long a dead owner's recipes are waited for at least, in milliseconds. */
 const CLEANED_WITHIN = 10_000;
@@ -64,6 +67,7 @@ export async function acquire(
   options: LockOptions & { signal?: AbortSignal },
 ): Promise<LockFile> {
   const { signal } = options;
+  blameCaller(callee, () => checkSignal(signal));
   signal?.throwIfAborted();
   const attempts = attemptsAt(callee, path, options);
   let changes: LockChanges | undefined;
@@ -152,7 +156,7 @@ function* attemptsAt(
       if (blocks && isHeldBy(lock, file)) throw lockHeldError(lock, holderOf(lock) as LockHolder, "alive");
       if (time < lookAt && time - startedAt < wait) {
         yield step(Math.min(pause, lookAt - time, wait - (time - startedAt)));
-        pause = longerPause(pause, now() - startedAt);
+        pause = longerPause(pause, now() - startedAt, blocks);
         continue;
       }
       const holder = systemErrors(lock, () => holderOf(lock));
@@ -172,15 +176,17 @@ function* attemptsAt(
         }
       } else lookAt = time + LONGEST_PAUSE;
       yield step(Math.min(pause, left));
-      pause = longerPause(pause, now() - startedAt);
+      pause = longerPause(pause, now() - startedAt, blocks);
     }
   } finally {
     if (!isTaken) contender.unuse();
   }
 }
 
-function longerPause(pause: number, waited: number): number {
-  return waited < SHORTEST_FOR ? SHORTEST_PAUSE : Math.min(pause * 1.5, LONGEST_PAUSE);
+function longerPause(pause: number, waited: number, blocks: boolean): number {
+  return waited < (blocks ? SHORTEST_BLOCKED_FOR : SHORTEST_FOR)
+    ? SHORTEST_PAUSE
+    : Math.min(pause * 1.5, LONGEST_PAUSE);
 }
 
 function held(lock: LockFile, onLost: LockOptions["onLost"]): LockFile {
@@ -229,6 +235,11 @@ function checked(path: unknown): string {
     throw resourceError("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/app/app.lock"');
   }
   return absolutePath(path);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || isAbortSignal(signal)) return;
+  throw resourceError("ERR_ATEXIT_OPTION", "signal", signal, "an AbortSignal");
 }
 
 function checkData(data: JsonValue): void {

@@ -5,7 +5,10 @@
 import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin } from "../platform/node-builtins.ts";
 import { process } from "../platform/process.ts";
+import { isOfEarlierBoot, thisProcess } from "../platform/process-identity.ts";
 import { openRegularFile } from "../platform/regular-file.ts";
+import { system } from "../platform/this-system.ts";
+import { holderOf } from "../durable/lock/holder.ts";
 import { resourceError } from "../errors/resources.ts";
 import { acquireSync } from "./lock-file.ts";
 import type { Callee } from "./register-for-caller.ts";
@@ -33,11 +36,12 @@ const fs = builtin("fs");
 
 export function makePidFile(callee: Callee, given: unknown): PidFile {
   const path = pathOf(given);
+  const before = pidOfHolder(`${path}.lock`);
   // It is registered first, and so it is released last: whoever has it next finds no file.
   const lock = acquireSync(callee, `${path}.lock`, {});
   let file: TempPath;
   try {
-    removeStale(path);
+    removeStale(path, before);
     file = written(callee, path);
   } catch (error) {
     lock.release();
@@ -68,13 +72,23 @@ function written(callee: Callee, path: string): TempPath {
   }
 }
 
+/** Returns the pid of who has the lock beside a pid file, where that is told: the number that it has in its own container. */
+function pidOfHolder(lock: string): number | undefined {
+  try {
+    return holderOf(lock)?.record?.owner.pid;
+  } catch {
+    return undefined; // whoever takes the lock is told why
+  }
+}
+
 /**
  * Removes what a program has left that is certainly gone. Those that use this function
  * have no lock here: whoever is alive in such a file is of another kind.
  *
+ * @param before the pid of who had the lock before this process, and has it no more
  * @throws an error with the code `ERR_ATEXIT_PID_FILE` where somebody may have it
  */
-function removeStale(path: string): void {
+function removeStale(path: string, before: number | undefined): void {
   const found = contentOf(path);
   if (found === undefined) return;
   const pid = /^\s*([1-9]\d{0,9})\s*$/.exec(found.text)?.[1];
@@ -83,6 +97,10 @@ function removeStale(path: string): void {
   // A number that is this process's own was another's before: of an earlier start, as in a container.
   if (Number(pid) !== process.pid && isAlive(Number(pid))) {
     throw resourceError("ERR_ATEXIT_PID_FILE", path, `process ${pid}${programOf(pid)} is alive, and has it`);
+  }
+  if (Number(pid) !== before && mayBeElsewhere(path, Number(pid), found.stats)) {
+    const why = `process ${pid} is not to be seen from here, and may be alive in another container, or on another machine, that shares the directory`;
+    throw resourceError("ERR_ATEXIT_PID_FILE", path, why);
   }
   const now = fs.lstatSync(path, { throwIfNoEntry: false });
   if (now?.ino === found.stats.ino && now.dev === found.stats.dev) fs.unlinkSync(path);
@@ -101,6 +119,13 @@ function contentOf(path: string): { readonly text: string; readonly stats: impor
     if (code === "ENOENT") return undefined;
     throw Object.assign(resourceError("ERR_ATEXIT_PID_FILE", path, message), { cause: error });
   }
+}
+
+/** Reports whether the pid in a file may be that of a process which cannot be seen from here. */
+function mayBeElsewhere(path: string, pid: number, { ctimeMs }: import("node:fs").Stats): boolean {
+  const isLocal = system.isLocal(builtin("path").dirname(path));
+  if (isOfEarlierBoot({ pid, boot: thisProcess().boot }, { isLocal, writtenAt: ctimeMs })) return false;
+  return !isLocal || system.mayBeElsewhere(pid);
 }
 
 function isAlive(pid: number): boolean {

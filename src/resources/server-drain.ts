@@ -78,7 +78,8 @@ export interface ServerClosing extends AsyncDisposable {
   /**
    * Ends it now; a second call waits for the same end.
    *
-   * @returns how many connections were left when the time was over, and were cut
+   * @returns how many connections were cut: left when the time was over, with a client that waited for an answer.
+   *   Of a server that speaks no HTTP, and of upgraded connections, nobody can tell: all count that are left
    */
   close(): Promise<{ readonly cut: number }>;
 }
@@ -137,7 +138,7 @@ export class Leaving {
     watchShutdown();
   }
 
-  /** How many connections were left when the time was over. */
+  /** How many connections were left when the time was over, whose clients waited for something. */
   get cut(): number {
     return this.#connectionsCut;
   }
@@ -269,10 +270,14 @@ export class Leaving {
     }
   }
 
+  /** Ends what is left. Who waited for nothing is not cut: with a short grace there has been no time to end it before. */
   #cut(): void {
-    this.#connectionsCut = this.#traffic.connections.size;
-    for (const session of this.#traffic.sessions) session.destroy();
-    for (const { socket } of this.#traffic.connections.values()) socket.destroy();
+    const { connections, sessions } = this.#traffic;
+    const alone = [...connections.values()].filter(({ socket }) => !isOfSession(socket, sessions));
+    const cut = alone.filter((connection) => !this.#isHttp || isBusy(connection));
+    this.#connectionsCut = cut.length + [...sessions].filter((session) => this.#traffic.isAsked(session)).length;
+    for (const session of sessions) session.destroy();
+    for (const { socket } of connections.values()) socket.destroy();
     // Only now does the server close in its own way, which ends its timers.
     (this.#server as HttpServer).closeAllConnections?.();
   }

@@ -32,6 +32,8 @@ const DECISIVE = new Set(["upgrade", "connect", "checkContinue", "checkExpectati
 export class Traffic {
   readonly connections = new Map<Socket, Connection>();
   readonly sessions = new Set<ServerHttp2Session>();
+  /** How many streams each session has. */
+  readonly #streams = new WeakMap<ServerHttp2Session, number>();
   /** Called when the last connection has ended. */
   emptied = () => {};
   /** The responses that have not been sent to their end. */
@@ -154,10 +156,20 @@ export class Traffic {
 
   #opened(session: ServerHttp2Session): void {
     this.sessions.add(session);
+    const count = (change: number) => this.#streams.set(session, (this.#streams.get(session) ?? 0) + change);
+    session.on("stream", (stream) => {
+      count(1);
+      stream.once("close", () => count(-1));
+    });
     session.once("close", () => {
       this.sessions.delete(session);
       this.#ended();
     });
+  }
+
+  /** Reports whether the client of a session waits for an answer. */
+  isAsked(session: ServerHttp2Session): boolean {
+    return (this.#streams.get(session) ?? 0) > 0;
   }
 
   #ended(): void {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { PROVABLE } from "../../src/durable/lock/lock-record.ts";
 import { lockFile } from "../../src/resources/index.ts";
-import type { Place } from "../support/place.ts";
+import { inPlace, type Place } from "../support/place.ts";
 import { printed, until } from "../support/run.ts";
 import { here, HOLD, locksLeft, STAY, whileHeld } from "./lock-programs.ts";
 
@@ -89,6 +89,50 @@ describe("waiting", () => {
       }),
     ),
   );
+
+  for (const [what, signal] of [
+    ["an AbortController", new AbortController()],
+    ["null", null],
+    ["a text", "SIGTERM"],
+    ["half of one", { aborted: false, throwIfAborted() {} }],
+  ] as const) {
+    test(
+      `is refused with ${what} in place of a signal, in words that say so`,
+      here(async (_, lock) => {
+        await assert.rejects(lockFile(lock, { signal: signal as never }), {
+          name: "TypeError",
+          code: "ERR_ATEXIT_OPTION",
+          message: /^signal must be an AbortSignal/,
+        });
+      }),
+    );
+  }
+
+  test("of many with one signal puts one listener on it, which is gone when nobody waits any more", () =>
+    inPlace(async (place) => {
+      const { stdout, stderr } = await place.run(`
+        import { lockFile } from "atexit/resources";
+        import { getEventListeners } from "node:events";
+        const path = process.env.WORK + "/app.lock";
+        const held = await lockFile(path);
+        for (const end of ["abort", "release"]) {
+          const controller = new AbortController();
+          const { signal } = controller;
+          const waits = Array.from({ length: 50 }, async () => {
+            const lock = await lockFile(path, { wait: Infinity, signal });
+            lock.release();
+          });
+          const results = Promise.allSettled(waits);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          console.log(getEventListeners(signal, "abort").length);
+          if (end === "abort") controller.abort();
+          else held.release();
+          const ends = (await results).map(({ status, reason }) => status + (reason?.name ?? ""));
+          console.log(...new Set(ends), getEventListeners(signal, "abort").length);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));`);
+      assert.deepEqual([stdout, stderr], ["1\nrejectedAbortError 0\n1\nfulfilled 0\n", ""]);
+    }));
 
   test(
     "among many in one process, each has it once, one at a time",

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { type EventEmitter, once } from "node:events";
-import { Agent, createServer, get, type RequestListener, type ServerResponse } from "node:http";
+import { Agent, createServer, get, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import * as net from "node:net";
@@ -37,6 +37,25 @@ async function withServer(
   });
   const told = /\{.*\}/.exec(ended.stdout)?.[0] ?? "{}";
   return { ...ended, ...(JSON.parse(told) as { accepted: number; answered: number }) };
+}
+
+/** Asks over a connection that stays open. Resolves when the answer has come, or the question has gone; returns what ends the client. */
+async function keptAlive(kind: "http" | "https" | "h2c" | "h2", url: string): Promise<() => void> {
+  const isAnswered = url.endsWith("/answered");
+  if (kind === "h2" || kind === "h2c") {
+    const session = http2.connect(url, { rejectUnauthorized: false }).on("error", () => {});
+    const stream = session.request({ ":path": new URL(url).pathname }).on("error", () => {});
+    if (isAnswered) await once(stream.resume(), "close");
+    return () => session.destroy();
+  }
+  const agent = kind === "http" ? new Agent({ keepAlive: true }) : new https.Agent({ keepAlive: true });
+  const options = { agent, rejectUnauthorized: false };
+  const request = (kind === "http" ? get(url, options) : https.get(url, options)).on("error", () => {});
+  if (isAnswered) {
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    await once(response.resume(), "end");
+  }
+  return () => agent.destroy();
 }
 
 interface Outcomes {
@@ -274,6 +293,43 @@ describe("in process", () => {
       await closed;
     });
   }
+
+  for (const [kind, make, scheme] of [
+    ["http", () => createServer(), "http"],
+    ["https", () => https.createServer(selfSigned()), "https"],
+    ["h2c", () => http2.createServer(), "http"],
+    ["h2", () => http2.createSecureServer(selfSigned()), "https"],
+  ] as const) {
+    for (const grace of [0, 200]) {
+      test(`${kind}: of two clients only the one that waits for an answer is cut after a grace of ${grace} ms`, async () => {
+        const [listener, port] = await listening(make());
+        const asked = new Promise<void>((resolve) => {
+          listener.on("request", ({ url }: { url: string }, response: ServerResponse) => {
+            if (url === "/answered") response.end("done");
+            else resolve();
+          });
+        });
+        const leaving = server(listener, { grace });
+        const clients = await Promise.all(
+          ["/answered", "/unanswered"].map((path) => keptAlive(kind, `${scheme}://127.0.0.1:${port}${path}`)),
+        );
+        await asked;
+        assert.deepEqual(await leaving.close(), { cut: 1 });
+        for (const end of clients) end();
+      });
+    }
+  }
+
+  test("a connection on which nothing was asked is not cut after a short grace", async () => {
+    const [listener, port] = await listening(createServer());
+    const leaving = server(listener, { grace: 100 });
+    const connected = once(listener, "connection");
+    const client = net.connect(port, "127.0.0.1");
+    await connected;
+    const closed = once(client.resume(), "close");
+    assert.deepEqual(await leaving.close(), { cut: 0 });
+    await closed;
+  });
 
   test("WebSockets are told through the hook; those that do not listen are cut at the end", async () => {
     const [listener, port] = await listening(createServer(slow));

@@ -52,6 +52,11 @@ export class Guard {
     this.#start();
   }
 
+  /** Whether a guard runs, as far as is known. */
+  get isRunning(): boolean {
+    return this.#child !== undefined;
+  }
+
   /** Tells the guard of a recipe that is over, and that may not be written down any more. */
   forget(id: number): void {
     this.#child?.stdin?.write(`${id}\n`);
