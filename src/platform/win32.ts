@@ -7,14 +7,9 @@ import { bootId, startedAt, uptime } from "./posix.ts";
 import { process } from "./process.ts";
 import { commandLineOf, findProgram } from "./windows-command.ts";
 import type { Process, System, SystemExits } from "./system.ts";
-import {
-  endProcesses,
-  hasPowerShell,
-  isSameStart,
-  listProcesses,
-  processesLater,
-  startBetween,
-} from "./windows-processes.ts";
+import { hasPowerShell } from "./powershell.ts";
+import { whyOpenToOthers } from "./windows-access.ts";
+import { endProcesses, isSameStart, listProcesses, processesLater, startBetween } from "./windows-processes.ts";
 
 /** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). */
 const CONTROL_C_EXIT = 0xc000013a;
@@ -48,6 +43,9 @@ export const win32: System = {
   name: "Windows",
 
   filesHaveOwners: false, // but access lists
+  whyOpenToOthers,
+  privateDirectory:
+    'a directory in your own profile, or to a new one that you have made yours alone: icacls DIRECTORY /inheritance:r /grant "YOUR-NAME:(OI)(CI)F"',
   /** NTFS has a sequence in the number of a file. Source: Microsoft's [MS-FSCC], 64-bit file ID. */
   givesInodesAgain: false,
   passingErrors: ["EBUSY", "EPERM", "ENOTEMPTY"], // ENOTEMPTY: what was in it goes when it is closed
