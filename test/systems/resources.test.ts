@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { hasOpenLocks, isAlive, Place } from "./on-this-system.ts";
+import { hasOpenLocks, isAlive, isWindows, LIMIT, Place, withPowerShell } from "./on-this-system.ts";
 
 const STAY = 'say("ready"); setInterval(() => {}, 1_000);';
 
@@ -179,6 +179,39 @@ test("a program ends with its parent's channel and with its standard input", asy
   program.child.disconnect();
   await program.ended();
   assert.equal(program.lines.at(-1), "cleaned up", program.stderr);
+});
+
+test("a parent whose pid a later process has by now is gone", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  for (const [ofParent, ofOwn] of [
+    [2, 1],
+    [1, 2],
+    ["?", "?"],
+  ] as const) {
+    const rows = `\`\${process.ppid} 0 ${ofParent} 0\\r\\n\${process.pid} 0 ${ofOwn} 0\\r\\nend\``;
+    const source = `${withPowerShell(rows)}
+      import { register } from "atexit";
+      import { endWithParent } from "atexit/resources";
+      register(() => say("cleaned up"));
+      endWithParent({ stdin: false, interval: 5 });
+      // It is looked at at once, and again after 3 s.
+      setTimeout(() => { say("stayed"); process.exit(); }, ${ofParent === 2 ? LIMIT : 6_000});`;
+    const program = place.start(source, {}, [], { stdio: ["pipe", "pipe", "pipe"] });
+    await program.ended();
+    assert.deepEqual(program.lines, ofParent === 2 ? ["cleaned up"] : ["stayed", "cleaned up"], program.stderr);
+  }
+});
+
+test("to look who the parent is keeps no program from its end", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  // As if PowerShell took its time.
+  const source = `${withPowerShell('""', 20_000)}
+    import { endWithParent } from "atexit/resources";
+    endWithParent({ stdin: false });`;
+  const began = performance.now();
+  const program = place.start(source, {}, [], { stdio: ["pipe", "pipe", "pipe"] });
+  assert.equal((await program.ended()).code, 0, program.stderr);
+  assert.ok(performance.now() - began < 15_000);
 });
 
 test("a log is opened anew after it was renamed", async (t) => {
