@@ -39,6 +39,15 @@ function childOf(pid: number): Process {
   return { pid, ppid: process.pid, group: 0, session: 0, state: "?", start: startBetween(began, timeOfDay()) };
 }
 
+/** A letter may stand for a drive of another machine: the real path begins with that one's name then. */
+function isLocal(path: string): boolean {
+  try {
+    return !builtin("fs").realpathSync.native(path).startsWith("\\\\");
+  } catch {
+    return false;
+  }
+}
+
 export const win32: System = {
   name: "Windows",
 
@@ -55,7 +64,7 @@ export const win32: System = {
   O_PATH: 0,
   pathOfDescriptor: () => undefined,
   absolutePath: (path) => builtin("path").resolve(path),
-  isLocal: (path) => !path.startsWith("\\\\"),
+  isLocal,
   isOverlay: () => false,
   mounts: () => [],
   stateDirectories: ({ LOCALAPPDATA }) => (LOCALAPPDATA === undefined ? [] : [LOCALAPPDATA]),

@@ -129,23 +129,26 @@ function isRemoved(path: string): boolean {
 }
 
 /**
- * Source that has PowerShell answer with the text of an expression. Wine has none, and
- * on Windows no answer can be chosen.
+ * Source that has PowerShell answer with the text of an expression, in which `script` is
+ * what it is to run. Wine has none, and on Windows no answer can be chosen.
  *
  * @param after after how long, in milliseconds
  */
 export function withPowerShell(answer: string, after = 0): string {
   return `
     import child_process from "node:child_process";
+    import fs from "node:fs";
     import { syncBuiltinESMExports } from "node:module";
+    const { existsSync } = fs;
     const { execFile, spawnSync } = child_process;
     // Another program, for a real process and its pipes.
-    const asked = () => ["-e", "setTimeout(() => process.stdout.write(process.argv[1]), ${after})", ${answer}];
+    const asked = (script) => ["-e", "setTimeout(() => process.stdout.write(process.argv[1]), ${after})", ${answer}];
+    fs.existsSync = (path) => isPowerShell(path) || existsSync(path);
     const isPowerShell = (file) => String(file).endsWith("powershell.exe");
     child_process.execFile = (file, args, ...rest) =>
-      isPowerShell(file) ? execFile(process.execPath, asked(), ...rest) : execFile(file, args, ...rest);
+      isPowerShell(file) ? execFile(process.execPath, asked(args.at(-1)), ...rest) : execFile(file, args, ...rest);
     child_process.spawnSync = (file, args, ...rest) =>
-      isPowerShell(file) ? spawnSync(process.execPath, asked(), ...rest) : spawnSync(file, args, ...rest);
+      isPowerShell(file) ? spawnSync(process.execPath, asked(args.at(-1)), ...rest) : spawnSync(file, args, ...rest);
     syncBuiltinESMExports();
   `;
 }

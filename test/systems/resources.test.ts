@@ -62,6 +62,32 @@ test("a dead holder whose pid another process has by now is dead", { skip: !hasO
   assert.deepEqual(next.lines, ["taken"], next.stderr);
 });
 
+test("on a drive that is another machine's no kernel lock tells who is dead", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  const lock = place.file("lock");
+  const holder = place.start(hold(lock), { ATEXIT_GUARD: "off" });
+  await holder.heard("ready");
+  await holder.kill();
+  const later = place.start(STAY);
+  await later.heard("ready");
+  for (const directory of [place.path, place.file("journals")]) place.givePid(holder.pid, later.pid, directory);
+  // As if the letter stood for a directory there.
+  const distant = place.start(
+    `
+    import fs from "node:fs";
+    const { native } = fs.realpathSync;
+    fs.realpathSync.native = (path) => native(path).replace(/^[A-Z]:/i, "\\\\\\\\server\\\\share");
+    const { lockFile } = await import("atexit/resources");
+    try { await lockFile(${JSON.stringify(lock)}); say("taken"); } catch (error) { say(error.name); }`,
+    { ATEXIT_GUARD: "off" },
+  );
+  await distant.ended();
+  assert.deepEqual(distant.lines, ["LockHeldError"], distant.stderr);
+  const next = place.start(attempt(lock, ", { wait: 20_000 }"));
+  await next.ended();
+  assert.deepEqual(next.lines, ["taken"], next.stderr);
+});
+
 test("a lock is taken and released a hundred times in one process, while others look at it", async (t) => {
   const place = new Place(t);
   const program = place.start(`
@@ -163,6 +189,41 @@ test("a child ends with this process: at its end, when it is killed, and when as
       assert.equal((await program.ended()).code, end.includes("3") ? 3 : 0, program.stderr);
     }
     await place.until(() => !isAlive(pid), `the child ${pid} has ended: ${end}`);
+  }
+});
+
+test("a process is ended by its pid, with its descendants, and no other", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  const rows = `[[process.pid, 1, 1], [root.pid, process.pid, 3], [descendant, root.pid, 4], [stranger.pid, root.pid, 2]]`;
+  const source = `${withPowerShell(`answer(script)`)}
+    import { kill } from "atexit/durable";
+    import { killTree } from "atexit/resources";
+    const STAY = "setInterval(() => {}, 1_000)";
+    const { spawn } = child_process;
+    const node = (source) => spawn(process.execPath, ["-e", source], { stdio: ["ignore", "pipe", "inherit"] });
+    // A child of an earlier process that had the root's pid.
+    const stranger = node(STAY);
+    const root = node("const { spawn } = require('node:child_process'); console.log(spawn(process.execPath, ['-e', '" + STAY + "'], { stdio: 'ignore' }).pid); " + STAY);
+    const descendant = Number(await new Promise((resolve) => root.stdout.once("data", resolve)));
+    const isThere = (pid) => { try { return process.kill(pid, 0); } catch { return false; } };
+    const answer = (script) => {
+      // What it is to end, and what there is.
+      const ended = /^foreach \\(\\$each in (.*)\\) \\{$/m.exec(script);
+      for (const [, pid] of ended?.[1].matchAll(/'(\\d+) /g) ?? []) process.kill(Number(pid));
+      const lines = ${rows}.filter(([pid]) => isThere(pid)).map((row) => row.join(" ") + " 0");
+      return [...lines, "end"].join("\\r\\n");
+    };
+    const isAtOnce = process.argv[2] === "now";
+    if (isAtOnce) await killTree(root.pid);
+    else kill(root.pid);
+    say("pids " + [root.pid, descendant, stranger.pid]);
+    process.on("exit", () => { say("there " + [root.pid, descendant, stranger.pid].map(isThere)); stranger.kill(); });
+    process.exit();`;
+  for (const when of ["now", "at the end"]) {
+    const program = place.start(source, { ATEXIT_GUARD: "off" }, [when]);
+    const pids = await program.heard("pids ");
+    await program.ended();
+    assert.equal(await program.heard("there "), "false,false,true", `${when}: ${pids}, ${program.stderr}`);
   }
 });
 
