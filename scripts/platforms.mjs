@@ -10,13 +10,20 @@ const BEGIN = "<!-- from the tests, by scripts/platforms.mjs -->";
 const END = "<!-- to here -->";
 
 /** The parts of the package, in the order of the page, by their test files. */
-const PARTS = { exits: "Ways out", durable: "Recipes", resources: "Resources", command: "The command" };
+const PARTS = {
+  exits: "Ways out",
+  durable: "Recipes",
+  access: "The directory of journals",
+  resources: "Resources",
+  command: "The command",
+};
 
 const EVERYWHERE = ["system", "bed", "bed"];
 
 /** By what a test says of where it does not run; what a test says that is not here is a mistake. */
 const WHERE = {
   "!isWindows": ["–", "–", "bed"],
+  "!isWindows || isWine": ["–", "–", "reading"],
   'isWindows && "no process can be sent one"': ["system", "bed", "–"],
   isWindows: ["system", "bed", "–"],
   "!hasOpenLocks": ["–", "bed", "bed"],

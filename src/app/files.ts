@@ -9,6 +9,7 @@ import { appError } from "../errors/app.ts";
 import { report } from "../diagnostics/stderr.ts";
 import { homeDirectory } from "../platform/home-directory.ts";
 import { environment, process } from "../platform/process.ts";
+import { system } from "../platform/this-system.ts";
 import { modeOf, whyReplaceable } from "../platform/trusted-path.ts";
 
 export interface Places {
@@ -101,7 +102,8 @@ function whyNotPrivate(path: string): string | undefined {
   try {
     const above = nearest(path);
     // Nothing is made in a place where it would not be used.
-    return whyReplaceable(above, { isSticky: above !== path }) ?? whyNotMade(path) ?? whyReplaceable(path);
+    const why = whyReplaceable(above, { isSticky: above !== path }) ?? whyNotMade(path) ?? whyReplaceable(path);
+    return why ?? system.whyOpenToOthers?.(path);
   } catch (error) {
     return (error as Error).message;
   }

@@ -90,7 +90,7 @@ const checks: Readonly<Record<string, Check>> = {
     try {
       directory = forResources.directory.path;
     } catch (error) {
-      return problem((error as Error).message, "Set ATEXIT_DIR to a directory of your own with mode 0700.");
+      return problem((error as Error).message, `Set ATEXIT_DIR to ${system.privateDirectory}.`);
     }
     const mode = (statSync(directory).mode & 0o777).toString(8);
     const { type, bavail, bsize } = statfsSync(directory);

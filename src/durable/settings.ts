@@ -7,8 +7,9 @@ import { durableError } from "../errors/durable.ts";
 /** The settings that {@link configure} takes; a setting that is left out stays as it is. */
 export interface DurableSettings {
   /**
-   * Where journals are kept, a directory of the user's own with mode 0700. By
-   * default `$XDG_STATE_HOME/atexit`, or `~/.local/state/atexit`. `ATEXIT_DIR`.
+   * Where journals are kept, a directory of the user's own with mode 0700; on Windows
+   * one that nobody else may write to. By default `$XDG_STATE_HOME/atexit`,
+   * `%LOCALAPPDATA%\atexit` on Windows, or `~/.local/state/atexit`. `ATEXIT_DIR`.
    */
   journalDir: string | undefined;
   /**

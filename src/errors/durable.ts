@@ -1,5 +1,6 @@
 // Every error that this part throws at a wrong call, as a table.
 
+import { system } from "../platform/this-system.ts";
 import { clause, defineErrors, show } from "./define-errors.ts";
 
 const table = {
@@ -50,7 +51,7 @@ const table = {
   ERR_ATEXIT_DIRECTORY: {
     Class: Error,
     message: (path: string, why: string) =>
-      `Journals are not kept in ${path}: ${clause(why)}. Set ATEXIT_DIR, or configure({ journalDir }), to a directory of your own with mode 0700.`,
+      `Journals are not kept in ${path}: ${clause(why)}. Set ATEXIT_DIR, or configure({ journalDir }), to ${system.privateDirectory}.`,
   },
   ERR_ATEXIT_JOURNAL: {
     Class: Error,

@@ -31,6 +31,7 @@ export const posix: System = {
   name: "POSIX",
 
   filesHaveOwners: true,
+  privateDirectory: "a directory of your own with mode 0700",
   givesInodesAgain: true,
   passingErrors: [],
   freesNamesAtOnce: true,

@@ -77,6 +77,14 @@ export interface System {
 
   /** Whether a file has an owner and a mode that say who may do what with it. */
   readonly filesHaveOwners: boolean;
+  /**
+   * Returns why other accounts could write to a directory, or put another one in its
+   * place, or `undefined`; only where access lists say so, and no owner and mode. What
+   * cannot be known is a reason. Blocks, for a second, at the first call for a directory.
+   */
+  whyOpenToOthers?(path: string): string | undefined;
+  /** What a directory has to be in which only this user writes, for people. */
+  readonly privateDirectory: string;
   /** Whether the number of a file that is gone is given to another one, so that only the time of birth tells them apart. */
   readonly givesInodesAgain: boolean;
   /** The codes of errors of a removal that may pass by themselves: another program has the file open. */
@@ -130,8 +138,12 @@ export interface System {
   readonly whyUnseen: string;
   /** Reports whether two starts are of one process that had the pid at both times. */
   isSameStart(one: string, other: string): boolean;
-  /** Lists the processes that are alive, and blocks nothing; only where there are no signals. */
-  processesLater?(): Promise<Process[]>;
+  /**
+   * Lists the processes that are alive, and blocks nothing; only where there are no signals.
+   *
+   * @param isIdle whether the program may end meanwhile
+   */
+  processesLater?(isIdle?: boolean): Promise<Process[]>;
   /** Ends processes outright, each where it is still the one that was found; only where there are no signals. */
   endProcesses?(processes: readonly Process[]): Promise<void>;
   /** Whether one process can be looked at without a look at all, or a program that does it. */

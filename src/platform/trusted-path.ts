@@ -14,8 +14,9 @@ const fs = builtin("fs");
 /**
  * Returns why another user could put something else at a path, or change what is
  * in it, or `undefined`. Looked at is all that the system goes through on its way:
- * each directory and each link, wherever that one leads. Windows has access lists;
- * untested here.
+ * each directory and each link, wherever that one leads. Where files have no owners,
+ * on Windows, all is trusted that the program's own files are: `System.whyOpenToOthers`
+ * is for directories of this package's own.
  *
  * @param options `isSticky`: whether others may make entries of their own in it;
  *   `ownLinks`: whether links of this user's are followed, as root's are

@@ -7,14 +7,9 @@ import { bootId, startedAt, uptime } from "./posix.ts";
 import { process } from "./process.ts";
 import { commandLineOf, findProgram } from "./windows-command.ts";
 import type { Process, System, SystemExits } from "./system.ts";
-import {
-  endProcesses,
-  hasPowerShell,
-  isSameStart,
-  listProcesses,
-  processesLater,
-  startBetween,
-} from "./windows-processes.ts";
+import { hasPowerShell } from "./powershell.ts";
+import { whyOpenToOthers } from "./windows-access.ts";
+import { endProcesses, isSameStart, listProcesses, processesLater, startBetween } from "./windows-processes.ts";
 
 /** What Windows gives a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT). */
 const CONTROL_C_EXIT = 0xc000013a;
@@ -44,10 +39,22 @@ function childOf(pid: number): Process {
   return { pid, ppid: process.pid, group: 0, session: 0, state: "?", start: startBetween(began, timeOfDay()) };
 }
 
+/** A letter may stand for a drive of another machine: the real path begins with that one's name then. */
+function isLocal(path: string): boolean {
+  try {
+    return !builtin("fs").realpathSync.native(path).startsWith("\\\\");
+  } catch {
+    return false;
+  }
+}
+
 export const win32: System = {
   name: "Windows",
 
   filesHaveOwners: false, // but access lists
+  whyOpenToOthers,
+  privateDirectory:
+    'a directory in your own profile, or to a new one that you have made yours alone: icacls DIRECTORY /inheritance:r /grant "YOUR-NAME:(OI)(CI)F"',
   /** NTFS has a sequence in the number of a file. Source: Microsoft's [MS-FSCC], 64-bit file ID. */
   givesInodesAgain: false,
   passingErrors: ["EBUSY", "EPERM", "ENOTEMPTY"], // ENOTEMPTY: what was in it goes when it is closed
@@ -57,7 +64,7 @@ export const win32: System = {
   O_PATH: 0,
   pathOfDescriptor: () => undefined,
   absolutePath: (path) => builtin("path").resolve(path),
-  isLocal: (path) => !path.startsWith("\\\\"),
+  isLocal,
   isOverlay: () => false,
   mounts: () => [],
   stateDirectories: ({ LOCALAPPDATA }) => (LOCALAPPDATA === undefined ? [] : [LOCALAPPDATA]),

@@ -2,7 +2,8 @@
 // starts programs alone: what npm makes for each command of a package is a batch file,
 // which cmd.exe has to read, and cmd.exe reads its command line in its own way.
 // Sources: Microsoft's documentation of cmd and of the command line's parsing in C;
-// the advisory on batch files, CVE-2024-27980.
+// the advisory on batch files, CVE-2024-27980; for percent signs the standard library of
+// Rust, which runs batch files in the same way.
 
 import { builtin } from "./node-builtins.ts";
 import type { CommandLine } from "./system.ts";
@@ -45,14 +46,14 @@ export function commandLineOf(
 ): CommandLine {
   const program = findProgram(command, cwd, env) ?? command;
   if (!BATCH.test(program)) return { file: program, args };
-  if (/[%"\r\n]/.test(program) || args.some((argument) => /[\r\n]/.test(argument)))
-    throw new Error("cmd.exe can be given no line break, and no batch file with a percent sign in its path");
+  if (/["\r\n]/.test(program) || args.some((argument) => /[\r\n]/.test(argument)))
+    throw new Error("cmd.exe, which runs a batch file, can be given no line break");
   // What hands its arguments on has cmd.exe read them once more.
   const times = builtin("fs").readFileSync(program, "latin1").includes("%*") ? 2 : 1;
-  const line = [`"${program}"`, ...args.map((argument) => quoted(argument, times))].join(" ");
+  const line = [`"${withPercents(program)}"`, ...args.map((argument) => quoted(argument, times))].join(" ");
   const file = env["ComSpec"] ?? env["COMSPEC"] ?? "cmd.exe";
-  // The outer quotes are taken away; no program of the registry is run first; ! is a letter.
-  return { file, args: ["/d", "/v:off", "/s", "/c", `"${line}"`], isVerbatim: true };
+  // The outer quotes are taken away; no program of the registry is run first; ! is a letter; %cd:~,% is known.
+  return { file, args: ["/d", "/e:on", "/v:off", "/s", "/c", `"${line}"`], isVerbatim: true };
 }
 
 /** Returns an argument as a program's start finds it, after cmd.exe has read it so many times. */
@@ -61,6 +62,16 @@ function quoted(argument: string, times: number): string {
   // Backslashes count only before a quote, and the argument is followed by one.
   let text = `"${argument.replaceAll(/(\\*)("|$)/g, (_, slashes: string, quote: string) => slashes + slashes + (quote && `\\${quote}`))}"`;
   // Outside of quotes, as cmd.exe sees them, each letter that means something needs a caret: the quotes as well.
-  for (let n = 0; n < times; n += 1) text = text.replaceAll(/[()%!^"<>&|]/g, "^$&");
-  return text;
+  for (let n = 0; n < times; n += 1) text = text.replaceAll(/[()!^"<>&|]/g, "^$&");
+  return withPercents(text);
+}
+
+/**
+ * Returns a text in which no percent sign begins or ends the name of a variable: each is
+ * followed by what expands to nothing. cmd.exe expands before it reads carets and quotes,
+ * and once only: what it puts for %* is not looked at again. A caret alone would leave
+ * those that have a colon: %PATH:~0,5^% is a part of PATH.
+ */
+function withPercents(text: string): string {
+  return text.replaceAll("%", "%%cd:~,%");
 }

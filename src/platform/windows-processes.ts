@@ -1,14 +1,9 @@
-// Windows: the processes there are, and their end. Node has neither; PowerShell, which
-// is a part of the system, tells a process's parent and when it began, and can hold it
-// while it looks, so that its pid is nobody else's. It takes most of a second to start.
-// Not run on a real Windows so far.
+// Windows: the processes there are, and their end. Node has neither; PowerShell tells a
+// process's parent and when it began, and can hold it while it looks, so that its pid is
+// nobody else's. Not run on a real Windows so far.
 
-import { builtin } from "./node-builtins.ts";
-import { environment } from "./process.ts";
+import { ask, askLater } from "./powershell.ts";
 import type { Process } from "./system.ts";
-
-/** How long PowerShell may take, in milliseconds: its first start on a busy machine takes seconds. */
-const TAKES = 20_000;
 
 /** The line that says that the list is whole. */
 const END = "end";
@@ -38,42 +33,24 @@ foreach ($each in ${processes.map(({ pid, start }) => `'${pid} ${start}'`).join(
   } catch { }
 }`;
 
-function powerShell(): string {
-  const root = environment()["SystemRoot"] ?? "C:\\Windows";
-  return builtin("path").join(root, "System32", "WindowsPowerShell", "v1.0", "powershell.exe");
-}
-
-let isThere: boolean | undefined;
-
-/** Reports whether processes can be looked at: the smallest Windows containers have no PowerShell. */
-export function hasPowerShell(): boolean {
-  isThere ??= builtin("fs").existsSync(powerShell());
-  return isThere;
-}
-
-const argumentsFor = (script: string) => ["-NoProfile", "-NonInteractive", "-Command", script];
-
 /** Lists the processes that are alive. Blocks. @throws an error where they cannot be listed */
 export function listProcesses(): Process[] {
-  const options = { encoding: "utf8", timeout: TAKES, windowsHide: true, stdio: "pipe" } as const;
-  return rowsIn(builtin("child_process").spawnSync(powerShell(), argumentsFor(LIST), options).stdout ?? "");
+  return rowsIn(ask(LIST));
 }
 
-/** Lists the processes that are alive. @throws (rejects with) an error where they cannot be listed */
-export async function processesLater(): Promise<Process[]> {
-  return rowsIn(await run(LIST));
+/**
+ * Lists the processes that are alive.
+ *
+ * @param isIdle whether the program may end meanwhile
+ * @throws (rejects with) an error where they cannot be listed
+ */
+export async function processesLater(isIdle = false): Promise<Process[]> {
+  return rowsIn(await askLater(LIST, isIdle));
 }
 
 /** Ends processes, each where it is still the one that was found. */
 export async function endProcesses(processes: readonly Process[]): Promise<void> {
-  await run(endScript(processes));
-}
-
-function run(script: string): Promise<string> {
-  return new Promise((resolve) => {
-    const options = { timeout: TAKES, windowsHide: true };
-    builtin("child_process").execFile(powerShell(), argumentsFor(script), options, (_error, stdout) => resolve(stdout));
-  });
+  await askLater(endScript(processes));
 }
 
 /** @throws an error where the list is not whole */

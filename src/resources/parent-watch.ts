@@ -19,6 +19,9 @@ export interface ParentOptions {
 
 const DEFAULT_INTERVAL = 500;
 
+/** After how many intervals it is looked at again whose pid the parent's is: 5 minutes by default. */
+const CLOSE_LOOKS = 600;
+
 /** The parent when this was loaded, which may be long before it is to be watched. */
 const parentAtFirst = process.ppid;
 
@@ -29,6 +32,8 @@ export function watchParent(options: ParentOptions): Disposable & { stop(): void
   const parent = process.ppid;
   const start = system.startOf(parent);
   let timer: NodeJS.Timeout | undefined;
+  let closely: NodeJS.Timeout | undefined;
+  let isStopped = false;
   const gone = () => {
     stop();
     thread.exitWithParent();
@@ -38,8 +43,16 @@ export function watchParent(options: ParentOptions): Disposable & { stop(): void
     if (process.ppid !== parent || (parent > 0 && lifeOfProcess(parent, start) === "dead")) gone();
     timer = setTimeout(look, interval).unref();
   };
+  const lookClosely = async () => {
+    const isReused = await hasYounger(parent);
+    if (isStopped) return;
+    if (isReused) gone();
+    else closely = setTimeout(() => void lookClosely(), interval * CLOSE_LOOKS).unref();
+  };
   const stop = () => {
+    isStopped = true;
     clearTimeout(timer);
+    clearTimeout(closely);
     if (stdin) for (const event of ["end", "close"]) process.stdin.off(event, gone);
     process.off("disconnect", gone);
   };
@@ -49,7 +62,23 @@ export function watchParent(options: ParentOptions): Disposable & { stop(): void
   // What was over before this call tells of itself no more.
   if (parent !== parentAtFirst || hasLostChannel() || (stdin && hasEnded(process.stdin))) timer = setTimeout(gone, 0);
   else timer = setTimeout(look, interval).unref();
+  // A look takes a program: none where the parent's end is told besides.
+  if (system.processesLater !== undefined && !stdin && !process.connected) void lookClosely();
   return { stop, [Symbol.dispose]: stop };
+}
+
+/**
+ * Reports whether the process that has the parent's pid is another by now: it began later
+ * than this one. On Windows an orphan keeps its parent's pid, which may be given again.
+ */
+async function hasYounger(parent: number): Promise<boolean> {
+  try {
+    const all = await system.processesLater?.(true);
+    const startOf = (pid: number) => Number(all?.find((each) => each.pid === pid)?.start);
+    return startOf(parent) > startOf(process.pid);
+  } catch {
+    return false; // it is not told: by its pid the parent lives
+  }
 }
 
 /** In a program that was not forked it is undefined. */

@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { CLI } from "../support/package-under-test.ts";
-import { isAlive, isWindows, Place } from "./on-this-system.ts";
+import { isAlive, isWindows, isWine, Place } from "./on-this-system.ts";
 
 const node = process.execPath;
 
@@ -48,7 +48,7 @@ function journalsOf(place: Place): string {
 }
 
 /** Wine's cmd.exe takes what is between two percent signs for a variable that is empty; Windows' leaves it. */
-const PERCENT = process.env["ATEXIT_TESTS_WINE"] === undefined ? ["100%", "%PATH%"] : [];
+const PERCENT = isWine ? [] : ["100%", "%PATH%", "%PATH:~0,5%", "a%PATH:=b% %", "%CMDCMDLINE:~-1%", "%%"];
 
 /** Arguments that a command line of Windows can get wrong. */
 const HARD = [

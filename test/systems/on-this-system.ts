@@ -22,11 +22,20 @@ import { withUrls } from "../support/package-under-test.ts";
 
 export const isWindows = process.platform === "win32";
 
+/** Whether it is Wine that stands for Windows: its programs are not Windows' own. */
+export const isWine = process.env["ATEXIT_TESTS_WINE"] !== undefined;
+
 /** Whether open(2) has kernel locks, by which this package knows the living there. */
 export const hasOpenLocks = isWindows || process.platform === "darwin";
 
 /** How long anything may take, in milliseconds: a bound for a failure, not an expectation. */
 export const LIMIT = 30_000;
+
+interface Options {
+  readonly detached?: boolean;
+  /** Without a channel. */
+  readonly stdio?: ["pipe", "pipe", "pipe"];
+}
 
 /** A directory for one test, with journals of its own; gone when the test ends. */
 export class Place {
@@ -59,14 +68,14 @@ export class Place {
   }
 
   /** Starts a program. `say(text)` in it writes a line for {@link Program.heard}. */
-  start(source: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Program {
+  start(source: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = [], options: Options = {}): Program {
     this.#programs += 1;
     const file = this.write(`program-${this.#programs}.mjs`, SAY + withUrls(source));
-    return this.run([file, ...args], env);
+    return this.run([file, ...args], env, options);
   }
 
   /** Starts Node with arguments. */
-  run(args: readonly string[], env: NodeJS.ProcessEnv = {}, options: { detached?: boolean } = {}): Program {
+  run(args: readonly string[], env: NodeJS.ProcessEnv = {}, options: Options = {}): Program {
     const child = spawn(process.execPath, args, {
       cwd: this.path,
       env: { ...this.env, ...env },
@@ -117,6 +126,31 @@ function isRemoved(path: string): boolean {
     if (!["EBUSY", "EPERM", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     return false;
   }
+}
+
+/**
+ * Source that has PowerShell answer with the text of an expression, in which `script` is
+ * what it is to run. Wine has none, and on Windows no answer can be chosen.
+ *
+ * @param after after how long, in milliseconds
+ */
+export function withPowerShell(answer: string, after = 0): string {
+  return `
+    import child_process from "node:child_process";
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const { existsSync } = fs;
+    const { execFile, spawnSync } = child_process;
+    // Another program, for a real process and its pipes.
+    const asked = (script) => ["-e", "setTimeout(() => process.stdout.write(process.argv[1]), ${after})", ${answer}];
+    fs.existsSync = (path) => isPowerShell(path) || existsSync(path);
+    const isPowerShell = (file) => String(file).endsWith("powershell.exe");
+    child_process.execFile = (file, args, ...rest) =>
+      isPowerShell(file) ? execFile(process.execPath, asked(args.at(-1)), ...rest) : execFile(file, args, ...rest);
+    child_process.spawnSync = (file, args, ...rest) =>
+      isPowerShell(file) ? spawnSync(process.execPath, asked(args.at(-1)), ...rest) : spawnSync(file, args, ...rest);
+    syncBuiltinESMExports();
+  `;
 }
 
 const SAY = 'import { writeSync } from "node:fs";\nconst say = (text) => void writeSync(1, text + "\\n");\n';

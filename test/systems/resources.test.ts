@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { hasOpenLocks, isAlive, Place } from "./on-this-system.ts";
+import { hasOpenLocks, isAlive, isWindows, LIMIT, Place, withPowerShell } from "./on-this-system.ts";
 
 const STAY = 'say("ready"); setInterval(() => {}, 1_000);';
 
@@ -57,6 +57,32 @@ test("a dead holder whose pid another process has by now is dead", { skip: !hasO
   const later = place.start(STAY);
   await later.heard("ready");
   for (const directory of [place.path, place.file("journals")]) place.givePid(holder.pid, later.pid, directory);
+  const next = place.start(attempt(lock, ", { wait: 20_000 }"));
+  await next.ended();
+  assert.deepEqual(next.lines, ["taken"], next.stderr);
+});
+
+test("on a drive that is another machine's no kernel lock tells who is dead", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  const lock = place.file("lock");
+  const holder = place.start(hold(lock), { ATEXIT_GUARD: "off" });
+  await holder.heard("ready");
+  await holder.kill();
+  const later = place.start(STAY);
+  await later.heard("ready");
+  for (const directory of [place.path, place.file("journals")]) place.givePid(holder.pid, later.pid, directory);
+  // As if the letter stood for a directory there.
+  const distant = place.start(
+    `
+    import fs from "node:fs";
+    const { native } = fs.realpathSync;
+    fs.realpathSync.native = (path) => native(path).replace(/^[A-Z]:/i, "\\\\\\\\server\\\\share");
+    const { lockFile } = await import("atexit/resources");
+    try { await lockFile(${JSON.stringify(lock)}); say("taken"); } catch (error) { say(error.name); }`,
+    { ATEXIT_GUARD: "off" },
+  );
+  await distant.ended();
+  assert.deepEqual(distant.lines, ["LockHeldError"], distant.stderr);
   const next = place.start(attempt(lock, ", { wait: 20_000 }"));
   await next.ended();
   assert.deepEqual(next.lines, ["taken"], next.stderr);
@@ -166,6 +192,41 @@ test("a child ends with this process: at its end, when it is killed, and when as
   }
 });
 
+test("a process is ended by its pid, with its descendants, and no other", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  const rows = `[[process.pid, 1, 1], [root.pid, process.pid, 3], [descendant, root.pid, 4], [stranger.pid, root.pid, 2]]`;
+  const source = `${withPowerShell(`answer(script)`)}
+    import { kill } from "atexit/durable";
+    import { killTree } from "atexit/resources";
+    const STAY = "setInterval(() => {}, 1_000)";
+    const { spawn } = child_process;
+    const node = (source) => spawn(process.execPath, ["-e", source], { stdio: ["ignore", "pipe", "inherit"] });
+    // A child of an earlier process that had the root's pid.
+    const stranger = node(STAY);
+    const root = node("const { spawn } = require('node:child_process'); console.log(spawn(process.execPath, ['-e', '" + STAY + "'], { stdio: 'ignore' }).pid); " + STAY);
+    const descendant = Number(await new Promise((resolve) => root.stdout.once("data", resolve)));
+    const isThere = (pid) => { try { return process.kill(pid, 0); } catch { return false; } };
+    const answer = (script) => {
+      // What it is to end, and what there is.
+      const ended = /^foreach \\(\\$each in (.*)\\) \\{$/m.exec(script);
+      for (const [, pid] of ended?.[1].matchAll(/'(\\d+) /g) ?? []) process.kill(Number(pid));
+      const lines = ${rows}.filter(([pid]) => isThere(pid)).map((row) => row.join(" ") + " 0");
+      return [...lines, "end"].join("\\r\\n");
+    };
+    const isAtOnce = process.argv[2] === "now";
+    if (isAtOnce) await killTree(root.pid);
+    else kill(root.pid);
+    say("pids " + [root.pid, descendant, stranger.pid]);
+    process.on("exit", () => { say("there " + [root.pid, descendant, stranger.pid].map(isThere)); stranger.kill(); });
+    process.exit();`;
+  for (const when of ["now", "at the end"]) {
+    const program = place.start(source, { ATEXIT_GUARD: "off" }, [when]);
+    const pids = await program.heard("pids ");
+    await program.ended();
+    assert.equal(await program.heard("there "), "false,false,true", `${when}: ${pids}, ${program.stderr}`);
+  }
+});
+
 test("a program ends with its parent's channel and with its standard input", async (t) => {
   const place = new Place(t);
   const program = place.start(`
@@ -179,6 +240,39 @@ test("a program ends with its parent's channel and with its standard input", asy
   program.child.disconnect();
   await program.ended();
   assert.equal(program.lines.at(-1), "cleaned up", program.stderr);
+});
+
+test("a parent whose pid a later process has by now is gone", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  for (const [ofParent, ofOwn] of [
+    [2, 1],
+    [1, 2],
+    ["?", "?"],
+  ] as const) {
+    const rows = `\`\${process.ppid} 0 ${ofParent} 0\\r\\n\${process.pid} 0 ${ofOwn} 0\\r\\nend\``;
+    const source = `${withPowerShell(rows)}
+      import { register } from "atexit";
+      import { endWithParent } from "atexit/resources";
+      register(() => say("cleaned up"));
+      endWithParent({ stdin: false, interval: 5 });
+      // It is looked at at once, and again after 3 s.
+      setTimeout(() => { say("stayed"); process.exit(); }, ${ofParent === 2 ? LIMIT : 6_000});`;
+    const program = place.start(source, {}, [], { stdio: ["pipe", "pipe", "pipe"] });
+    await program.ended();
+    assert.deepEqual(program.lines, ofParent === 2 ? ["cleaned up"] : ["stayed", "cleaned up"], program.stderr);
+  }
+});
+
+test("to look who the parent is keeps no program from its end", { skip: !isWindows }, async (t) => {
+  const place = new Place(t);
+  // As if PowerShell took its time.
+  const source = `${withPowerShell('""', 20_000)}
+    import { endWithParent } from "atexit/resources";
+    endWithParent({ stdin: false });`;
+  const began = performance.now();
+  const program = place.start(source, {}, [], { stdio: ["pipe", "pipe", "pipe"] });
+  assert.equal((await program.ended()).code, 0, program.stderr);
+  assert.ok(performance.now() - began < 15_000);
 });
 
 test("a log is opened anew after it was renamed", async (t) => {

@@ -50,15 +50,16 @@ export class JournalDirectory {
    * @throws an error with the code `ERR_ATEXIT_DIRECTORY`
    */
   static made(path: string): JournalDirectory {
+    let isNew = false;
     try {
       if (path.startsWith("/proc/"))
         throw durableError("ERR_ATEXIT_DIRECTORY", path, "it is another one for each process");
-      const isNew = !fs.existsSync(path);
-      if (isNew) make(path);
+      isNew = !fs.existsSync(path) && make(path);
       const { path: trusted } = JournalDirectory.at(path);
       fs.accessSync(trusted, fs.constants.W_OK | fs.constants.X_OK); // the file system may be read only
       return new JournalDirectory(trusted, isNew);
     } catch (error) {
+      if (isNew) unmake(path);
       const { code, message } = error as NodeJS.ErrnoException;
       throw code === "ERR_ATEXIT_DIRECTORY" ? error : durableError("ERR_ATEXIT_DIRECTORY", path, message);
     }
@@ -66,12 +67,7 @@ export class JournalDirectory {
 
   /** Takes back that it was made, where nothing could be kept in it. */
   unmake(): void {
-    if (!this.#isNew) return;
-    try {
-      fs.rmdirSync(this.path);
-    } catch {
-      // Another process has found a use for it.
-    }
+    if (this.#isNew) unmake(this.path);
   }
 
   /** What the paths of all files in it begin with. */
@@ -85,11 +81,19 @@ export class JournalDirectory {
   }
 }
 
-/** Makes a directory, where it would be trusted. */
-function make(path: string): void {
+/** Makes a directory, where it would be trusted. Reports whether nobody else has meanwhile. */
+function make(path: string): boolean {
   const why = whyReplaceable(nearestAbove(path), { isSticky: true, ownLinks: false });
   if (why !== undefined) throw durableError("ERR_ATEXIT_DIRECTORY", path, why);
-  fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+  return fs.mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+}
+
+function unmake(path: string): void {
+  try {
+    fs.rmdirSync(path);
+  } catch {
+    // Another process has found a use for it.
+  }
 }
 
 /**
@@ -195,13 +199,13 @@ function nearestAbove(path: string): string {
   return above;
 }
 
-/** Returns why other users could write into a directory, or `undefined`. Windows has access lists; untested here. */
+/** Returns why other users could write into a directory, or `undefined`. */
 function whyNotTrusted(path: string): string | undefined {
   const own = fs.lstatSync(path, { throwIfNoEntry: false });
   if (own === undefined) return "it does not exist";
   if (own.isSymbolicLink()) return `${path} is a symbolic link`;
   if (!own.isDirectory()) return "it is no directory";
-  if (!filesHaveOwners) return undefined;
+  if (!filesHaveOwners) return system.whyOpenToOthers?.(path);
   if (own.uid !== process.geteuid?.()) return `${path} belongs to another user (uid ${own.uid})`;
   if ((own.mode & 0o077) !== 0) return `others have access to it (mode ${modeOf(own)})`;
   return whyReplaceable(path, { ownLinks: false });
