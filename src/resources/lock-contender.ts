@@ -31,9 +31,9 @@ export interface LockFile extends Disposable, AsyncDisposable {
 }
 
 /**
- * How many locks in a second have the kernel's as well at once. That takes a helper, and
- * milliseconds: where locks are taken more often, or others want them, only those have it
- * that are still held after so long, in milliseconds. Who waits needs none.
+ * How many owner files in a second have their kernel lock at once. That takes a helper,
+ * and milliseconds: where locks are taken more often, only those have one that are
+ * still there after so long, in milliseconds.
  */
 const PROVED_AT_ONCE = 3;
 const PROVED_AFTER = 2;
@@ -51,7 +51,6 @@ export class Contender {
   readonly #recipe: DurableRegistration;
   readonly #over: () => void;
   readonly #mayStay: boolean;
-  readonly #isOneOfFew: boolean;
   #uses = 0;
   #isEnding = false;
 
@@ -59,7 +58,6 @@ export class Contender {
     this.lock = lock;
     this.#over = over;
     this.#mayStay = data === undefined && recent.ofThis > GONE_AT_ONCE;
-    this.#isOneOfFew = recent.all <= PROVED_AT_ONCE;
     const token = newToken();
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
@@ -68,6 +66,8 @@ export class Contender {
     try {
       const journals = forResources.directoryIfAny()?.path ?? "";
       this.file = new OwnerFile(lock, token, journals, data);
+      if (recent.all <= PROVED_AT_ONCE) this.file.acquireKernelLock(false);
+      else setTimeout(() => this.file.acquireKernelLock(false), PROVED_AFTER).unref();
     } catch (error) {
       this.#recipe.registration.cancel();
       throw error;
@@ -92,12 +92,6 @@ export class Contender {
   use(): this {
     this.#uses += 1;
     return this;
-  }
-
-  /** Has other containers see that the lock is held. @param isWanted whether this thread had to wait for it */
-  prove(isWanted: boolean): void {
-    if (this.#isOneOfFew && !isWanted) this.file.acquireKernelLock(false);
-    else setTimeout(() => this.isUsed && this.file.acquireKernelLock(false), PROVED_AFTER).unref();
   }
 
   unuse(): void {

@@ -147,10 +147,7 @@ function* attemptsAt(
       // The process ends: what is taken now nobody would release.
       while (contender.isOver) yield step(LONGEST_PAUSE);
       isTaken = systemErrors(lock, () => take(lock, file));
-      if (isTaken) {
-        contender.prove(isWaiting);
-        return held(new HeldLock(callee, contender), onLost);
-      }
+      if (isTaken) return held(new HeldLock(callee, contender), onLost);
       const time = now();
       // To find out who holds the lock takes ten times as long as to find that it is held.
       if (blocks && isHeldBy(lock, file)) throw lockHeldError(lock, holderOf(lock) as LockHolder, "alive");

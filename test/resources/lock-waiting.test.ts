@@ -1,10 +1,9 @@
 // Waiting for a lock: in what order, and how long.
 
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { PROVABLE } from "../../src/durable/lock/lock-record.ts";
 import { lockFile } from "../../src/resources/index.ts";
 import { inPlace, type Place } from "../support/place.ts";
 import { printed, until } from "../support/run.ts";
@@ -44,27 +43,6 @@ describe("waiting", () => {
           },
         },
       );
-    }),
-  );
-
-  test(
-    "who waits has no kernel lock, which takes a process for each turn; who then holds it has one",
-    here(async (place, lock) => {
-      const hasKernelLock = (path: string) => readFileSync(path, "utf8").includes(PROVABLE);
-      const first = await lockFile(lock);
-      await until(() => hasKernelLock(lock));
-      const files = locksLeft(place);
-      await place.run(`${WAIT} setInterval(() => {}, 1_000);`, {
-        async act(child) {
-          const waiter = await newWaiter(place, files);
-          await new Promise((resolve) => setTimeout(resolve, 200)); // a hundred times what it would take
-          assert.ok(!hasKernelLock(waiter));
-          first.release();
-          await printed(child, "taken");
-          await until(() => hasKernelLock(lock));
-          child.kill("SIGKILL");
-        },
-      });
     }),
   );
 
