@@ -28,6 +28,9 @@ chmodSync(denoAllowed, 0o755);
 
 const COMMANDS = { Bun: bun, Deno: denoAllowed };
 
+/** How often a way out is taken without this package, at most, to see it end as it did with it. */
+const MOST_TRIES = 8;
+
 for (const runtime of RUNTIMES) {
   describe(runtime, () => {
     test("gets through all that is not excepted, and through nothing that is", async () => {
@@ -42,7 +45,10 @@ for (const runtime of RUNTIMES) {
         for (const mode of tried) {
           const { log, status, leftByGuard: left, stderr } = await startAndEnd(way, "atexit", mode, node, tourPrograms);
           // A runtime that ends now so and now so, alone, may end in either way.
-          const isStatusKept = status === bare || status === (await withoutIt()) || status === (await withoutIt());
+          let isStatusKept = status === bare;
+          for (let tries = 1; !isStatusKept && tries <= MOST_TRIES; tries += 1) {
+            isStatusKept = status === (await withoutIt());
+          }
           const isKept = log.join() === EXPECTED_LOG.join() && isStatusKept && left.length === 0;
           if (isKept === (exceptionFor(runtime, way, mode) === undefined)) continue;
           const { before, after: rest } = stderr;
