@@ -2,7 +2,7 @@
 // entries are reached through the open descriptor: a link that is put in the
 // place of a directory meanwhile does not lead out of the tree.
 
-import { builtin } from "../../platform/node-builtins.ts";
+import { builtin, now } from "../../platform/node-builtins.ts";
 import { entriesOf } from "../../platform/directory-entries.ts";
 import { canReachByDescriptor, pathThrough } from "../../platform/open-directory.ts";
 import { system } from "../../platform/this-system.ts";
@@ -11,7 +11,7 @@ import { durableError } from "../../errors/durable.ts";
 
 type Stats = import("node:fs").Stats;
 
-/** How often a directory that is being filled meanwhile is emptied again. */
+/** How often a directory that is being filled meanwhile is emptied again at least, however little time there is. */
 const TRIES = 10;
 
 const MOVED = "another directory has taken its place meanwhile";
@@ -27,7 +27,7 @@ const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
  * @param stats what the directory must be
  * @throws the error of the first entry that stays; one with the code
  *   `ERR_ATEXIT_REPLACED` where the directory is another one by now
- * @param until until when what is in use is waited for, by now(), where a system has that
+ * @param until until when a directory that is being filled is emptied again, and what is in use is waited for, where a system has that; by now()
  */
 export function removeTree(path: string, shown: string, stats: Stats, until: number): void {
   const tree = new Tree(stats.dev, until);
@@ -57,7 +57,7 @@ class Tree {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ENOENT") return true;
         if (code !== "ENOTEMPTY" && code !== "EEXIST") return this.#stays(shown, error);
-        if (tries === TRIES)
+        if (tries >= TRIES && now() >= this.#until)
           return this.#stays(shown, durableError("ERR_ATEXIT_STILL_THERE", shown, "something goes on filling it"));
       }
     }
