@@ -9,8 +9,8 @@ import { beginAt, blameCaller } from "../errors/define-errors.ts";
 import type { LossReason } from "../errors/lease.ts";
 import { resourceError } from "../errors/resources.ts";
 import type { Registration } from "../index.ts";
-import { isAbortSignal } from "../platform/abort-signal.ts";
 import { type Callee, registerForCaller } from "../resources/register-for-caller.ts";
+import { checkSignal } from "../settings/abort-signal.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { type Engine, type EngineKind, type EngineOptions, LeaseEngine } from "./engine.ts";
 import type { HeldLease } from "./held-lease.ts";
@@ -196,9 +196,7 @@ function check(engine: unknown, name: unknown, { wait = 0, signal, data, evidenc
     throw resourceError("ERR_ATEXIT_OPTION", "The lease's name", name, `a text of 1 to ${LONGEST_NAME} bytes`);
   }
   if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
-  if (signal !== undefined && !isAbortSignal(signal)) {
-    throw resourceError("ERR_ATEXIT_OPTION", "signal", signal, "an AbortSignal");
-  }
+  checkSignal(signal);
   if (evidence !== undefined && evidence !== "engine" && evidence !== "observed") {
     throw resourceError("ERR_ATEXIT_OPTION", "evidence", evidence, '"engine" or "observed"');
   }

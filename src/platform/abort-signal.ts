@@ -1,15 +1,4 @@
-// AbortSignals that a program gives to those who wait: whether something is one, and
-// how many wait with the same one.
-
-/** Reports whether something is an AbortSignal: Node's, or one of another realm that does all that is needed. */
-export function isAbortSignal(value: unknown): value is AbortSignal {
-  if (typeof value !== "object" || value === null) return false;
-  const { aborted, throwIfAborted, addEventListener, removeEventListener } = value as {
-    readonly [K in keyof AbortSignal]?: unknown;
-  };
-  const methods = [throwIfAborted, addEventListener, removeEventListener];
-  return typeof aborted === "boolean" && methods.every((method) => typeof method === "function");
-}
+// How many wait with one AbortSignal, which a program gives to those who wait.
 
 /** Those who wait with a signal, and the one listener for all of them. */
 class Waiting {

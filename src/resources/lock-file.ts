@@ -1,6 +1,5 @@
 // A lock file: one holder at a time, however the others end.
 
-import { isAbortSignal } from "../platform/abort-signal.ts";
 import { block } from "../platform/block.ts";
 import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
@@ -10,6 +9,7 @@ import { breakLock, isHeldBy, sweep, take } from "../durable/lock/protocol.ts";
 import { parseToken } from "../durable/journal/file-name.ts";
 import type { Life } from "../platform/process-identity.ts";
 import { type JsonValue, refuseBeyondJson } from "../durable/json-value.ts";
+import { checkSignal } from "../settings/abort-signal.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { blameCaller } from "../errors/define-errors.ts";
 import { type LockHolder as Holder, LockHeldError, resourceError } from "../errors/resources.ts";
@@ -232,11 +232,6 @@ function checked(path: unknown): string {
     throw resourceError("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/app/app.lock"');
   }
   return absolutePath(path);
-}
-
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || isAbortSignal(signal)) return;
-  throw resourceError("ERR_ATEXIT_OPTION", "signal", signal, "an AbortSignal");
 }
 
 function checkData(data: JsonValue): void {

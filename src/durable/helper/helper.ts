@@ -5,8 +5,8 @@
 import { builtin } from "../../platform/node-builtins.ts";
 import { HELPER } from "../../platform/node-options.ts";
 import { packagePath, thisFile } from "../../platform/package-files.ts";
-import { isSingleExecutable, runtime } from "../../platform/runtime.ts";
 import { thisProcess } from "../../platform/process-identity.ts";
+import { isSingleExecutable, runtime } from "../../platform/runtime.ts";
 import { whyReplaceable } from "../../platform/trusted-path.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
 import { VERSION } from "../journal/format.ts";

@@ -25,9 +25,10 @@ const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = fs.constants;
  * @param path where the directory can be reached
  * @param shown its path for people
  * @param stats what the directory must be
+ * @param until until when a directory that is being filled is emptied again, and, where a
+ *   system has that, what is in use is waited for; by now()
  * @throws the error of the first entry that stays; one with the code
  *   `ERR_ATEXIT_REPLACED` where the directory is another one by now
- * @param until until when a directory that is being filled is emptied again, and what is in use is waited for, where a system has that; by now()
  */
 export function removeTree(path: string, shown: string, stats: Stats, until: number): void {
   const tree = new Tree(stats.dev, until);
