@@ -12,6 +12,10 @@ import { ALONE, ON_ONE, THOROUGH } from "./alone.mjs";
 import { provideHosts } from "./hosts.mjs";
 import { provideNodes, provideOldestNode } from "./nodes.mjs";
 
+/** In milliseconds: what has not ended by then never will, and says so as a failure. A run is all files on one Node. */
+const LONGEST_FILE = 10 * 60_000;
+const LONGEST_RUN = 30 * 60_000;
+
 /** Most files wait for processes: two for each core keep it busy, and more make none of them faster. */
 const FILES_AT_ONCE = 2 * availableParallelism();
 
@@ -81,12 +85,19 @@ function runTests(node, parts, variables = {}, leftOut = []) {
     [alone, 1],
   ]) {
     if (some.length === 0) continue;
-    const options = ["--test", `--test-concurrency=${atOnce}`, "--test-reporter=./scripts/test-reporter.mjs"];
+    const options = [
+      "--test",
+      `--test-concurrency=${atOnce}`,
+      `--test-timeout=${LONGEST_FILE}`,
+      "--test-reporter=./scripts/test-reporter.mjs",
+    ];
     const paths = some.map((path) => join("build/test", path));
     const { status } = spawnSync(node, [...options, "--test-reporter-destination=stdout", ...paths], {
       stdio: "inherit",
       env: { ...environment, ...variables },
+      timeout: LONGEST_RUN,
     });
+    if (status === null) console.error(`\nThe tests on ${node} were stopped: they had not ended.`);
     if (status !== 0) process.exitCode = status ?? 1;
   }
 }

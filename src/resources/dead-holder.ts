@@ -1,15 +1,16 @@
-// What a dead holder of a lock has left behind: its lock is free when that is
-// gone. It is carried out by the dead one's guard, by other recoveries, or by one
-// that is started here, always in another process.
+// Whether a holder of a lock lives, and what a dead one has left behind: its lock is
+// free when that is gone. It is carried out by the dead one's guard, by other
+// recoveries, or by one that is started here, always in another process.
 
 import { report } from "../diagnostics/stderr.ts";
 import { forResources } from "../durable/index.ts";
 import { parseName, parseToken, processPart } from "../durable/journal/file-name.ts";
-import { journalsOf, type LockHolder } from "../durable/lock/holder.ts";
-import { lifeOfHolder } from "../durable/replay/claim.ts";
+import { journalsOf, lifeOfHolder as lifeByLock, type LockHolder } from "../durable/lock/holder.ts";
+import { lifeOfHolder as lifeByJournal } from "../durable/replay/claim.ts";
 import type { JournalDirectory } from "../durable/journal/directory.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
 import { printable } from "../platform/printable.ts";
+import type { Life } from "../platform/process-identity.ts";
 import { process } from "../platform/process.ts";
 import { system } from "../platform/this-system.ts";
 
@@ -21,6 +22,20 @@ const FIRST_PAUSE = 1_000;
 
 /** How long recipes that this process cannot see are left to their own user's guard, in milliseconds. */
 const UNSEEN_TURN = 1_000;
+
+/**
+ * Reports whether a holder lives. Who has died in another container before its owner
+ * file had a kernel lock is known by its journals, whose lock came with its first recipe.
+ */
+export function lifeOfHolder(lock: string, holder: LockHolder): Life {
+  const life = lifeByLock(lock, holder);
+  const { record, isProvable } = holder;
+  if (life !== "unknown" || record === undefined || isProvable) return life;
+  const directory = journalsOf(record);
+  if (directory === undefined) return "unknown";
+  const { held, claimed, left } = journalsIn(directory, record.token);
+  return held === 0 && claimed + left > 0 ? "dead" : "unknown";
+}
 
 export class DeadHolder {
   readonly token: string;
@@ -40,14 +55,14 @@ export class DeadHolder {
   /** Reports whether its recipes are over; starts a recovery where nobody carries them out. */
   isCleanedUp(): boolean {
     const directory = this.#directory();
-    const recipes = directory === undefined ? "unseen" : recipesIn(directory, this.token);
-    if (recipes === "claimed") return false;
-    if (recipes === "left") {
+    const journals = directory === undefined ? undefined : journalsIn(directory, this.token);
+    if (journals !== undefined && journals.left > 0) {
       this.#recover(directory as JournalDirectory);
       return false;
     }
+    if (journals !== undefined && journals.claimed > 0) return false;
     // Where the file cannot be read, they may be in another directory of this user.
-    const isSure = recipes === "over" && this.#holder.record !== undefined;
+    const isSure = journals !== undefined && this.#holder.record !== undefined;
     return isSure || now() - this.#seenAt > UNSEEN_TURN;
   }
 
@@ -75,18 +90,25 @@ export class DeadHolder {
   }
 }
 
-/** Returns what has become of a dead process's recipes: "left" where nobody carries them out. */
-function recipesIn(directory: JournalDirectory, token: string): "over" | "claimed" | "left" {
+/** How many journals of a process there are: its own, those that are carried out, and those that nobody carries out. */
+interface Journals {
+  /** Of threads that live, or may. A thread with recipes has one. */
+  readonly held: number;
+  readonly claimed: number;
+  readonly left: number;
+}
+
+function journalsIn(directory: JournalDirectory, token: string): Journals {
   const owner = processPart(token);
-  let isClaimed = false;
+  const count = { held: 0, claimed: 0, left: 0 };
   for (const file of filesIn(directory)) {
     const name = parseName(file);
     if (name === undefined || !name.journal.startsWith(owner)) continue;
     if (name.kind !== "journal" && name.kind !== "claim") continue;
-    if (lifeOfHolder(directory, name) === "dead") return "left";
-    isClaimed ||= name.kind === "claim";
+    if (lifeByJournal(directory, name) === "dead") count.left += 1;
+    else count[name.kind === "claim" ? "claimed" : "held"] += 1;
   }
-  return isClaimed ? "claimed" : "over";
+  return count;
 }
 
 function filesIn(directory: JournalDirectory): string[] {

@@ -3,7 +3,7 @@
 import { block } from "../platform/block.ts";
 import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now } from "../platform/node-builtins.ts";
-import { holderOf, lifeOfHolder, type LockHolder } from "../durable/lock/holder.ts";
+import { holderOf, type LockHolder } from "../durable/lock/holder.ts";
 import { LONGEST_DATA } from "../durable/lock/lock-record.ts";
 import { breakLock, isHeldBy, sweep, take } from "../durable/lock/protocol.ts";
 import { parseToken } from "../durable/journal/file-name.ts";
@@ -13,7 +13,7 @@ import { checkSignal } from "../settings/abort-signal.ts";
 import { checkTime } from "../settings/milliseconds.ts";
 import { blameCaller } from "../errors/define-errors.ts";
 import { type LockHolder as Holder, LockHeldError, resourceError } from "../errors/resources.ts";
-import { DeadHolder } from "./dead-holder.ts";
+import { DeadHolder, lifeOfHolder } from "./dead-holder.ts";
 import { LockChanges } from "./lock-changes.ts";
 import { type Contender, contenderFor, HeldLock, type LockFile } from "./lock-contender.ts";
 import { leavesFor } from "./lock-turns.ts";
@@ -160,7 +160,7 @@ function* attemptsAt(
       vanishings = holder === undefined ? vanishings + 1 : 0;
       if (vanishings > MOST_VANISHINGS) throw resourceError("ERR_ATEXIT_LOCK", lock, "it is neither free nor there");
       if (holder === undefined) continue;
-      const life = lifeOfHolder(lock, holder);
+      const life = holder.token === undefined || holder.token !== dead?.token ? lifeOfHolder(lock, holder) : "dead";
       const limit = life === "dead" ? Math.max(wait, CLEANED_WITHIN) : wait;
       const left = limit - (now() - startedAt);
       if (left <= 0) throw lockHeldError(lock, holder, life);

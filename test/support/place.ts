@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Replayed } from "../../src/durable/index.ts";
 import { CLI } from "./package-under-test.ts";
-import { isWaiting, pidsNaming } from "./processes.ts";
+import { isWaiting, pidsNaming, pidsWithin } from "./processes.ts";
 import { type ProgramOptions, runProgram } from "./program.ts";
 import { type Ended, run, type RunOptions, until } from "./run.ts";
 
@@ -37,12 +37,18 @@ export interface Place {
 export async function inPlace<T>(body: (place: Place) => Promise<T>): Promise<T> {
   const root = mkdtempSync(join(tmpdir(), "atexit-place-"));
   const place = placeIn(root);
+  let result: T;
   try {
-    return await body(place);
-  } finally {
-    await place.quiet();
+    result = await body(place);
+  } catch (error) {
+    endAllOf(root);
+    await place.quiet().catch(() => {});
     rmSync(root, { recursive: true, force: true });
+    throw error;
   }
+  await place.quiet();
+  rmSync(root, { recursive: true, force: true });
+  return result;
 }
 
 /** As many places at once, all gone after the body. */
@@ -68,6 +74,19 @@ export async function recoverIn(places: readonly Place[]): Promise<void> {
 /** The command `atexit` with these arguments. */
 export function atexit(place: Place, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return run(process.execPath, [CLI, ...args], { env: place.environment, cwd: place.work, ...options });
+}
+
+/** Ends what a failed test has left running: it would keep this process for ever, and hide the error behind others. */
+function endAllOf(root: string): void {
+  for (let pids = pidsWithin(root); pids.length > 0; pids = pidsWithin(root)) {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    }
+  }
 }
 
 function placeIn(root: string): Place {

@@ -42,6 +42,21 @@ export function commandOf(pid: number): string {
 
 /** The pids of the other processes that have the text in their command. */
 export function pidsNaming(text: string): number[] {
+  return otherPids().filter((pid) => commandOf(pid).includes(text));
+}
+
+/** The pids of the other processes that were started with the text in their environment. */
+export function pidsWithin(text: string): number[] {
+  return otherPids().filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, "utf8").includes(text);
+    } catch {
+      return false; // it has ended, or is another user's
+    }
+  });
+}
+
+function otherPids(): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => pid !== process.pid && commandOf(pid).includes(text));
+  return pids.map(Number).filter((pid) => pid !== process.pid);
 }
