@@ -9,15 +9,17 @@ export const ALONE = [
   "engines/postgres",
 ];
 
-/** What is so thorough that it takes minutes: it runs with --all, on the Node that runs this, or where it is asked for. */
-export const THOROUGH = ["cli/report-hostile", "package/bundles", "crash-points", "lease/schedules"];
-
-/** What no version of Node changes: with --all it runs on the Node that runs this. */
-export const ON_ONE = [
+/** What takes long, or changes seldom: it runs with --all, on the Node that runs this, or where it is asked for. */
+export const THOROUGH = [
+  "cli/report-hostile",
+  "cli/run-status",
+  "crash-points",
+  "lease/schedules",
+  "package/bundles",
   "package/documentation",
   "package/layers",
-  "package/user-types",
-  "systems/mac-like",
-  "trace/page",
-  "trace/pictures",
+  "package/tarball",
 ];
+
+/** What no version of Node changes: with --all it runs on the Node that runs this. */
+export const ON_ONE = ["package/user-types", "systems/mac-like", "trace/page", "trace/pictures"];

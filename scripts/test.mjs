@@ -22,8 +22,8 @@ const FILES_AT_ONCE = 2 * availableParallelism();
 /** What is tested on the very oldest Node. */
 const ON_OLDEST = ["package/installed"];
 
-/** What is exhaustive with --all, once; see test/support/long.ts. */
-const LONG = ["resources/lock-stress", "cli/run-status", "lease/schedules"];
+/** Makes some tests exhaustive; see test/support/long.ts. */
+const EXHAUSTIVE = { ATEXIT_TESTS: "long" };
 
 /** Where the tests are that need what scripts/hosts.mjs provides, and those that inject faults into real engines. */
 const HOSTS = "hosts/";
@@ -52,14 +52,12 @@ try {
   if (isInHosts) {
     runTests(process.execPath, wanted, { ATEXIT_TESTS_HOSTS: provideHosts() });
   } else if (isEverywhere) {
-    for (const node of provideNodes()) runTests(node, wanted, {}, node === process.execPath ? [] : ON_ONE);
+    const nodes = provideNodes();
+    runTests(process.execPath, wanted, EXHAUSTIVE);
+    for (const node of nodes.filter((path) => path !== process.execPath)) runTests(node, wanted, {}, ON_ONE);
     if (wanted.length === 0) {
       runTests(provideOldestNode(), ON_OLDEST);
-      runTests(
-        process.execPath,
-        THOROUGH.filter((part) => !LONG.includes(part)),
-      );
-      runTests(process.execPath, LONG, { ATEXIT_TESTS: "long" });
+      runTests(process.execPath, THOROUGH, EXHAUSTIVE);
     }
   } else {
     runTests(process.execPath, wanted);

@@ -17,6 +17,7 @@ import autocannon from "autocannon";
 import { server } from "../../src/resources/index.ts";
 import { type WebSocket, WebSocketServer } from "ws";
 import { selfSigned } from "../support/certificate.ts";
+import { isLong } from "../support/long.ts";
 import { runProgram } from "../support/program.ts";
 import { type Ended, printed, run, statusOf } from "../support/run.ts";
 
@@ -112,16 +113,20 @@ describe("SIGTERM in the midst of ten thousand requests over kept connections", 
     assert.deepEqual([ended.accepted, ended.answered], [outcomes.answered, outcomes.answered]);
   });
 
-  test("the same beside Node alone, stoppable and http-terminator", async (t) => {
-    for (const how of ["node", "stoppable", "http-terminator"]) {
-      let outcomes: Outcomes | undefined;
-      const ended = await withServer([how], async (port, child) => {
-        outcomes = await load(port, 10_000, () => child.kill("SIGTERM"));
-      });
-      t.diagnostic(`${how}: ${JSON.stringify(outcomes)}, ${statusOf(ended)}`);
-      assert.ok(outcomes !== undefined && outcomes.answered > 4_000);
-    }
-  });
+  test(
+    "the same beside Node alone, stoppable and http-terminator",
+    { skip: !isLong && "only with --all" },
+    async (t) => {
+      for (const how of ["node", "stoppable", "http-terminator"]) {
+        let outcomes: Outcomes | undefined;
+        const ended = await withServer([how], async (port, child) => {
+          outcomes = await load(port, 10_000, () => child.kill("SIGTERM"));
+        });
+        t.diagnostic(`${how}: ${JSON.stringify(outcomes)}, ${statusOf(ended)}`);
+        assert.ok(outcomes !== undefined && outcomes.answered > 4_000);
+      }
+    },
+  );
 
   test("under autocannon, all that the server has accepted is answered", async () => {
     const ended = await withServer(["atexit"], async (port, child) => {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, type Place } from "../../support/place.ts";
 import { atexit } from "../../support/place.ts";
+import { isLong } from "../../support/long.ts";
 import { urlOf } from "../../support/package-under-test.ts";
 import { linesOf, printed, run, until } from "../../support/run.ts";
 import { program, SIGKILL } from "../recipes/program.ts";
@@ -75,7 +76,7 @@ function endIfThere(pid: number): void {
 describe("a server that is killed and started again", () => {
   test("at once, while its guard is at work", () =>
     inPlace(async (place) => {
-      for (let times = 0; times < 10; times += 1) {
+      for (let times = 0; times < (isLong ? 10 : 3); times += 1) {
         await killedServer(place);
         await nextServer(place);
       }

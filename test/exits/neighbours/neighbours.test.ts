@@ -8,6 +8,7 @@ import { extname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deviationsOf, type Evidence, type ExitName, exits, type Library, libraries } from "./libraries.ts";
+import { isLong } from "../../support/long.ts";
 import { linesOf, printed, run, statusOf, withDirectory } from "../../support/run.ts";
 
 const PROGRAM = fileURLToPath(new URL(`program${extname(import.meta.url)}`, import.meta.url));
@@ -121,6 +122,11 @@ function assertNothingWrong(wrong: readonly string[]): void {
   assert.ok(wrong.length === 0, `\n${wrong.join("\n")}`);
 }
 
+const [SIGTERM, ...otherExits] = exits;
+
+/** The exits on which a library is tried: a signal and another one, or all of them. */
+const exitsOf = (n: number) => (isLong ? exits : [SIGTERM, otherExits[n % otherExits.length] as ExitName]);
+
 const bareStatuses = new Map<ExitName, Promise<string>>();
 
 /** The status of a program that uses no library at all. */
@@ -166,12 +172,12 @@ function isSameReport(one: string, other: string): boolean {
 }
 
 describe("beside another exit library", { concurrency: 3 }, () => {
-  for (const library of libraries) {
-    const title = `${library.name}, registered before or after: every exit runs both sides' cleanups`;
+  for (const [n, library] of libraries.entries()) {
+    const title = `${library.name}, registered before or after: ${exitsOf(n).join(", ")} runs both sides' cleanups`;
     const skip = library.needsTerminal && !canMakeTerminal && "NOT TESTED: `script` (util-linux) is missing";
     it(title, { skip }, async () => {
       const wrong: string[] = [];
-      for (const exit of exits) wrong.push(...(await checkExit(library, exit)));
+      for (const exit of exitsOf(n)) wrong.push(...(await checkExit(library, exit)));
       assertNothingWrong(wrong);
     });
   }
