@@ -11,8 +11,10 @@ export const ALONE = [
 
 /** What takes long, or changes seldom: it runs with --all, on the Node that runs this, or where it is asked for. */
 export const THOROUGH = [
+  "app/rolling-restart",
   "cli/report-hostile",
   "cli/run-status",
+  "compat/peers",
   "crash-points",
   "lease/schedules",
   "package/bundles",

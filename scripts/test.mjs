@@ -13,7 +13,7 @@ import { provideHosts } from "./hosts.mjs";
 import { provideNodes, provideOldestNode } from "./nodes.mjs";
 
 /** In milliseconds: what has not ended by then never will, and says so as a failure. A run is all files on one Node. */
-const LONGEST_FILE = 10 * 60_000;
+const LONGEST_FILE = 15 * 60_000;
 const LONGEST_RUN = 30 * 60_000;
 
 /** Most files wait for processes: two for each core keep it busy, and more make none of them faster. */

@@ -1,7 +1,7 @@
 // This thread's part in one lock: its owner file, from the moment in which it
-// asks for the lock until nobody here holds it or waits for it.
+// asks for the lock until nobody here holds it or waits for it, or a while longer.
 
-import { now, setImmediate, setTimeout } from "../platform/node-builtins.ts";
+import { now, setTimeout } from "../platform/node-builtins.ts";
 import { placeOf } from "../platform/open-directory.ts";
 import { forResources } from "../durable/index.ts";
 import { newToken } from "../durable/journal/file-name.ts";
@@ -40,10 +40,12 @@ const PROVED_AFTER = 2;
 
 /**
  * How many times in a second a lock is taken whose owner file is gone as soon as it is
- * released: where the same one is taken more often, the file stays for the rest of the
- * event loop's turn, since to make a new one takes ten times as long as to take the lock.
+ * released. Where the same one is taken more often, its file stays for so long, in
+ * milliseconds: to make a new one takes ten times as long as to take the lock, and the
+ * new one has no kernel lock at first.
  */
-const GONE_AT_ONCE = 8;
+const GONE_AT_ONCE = 2;
+const LINGER = 1_000;
 
 export class Contender {
   readonly lock: string;
@@ -52,12 +54,14 @@ export class Contender {
   readonly #over: () => void;
   readonly #mayStay: boolean;
   #uses = 0;
-  #isEnding = false;
+  #idleSince = 0;
+  #isLingering = false;
 
-  constructor(lock: string, data: JsonValue | undefined, recent: Recent, over: () => void) {
+  /** @param mayStay whether this thread's event loop goes on soon: one that is blocked never removes what has stayed */
+  constructor(lock: string, data: JsonValue | undefined, recent: Recent, mayStay: boolean, over: () => void) {
     this.lock = lock;
     this.#over = over;
-    this.#mayStay = data === undefined && recent.ofThis > GONE_AT_ONCE;
+    this.#mayStay = mayStay && data === undefined && recent.ofThis > GONE_AT_ONCE;
     const token = newToken();
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
@@ -97,15 +101,24 @@ export class Contender {
   unuse(): void {
     this.#uses -= 1;
     if (this.#uses > 0) return;
-    if (!this.#mayStay) {
+    if (!this.#mayStay || exiting.aborted) {
       this.#end();
-    } else if (!this.#isEnding) {
-      this.#isEnding = true;
-      setImmediate(() => {
-        this.#isEnding = false;
-        if (this.#uses === 0) this.#end();
-      });
+      return;
     }
+    this.file.markIdle();
+    this.#idleSince = now();
+    if (!this.#isLingering) this.#linger(LINGER);
+  }
+
+  #linger(time: number): void {
+    this.#isLingering = true;
+    setTimeout(() => {
+      this.#isLingering = false;
+      if (this.#uses > 0) return;
+      const left = this.#idleSince + LINGER - now();
+      if (left > 0) this.#linger(left);
+      else this.#end();
+    }, time).unref();
   }
 
   #end(): void {
@@ -146,10 +159,11 @@ function countOneMore(lock: string): Recent {
   return { all: madeInAll, ofThis };
 }
 
-export function contenderFor(lock: string, data: JsonValue | undefined): Contender {
+export function contenderFor(lock: string, data: JsonValue | undefined, mayStay: boolean): Contender {
   const known = data === undefined ? contenders.get(lock) : undefined;
-  if (known !== undefined) return known.use();
-  const contender = new Contender(lock, data, countOneMore(lock), () => {
+  // At exit the file of one that is not used has been removed, and nobody's is in its way.
+  if (known !== undefined && (known.isUsed || !known.isOver)) return known.use();
+  const contender = new Contender(lock, data, countOneMore(lock), mayStay, () => {
     if (contenders.get(lock) === contender) contenders.delete(lock);
   });
   if (data === undefined) contenders.set(lock, contender);

@@ -3,7 +3,8 @@
 // These are hints: whoever is not told looks after a pause, and link(2) alone decides.
 //
 // Each waiter's owner file lies beside the lock. Its time of modification is since when
-// it waits; its time of access, when it was told last, and the change of it wakes it.
+// it waits; its time of access, when it was told last, and the change of it wakes it. One
+// that does not wait was told in the far future.
 
 import { exiting } from "../index.ts";
 import { filesBeside, statOf } from "../durable/lock/lock-path.ts";

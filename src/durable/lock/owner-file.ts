@@ -19,6 +19,9 @@ const HELPED_WITHIN = 2_000;
 /** In bytes; most file systems have no longer ones. */
 const LONGEST_NAME = 255;
 
+/** When one was told of its turn that does not wait, in seconds: all file systems have that time. */
+const FAR_FUTURE = 2 ** 31 - 1;
+
 const fs = builtin("fs");
 
 /** The owner file of this thread for one lock. */
@@ -134,6 +137,15 @@ export class OwnerFile {
       fs.futimesSync(this.#fd, 0, timeOfDay() / 1_000);
     } catch {
       // Node's permission model has no futimes(2): the file's own time is as good.
+    }
+  }
+
+  /** Says that this thread neither holds the lock nor waits for it. */
+  markIdle(): void {
+    try {
+      fs.futimesSync(this.#fd, FAR_FUTURE, timeOfDay() / 1_000);
+    } catch {
+      // Node's permission model has no futimes(2): it is woken in vain.
     }
   }
 
