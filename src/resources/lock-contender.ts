@@ -1,7 +1,7 @@
 // This thread's part in one lock: its owner file, from the moment in which it
 // asks for the lock until nobody here holds it or waits for it, or a while longer.
 
-import { now, setTimeout } from "../platform/node-builtins.ts";
+import { now, setImmediate, setTimeout } from "../platform/node-builtins.ts";
 import { placeOf } from "../platform/open-directory.ts";
 import { forResources } from "../durable/index.ts";
 import { newToken } from "../durable/journal/file-name.ts";
@@ -40,28 +40,31 @@ const PROVED_AFTER = 2;
 
 /**
  * How many times in a second a lock is taken whose owner file is gone as soon as it is
- * released. Where the same one is taken more often, its file stays for so long, in
+ * released, and for how long the file stays where the same one is taken more often, in
  * milliseconds: to make a new one takes ten times as long as to take the lock, and the
- * new one has no kernel lock at first.
+ * new one has no kernel lock at first. A thread that blocks would not remove it, and
+ * would go on listening to signals: there it stays for the rest of the event loop's turn.
  */
-const GONE_AT_ONCE = 2;
-const LINGER = 1_000;
+const WAITS = { goneAtOnce: 2, staysFor: 1_000 };
+const BLOCKS = { goneAtOnce: 8, staysFor: 0 };
 
 export class Contender {
   readonly lock: string;
   readonly file: OwnerFile;
   readonly #recipe: DurableRegistration;
   readonly #over: () => void;
-  readonly #mayStay: boolean;
+  /** In milliseconds; 0 for the rest of the turn, and `undefined` for no time. */
+  readonly #staysFor: number | undefined;
   #uses = 0;
   #idleSince = 0;
-  #isLingering = false;
+  #isStaying = false;
 
-  /** @param mayStay whether this thread's event loop goes on soon: one that is blocked never removes what has stayed */
-  constructor(lock: string, data: JsonValue | undefined, recent: Recent, mayStay: boolean, over: () => void) {
+  /** @param blocks whether this thread blocks while it waits for the lock */
+  constructor(lock: string, data: JsonValue | undefined, recent: Recent, blocks: boolean, over: () => void) {
     this.lock = lock;
     this.#over = over;
-    this.#mayStay = mayStay && data === undefined && recent.ofThis > GONE_AT_ONCE;
+    const { goneAtOnce, staysFor } = blocks ? BLOCKS : WAITS;
+    this.#staysFor = data === undefined && recent.ofThis > goneAtOnce ? staysFor : undefined;
     const token = newToken();
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
@@ -101,24 +104,27 @@ export class Contender {
   unuse(): void {
     this.#uses -= 1;
     if (this.#uses > 0) return;
-    if (!this.#mayStay || exiting.aborted) {
+    if (this.#staysFor === undefined || exiting.aborted) {
       this.#end();
       return;
     }
-    this.file.markIdle();
+    if (this.#staysFor > 0) this.file.markIdle();
     this.#idleSince = now();
-    if (!this.#isLingering) this.#linger(LINGER);
+    if (!this.#isStaying) this.#stay(this.#staysFor);
   }
 
-  #linger(time: number): void {
-    this.#isLingering = true;
-    setTimeout(() => {
-      this.#isLingering = false;
+  /** Ends it when it has not been used for as long as it may stay. */
+  #stay(time: number): void {
+    this.#isStaying = true;
+    const look = () => {
+      this.#isStaying = false;
       if (this.#uses > 0) return;
-      const left = this.#idleSince + LINGER - now();
-      if (left > 0) this.#linger(left);
+      const left = this.#idleSince + (this.#staysFor ?? 0) - now();
+      if (left > 0) this.#stay(left);
       else this.#end();
-    }, time).unref();
+    };
+    if (time > 0) setTimeout(look, time).unref();
+    else setImmediate(look);
   }
 
   #end(): void {
@@ -159,11 +165,11 @@ function countOneMore(lock: string): Recent {
   return { all: madeInAll, ofThis };
 }
 
-export function contenderFor(lock: string, data: JsonValue | undefined, mayStay: boolean): Contender {
+export function contenderFor(lock: string, data: JsonValue | undefined, blocks: boolean): Contender {
   const known = data === undefined ? contenders.get(lock) : undefined;
   // At exit the file of one that is not used has been removed, and nobody's is in its way.
   if (known !== undefined && (known.isUsed || !known.isOver)) return known.use();
-  const contender = new Contender(lock, data, countOneMore(lock), mayStay, () => {
+  const contender = new Contender(lock, data, countOneMore(lock), blocks, () => {
     if (contenders.get(lock) === contender) contenders.delete(lock);
   });
   if (data === undefined) contenders.set(lock, contender);

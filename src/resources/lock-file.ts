@@ -124,7 +124,7 @@ function* attemptsAt(
   if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
   if (data !== undefined) checkData(data);
   let startedAt = now();
-  const contender = systemErrors(lock, () => contenderFor(lock, data, !blocks));
+  const contender = systemErrors(lock, () => contenderFor(lock, data, blocks));
   const { file } = contender;
   let isTaken = false;
   let isWaiting = false;
