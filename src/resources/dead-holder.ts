@@ -55,15 +55,14 @@ export class DeadHolder {
   /** Reports whether its recipes are over; starts a recovery where nobody carries them out. */
   isCleanedUp(): boolean {
     const directory = this.#directory();
-    const journals = directory === undefined ? undefined : journalsIn(directory, this.token);
-    if (journals !== undefined && journals.left > 0) {
-      this.#recover(directory as JournalDirectory);
-      return false;
+    if (directory !== undefined) {
+      const { claimed, left } = journalsIn(directory, this.token);
+      if (left > 0) this.#recover(directory);
+      if (claimed + left > 0) return false;
+      // Where the file cannot be read, they may be in another directory of this user.
+      if (this.#holder.record !== undefined) return true;
     }
-    if (journals !== undefined && journals.claimed > 0) return false;
-    // Where the file cannot be read, they may be in another directory of this user.
-    const isSure = journals !== undefined && this.#holder.record !== undefined;
-    return isSure || now() - this.#seenAt > UNSEEN_TURN;
+    return now() - this.#seenAt > UNSEEN_TURN;
   }
 
   #recover(directory: JournalDirectory): void {

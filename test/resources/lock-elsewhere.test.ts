@@ -7,10 +7,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Life } from "../../src/platform/process-identity.ts";
 import { inPlace, type Place } from "../support/place.ts";
+import { CONTAINER } from "../support/processes.ts";
 import { withProgram } from "../support/program.ts";
 import { printed, run, until } from "../support/run.ts";
-
-const CONTAINER = ["--pid", "--fork", "--kill-child", "--mount-proc", process.execPath];
 
 /** Holds a lock and blocks at once: so many locks in a second have no kernel lock at once, and it never gets to that. */
 const HOLD_AND_BLOCK = `
@@ -42,7 +41,7 @@ const WAIT = `
 async function killHolder<T>(place: Place, begun: () => Promise<T>): Promise<T> {
   let result: Promise<T> | undefined;
   await withProgram(HOLD_AND_BLOCK, "program.mjs", (path) =>
-    run("unshare", [...CONTAINER, path], {
+    run("unshare", [...CONTAINER, process.execPath, path], {
       env: place.environment,
       async act(container) {
         await printed(container, "held");

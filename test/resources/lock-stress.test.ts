@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isLong } from "../support/long.ts";
 import { inPlace, type Place } from "../support/place.ts";
+import { CONTAINER } from "../support/processes.ts";
 import { until } from "../support/run.ts";
 
 const PROCESSES = 16;
@@ -92,7 +93,7 @@ test(
   () =>
     inPlace(async (place) => {
       mkdirSync(join(place.work, "locks"));
-      const elsewhere = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+      const elsewhere = ["unshare", ...CONTAINER];
       const children = [...Array(4).keys()].map((n) => contend(place, n % 2 === 0 ? elsewhere : []));
       await until(() => turns(place) > 100);
       // Each of them in the midst of whatever it does.

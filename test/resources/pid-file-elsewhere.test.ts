@@ -6,11 +6,9 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inPlace, type Place } from "../support/place.ts";
-import { isAlive } from "../support/processes.ts";
+import { CONTAINER, isAlive } from "../support/processes.ts";
 import { withProgram } from "../support/program.ts";
 import { printed, run, type RunOptions, until } from "../support/run.ts";
-
-const CONTAINER = ["--pid", "--fork", "--kill-child", "--mount-proc"];
 
 /** It says what it was told, and lives until it is killed if it was told nothing. */
 const TAKE = `

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Replayed } from "../../src/durable/index.ts";
 import { CLI } from "./package-under-test.ts";
-import { isWaiting, pidsNaming, pidsWithin } from "./processes.ts";
+import { endIfThere, isWaiting, pidsNaming, pidsWithin } from "./processes.ts";
 import { type ProgramOptions, runProgram } from "./program.ts";
 import { type Ended, run, type RunOptions, until } from "./run.ts";
 
@@ -37,18 +37,17 @@ export interface Place {
 export async function inPlace<T>(body: (place: Place) => Promise<T>): Promise<T> {
   const root = mkdtempSync(join(tmpdir(), "atexit-place-"));
   const place = placeIn(root);
-  let result: T;
   try {
-    result = await body(place);
+    const result = await body(place);
+    await place.quiet();
+    return result;
   } catch (error) {
     endAllOf(root);
     await place.quiet().catch(() => {});
-    rmSync(root, { recursive: true, force: true });
     throw error;
+  } finally {
+    rmSync(root, { recursive: true, force: true });
   }
-  await place.quiet();
-  rmSync(root, { recursive: true, force: true });
-  return result;
 }
 
 /** As many places at once, all gone after the body. */
@@ -78,15 +77,7 @@ export function atexit(place: Place, args: readonly string[], options: RunOption
 
 /** Ends what a failed test has left running: it would keep this process for ever, and hide the error behind others. */
 function endAllOf(root: string): void {
-  for (let pids = pidsWithin(root); pids.length > 0; pids = pidsWithin(root)) {
-    for (const pid of pids) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended.
-      }
-    }
-  }
+  for (let pids = pidsWithin(root); pids.length > 0; pids = pidsWithin(root)) pids.forEach(endIfThere);
 }
 
 function placeIn(root: string): Place {

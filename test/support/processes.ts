@@ -22,6 +22,18 @@ export function isWaiting(pid: number): boolean {
   }
 }
 
+/** What makes unshare(1) start a program as the first process of a pid namespace of its own, as in a container. */
+export const CONTAINER = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/** Kills a process, unless it has ended by now. */
+export function endIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** The pids of the processes that it has started itself, and that live. */
 export function childrenOf(pid: number): number[] {
   try {

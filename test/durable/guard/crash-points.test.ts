@@ -3,6 +3,7 @@
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inPlaces, recoverIn } from "../../support/place.ts";
+import { endIfThere } from "../../support/processes.ts";
 import { forEachSideBySide, printed, until } from "../../support/run.ts";
 import { assertNothingLeft } from "../crash-points.ts";
 
@@ -38,7 +39,7 @@ describe("a program and its guard that are killed within moments of each other l
               await until(() => place.guards().length > 0);
               await sleep(before * moment);
               const guards = place.guards();
-              const killGuards = () => guards.forEach(killed);
+              const killGuards = () => guards.forEach(endIfThere);
               if (before > 0) killGuards();
               child.kill("SIGKILL");
               if (between > 0) {
@@ -56,12 +57,3 @@ describe("a program and its guard that are killed within moments of each other l
     });
   }
 });
-
-/** A guard, or its replay, is over; it may have ended by itself just now. */
-function killed(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}

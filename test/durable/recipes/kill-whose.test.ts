@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { isRecipe } from "../../../src/durable/recipes/recipe.ts";
 import { urlOf } from "../../support/package-under-test.ts";
 import { inPlace, type Place } from "../../support/place.ts";
-import { isAlive } from "../../support/processes.ts";
+import { CONTAINER, isAlive } from "../../support/processes.ts";
 import { type Ended, linesOf, run, until } from "../../support/run.ts";
 
 const root = { skip: process.getuid?.() !== 0 && "needs root" };
@@ -71,9 +71,8 @@ function runInNamespace(place: Place, source: string): Promise<Ended> {
       ${source}
       process.exit();`,
   );
-  const namespace = ["--pid", "--fork", "--kill-child", "--mount-proc"];
   const shell = ["sh", "-c", '"$0" "$1"; exit $?', process.execPath, file];
-  return run("unshare", [...namespace, ...shell], { env: { ...place.environment, ATEXIT_GUARD: "off" } });
+  return run("unshare", [...CONTAINER, ...shell], { env: { ...place.environment, ATEXIT_GUARD: "off" } });
 }
 
 const LEAVES_ONE = `["-c", "sleep 300 >/dev/null & echo $!; read _"], { detached: true, stdio: ["pipe", "pipe", "ignore"] }`;

@@ -11,6 +11,7 @@ import { inPlace, type Place } from "../../support/place.ts";
 import { atexit } from "../../support/place.ts";
 import { isLong } from "../../support/long.ts";
 import { urlOf } from "../../support/package-under-test.ts";
+import { endIfThere } from "../../support/processes.ts";
 import { linesOf, printed, run, until } from "../../support/run.ts";
 import { program, SIGKILL } from "../recipes/program.ts";
 
@@ -64,15 +65,6 @@ async function nextServer(place: Place, env: Record<string, string> = {}): Promi
   );
 }
 
-/** Ends what a killed command has left, unless the recovery of its recipes did. */
-function endIfThere(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
-
 describe("a server that is killed and started again", () => {
   test("at once, while its guard is at work", () =>
     inPlace(async (place) => {
@@ -118,7 +110,7 @@ describe("a server that is killed and started again", () => {
           },
         });
       } finally {
-        endIfThere(orphan);
+        endIfThere(orphan); // unless the recovery of its recipes has ended it
       }
     }));
 });
