@@ -65,6 +65,8 @@ export interface DurableOptions {
   guardLater?: boolean;
   /** Whether to go on, with a warning, where there is no place for a journal that can be trusted. */
   mayGoWithout?: boolean;
+  /** Called before this process carries the recipe out: lets go of what it has open of it. */
+  letGo?: () => void;
 }
 
 export class ThreadJournal {
@@ -118,14 +120,14 @@ export class ThreadJournal {
    * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where the directory that was set cannot be trusted
    */
   add(callee: AnyFunction, describe: Describe, options: DurableOptions = {}): DurableRegistration {
-    const { guardLater = false, mayGoWithout = this.#settings.journalDir === undefined } = options;
+    const { guardLater = false, mayGoWithout = this.#settings.journalDir === undefined, letGo } = options;
     const pending = blameCaller(callee, () => this.#writeDown(describe, mayGoWithout));
     const { open } = pending;
     if (open !== undefined) {
       if (guardLater) setImmediate(() => open.journal.pending > 0 && this.#guardIt(open));
       else this.#guardIt(open);
     }
-    const registration = thread.add(callee, carryOutHere, [pending], pending) as unknown as Registration<never>;
+    const registration = thread.add(callee, carryOutHere, [pending, letGo], pending) as unknown as Registration<never>;
     return { registration, pending };
   }
 
@@ -452,7 +454,8 @@ function contextFor({ keeper }: Pending, recipe: Recipe, living: Living = NOBODY
   return recipe.do === "call" ? { ...HERE, helper: keeper.helper } : { ...HERE, living };
 }
 
-function carryOutHere(pending: Pending): void | Promise<void> {
+function carryOutHere(pending: Pending, letGo?: () => void): void | Promise<void> {
+  letGo?.();
   if (!pending.isOwn) return carryOutAsAnother(pending);
   const done = () => pending.keeper.done(pending);
   const fail = (error: unknown) => {

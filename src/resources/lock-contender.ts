@@ -69,7 +69,7 @@ export class Contender {
     // The recipe is written down first: at no moment is there a file that is left behind.
     const { in: directory } = placeOf(lock);
     const recipe = { do: "unlock", path: lock, in: directory, token } as const;
-    this.#recipe = forResources.add(contenderFor, () => recipe);
+    this.#recipe = forResources.add(contenderFor, () => recipe, { letGo: () => this.file.close() });
     try {
       const journals = forResources.directoryIfAny()?.path ?? "";
       this.file = new OwnerFile(lock, token, journals, data);

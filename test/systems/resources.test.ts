@@ -126,6 +126,27 @@ test("four processes take turns, and never two at a time", async (t) => {
   }
 });
 
+test("who waits for a lock, or has had it just now, ends as it would, and leaves nothing", async (t) => {
+  const place = new Place(t);
+  const holder = place.start(hold(place.file("lock")));
+  await holder.heard("ready");
+  const waiting = place.start(`
+    import { lockFile, lockFileSync } from "atexit/resources";
+    for (const take of [lockFile, lockFileSync]) {
+      for (let n = 0; n < 20; n += 1) (await take(${JSON.stringify(place.file("other"))})).release();
+    }
+    lockFile(${JSON.stringify(place.file("lock"))}, { wait: 50_000 });
+    say("waiting");
+    process.exit(7);`);
+  assert.deepEqual(await waiting.ended(), { code: 7, signal: null }, waiting.stderr);
+  assert.equal(waiting.stderr, "");
+  assert.deepEqual(waiting.lines, ["waiting"]);
+  const others = readdirSync(place.path).filter((name) =>
+    /^other|^lock\..*-WAITING-/.test(name.replace(`-${waiting.pid}-`, "-WAITING-")),
+  );
+  assert.deepEqual(others, []);
+});
+
 test("what is in use for a moment is removed when it is free", async (t) => {
   const place = new Place(t);
   mkdirSync(place.file("tree"));

@@ -154,11 +154,12 @@ export class OwnerFile {
     try {
       if (isSameFile(statOf(this.path), this)) unlinked(this.path);
     } finally {
-      this.#close();
+      this.close();
     }
   }
 
-  #close(): void {
+  /** Ends the kernel lock, and leaves the file: where that lock is held the system lets nobody remove it by its name. */
+  close(): void {
     for (const fd of [this.#fd, ...this.#deleted.splice(0)]) if (fd !== -1) fs.closeSync(fd);
     this.#fd = -1;
     this.#life?.release();
