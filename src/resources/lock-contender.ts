@@ -108,7 +108,7 @@ export class Contender {
       this.#end();
       return;
     }
-    if (this.#staysFor > 0) this.file.markIdle();
+    this.file.markIdle();
     this.#idleSince = now();
     if (!this.#isStaying) this.#stay(this.#staysFor);
   }

@@ -112,4 +112,18 @@ describe("a lock that is taken often", () => {
       assert.deepEqual([stdout, signal], ["none: ", "SIGTERM"]);
     }),
   );
+
+  test(
+    "is never waited for where nobody else is, for as long as it is taken again and again",
+    here(async (place) => {
+      const { stdout, stderr } = await place.run(`
+        import { lockFileSync } from "atexit/resources";
+        let waits = 0;
+        Atomics.wait = () => void (waits += 1);
+        const time = performance.now();
+        while (performance.now() - time < 200) lockFileSync(process.env.WORK + "/locks/app.lock").release();
+        console.log(waits);`);
+      assert.equal(stdout, "0\n", stderr);
+    }),
+  );
 });

@@ -36,6 +36,7 @@ export class OwnerFile {
   #dev = 0;
   #ino = 0;
   #isProved = false;
+  #isMarkedIdle = false;
   readonly #lock: string;
   #life: LifeFile | undefined;
 
@@ -83,6 +84,7 @@ export class OwnerFile {
     }
     ({ dev: this.#dev, ino: this.#ino } = fs.fstatSync(this.#fd));
     this.#isProved = false;
+    this.#isMarkedIdle = false;
     try {
       // All who can reach the lock may read who holds it, whatever the umask: nothing in it is secret.
       allowReading(this.#fd);
@@ -133,6 +135,7 @@ export class OwnerFile {
 
   /** Says since when this thread waits for the lock, by the file's time of modification, and that nobody has told it of its turn. */
   markWaiting(): void {
+    this.#isMarkedIdle = false;
     try {
       fs.futimesSync(this.#fd, 0, timeOfDay() / 1_000);
     } catch {
@@ -142,6 +145,8 @@ export class OwnerFile {
 
   /** Says that this thread neither holds the lock nor waits for it. */
   markIdle(): void {
+    if (this.#isMarkedIdle) return;
+    this.#isMarkedIdle = true;
     try {
       fs.futimesSync(this.#fd, FAR_FUTURE, timeOfDay() / 1_000);
     } catch {
