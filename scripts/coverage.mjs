@@ -52,7 +52,7 @@ const files = readdirSync("test", { recursive: true })
 const tests = [node, "--test", `--test-concurrency=${2 * availableParallelism()}`, "--test-reporter=dot", ...files];
 const { status } = spawnSync(node, [C8, ...c8, "--temp-directory", profiles, "--check-coverage", ...floors, ...tests], {
   stdio: "inherit",
-  env: { ...process.env, ATEXIT_DIR: join(scratch, "journals") },
+  env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined, ATEXIT_DIR: join(scratch, "journals") },
 });
 for (const directory of [scratch, profiles]) rmSync(directory, { recursive: true, force: true });
 process.exitCode = status ?? 1;
