@@ -131,9 +131,10 @@ async function startMigrated(env?: NodeJS.ProcessEnv): Promise<PostgresServer> {
 
 const keepingOn = (url: string) => new Keeping(ON_POSTGRES, { URL: url, TTL: String(TTL) });
 
-// Most of the time ttls pass: two engines at once, unless many owners fill the cores.
+// Most of the time ttls pass: two engines at once, each with one test after the other,
+// unless many owners fill the cores.
 describe("many owners die at once", { concurrency: isMany ? 1 : 2 }, () => {
-  describe("keepers on PostgreSQL", { skip: "missing" in provided && provided.missing }, () => {
+  describe("keepers on PostgreSQL", { concurrency: 1, skip: "missing" in provided && provided.missing }, () => {
     let server: PostgresServer;
 
     before(async () => {
@@ -165,7 +166,7 @@ describe("many owners die at once", { concurrency: isMany ? 1 : 2 }, () => {
 
   describe(
     "keepers on a PostgreSQL whose clock is set",
-    { skip: "missing" in provided ? provided.missing : "missing" in faketime && faketime.missing },
+    { concurrency: 1, skip: "missing" in provided ? provided.missing : "missing" in faketime && faketime.missing },
     () => {
       let server: PostgresServer;
       let clock: WallClock;
@@ -192,7 +193,7 @@ describe("many owners die at once", { concurrency: isMany ? 1 : 2 }, () => {
     },
   );
 
-  describe("keepers on etcd", { skip: "missing" in etcd && etcd.missing }, () => {
+  describe("keepers on etcd", { concurrency: 1, skip: "missing" in etcd && etcd.missing }, () => {
     let cluster: EtcdCluster;
 
     before(async () => {
