@@ -12,7 +12,7 @@ export const ALONE = [
 /** What takes long, or changes seldom: it runs with --all, on the Node that runs this, or where it is asked for. */
 export const THOROUGH = [
   "app/rolling-restart",
-  "cli/report-hostile",
+  "cli/report",
   "cli/run-status",
   "compat/peers",
   "crash-points",
@@ -21,7 +21,9 @@ export const THOROUGH = [
   "package/documentation",
   "package/layers",
   "package/tarball",
+  "trace/page",
+  "trace/pictures",
 ];
 
 /** What no version of Node changes: with --all it runs on the Node that runs this. */
-export const ON_ONE = ["package/user-types", "systems/mac-like", "trace/page", "trace/pictures"];
+export const ON_ONE = ["package/user-types", "systems/mac-like"];
