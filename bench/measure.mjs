@@ -3,6 +3,9 @@
 
 import { spawnSync } from "node:child_process";
 
+// Node 20 reads the certificates at each start: 100 ms for those of a system, which would hide what is measured.
+delete process.env.NODE_EXTRA_CA_CERTS;
+
 /**
  * Takes samples of two ways of doing the same.
  *

@@ -48,9 +48,6 @@ const ROWS = [
   unseenAsync,
 ];
 
-// Node 20 reads the certificates at each start: 100 ms for those of a system, which would hide what is measured.
-delete process.env.NODE_EXTRA_CA_CERTS;
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
