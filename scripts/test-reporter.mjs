@@ -1,8 +1,13 @@
-// A line for each test file: how many tests, and how long they took; each test
-// that failed, with all that is known of it; and at the end the sums.
+// Each test that failed, with all that is known of it; a line for each file whose tests
+// took long, failed or were skipped; and at the end the sums. Failures are noted in the
+// file that ATEXIT_TESTS_FAILURES names as well, for whoever runs more than one suite.
 
+import { appendFileSync } from "node:fs";
 import { relative } from "node:path";
 import { inspect } from "node:util";
+
+/** In milliseconds: what a file's tests take is told from here on. */
+const LONG = 5_000;
 
 export default async function* report(events) {
   const startedAt = performance.now();
@@ -18,7 +23,7 @@ export default async function* report(events) {
     if (type === "test:diagnostic" && nesting > 0) yield `    ${data.message}\n`;
     if (type === "test:stderr") yield data.message;
     if (type !== "test:pass" && type !== "test:fail") continue;
-    const told = files.get(file) ?? { tests: 0, skipped: 0, took: 0 };
+    const told = files.get(file) ?? { tests: 0, failed: 0, skipped: 0, took: 0 };
     files.set(file, told);
     if (nesting === 0) told.took += data.details.duration_ms;
     const { error } = data.details;
@@ -32,18 +37,28 @@ export default async function* report(events) {
     } else if (type === "test:pass") counts.passed += 1;
     else {
       counts.failed += 1;
+      told.failed += 1;
       const above = Array.from({ length: nesting }, (_, depth) => path.get(`${file} ${depth}`));
-      yield `✖ ${[...above, name].join(" › ")}\n  ${nameOf(file)}:${data.line ?? ""}\n`;
-      yield `${inspect(error.cause ?? error).replaceAll(/^/gm, "    ")}\n`;
+      const failure =
+        `✖ ${[...above, name].join(" › ")}\n  ${nameOf(file)}:${data.line ?? ""}\n` +
+        `${inspect(error.cause ?? error).replaceAll(/^/gm, "    ")}\n`;
+      yield failure;
+      note(failure);
     }
   }
-  for (const [file, { tests, skipped, took }] of [...files].sort(([one], [other]) => (one < other ? -1 : 1))) {
-    const without = skipped === 0 ? "" : `, ${skipped} skipped`;
-    yield `${(took / 1_000).toFixed(1).padStart(6)} s  ${nameOf(file)}: ${tests}${without}\n`;
+  for (const [file, { tests, failed, skipped, took }] of [...files].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (took < LONG && failed === 0 && skipped === 0) continue;
+    const parts = [tests, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`];
+    yield `${(took / 1_000).toFixed(1).padStart(6)} s  ${nameOf(file)}: ${parts.filter((part) => part !== false).join(", ")}\n`;
   }
   const took = ((performance.now() - startedAt) / 1_000).toFixed(0);
   const sums = Object.entries(counts).map(([what, count]) => `${count} ${what}`);
   yield `Node ${process.versions.node}: ${sums.join(", ")}, in ${took} s\n`;
+}
+
+function note(failure) {
+  const notes = process.env.ATEXIT_TESTS_FAILURES;
+  if (notes) appendFileSync(notes, `Node ${process.versions.node}: ${failure}`);
 }
 
 function nameOf(file) {

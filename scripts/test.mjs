@@ -48,6 +48,8 @@ const environment = {
   ATEXIT_DIR: join(scratch, "journals"),
   // Where test/support/missing.ts notes what could not be had.
   ATEXIT_TESTS_MISSING: join(scratch, "missing"),
+  // Where scripts/test-reporter.mjs notes what failed.
+  ATEXIT_TESTS_FAILURES: join(scratch, "failures"),
 };
 
 try {
@@ -64,6 +66,7 @@ try {
   } else {
     runTests(process.execPath, wanted);
   }
+  if (isEverywhere) tellWhatFailed();
   tellWhatIsMissing();
 } finally {
   rmSync(scratch, { recursive: true, force: true });
@@ -97,8 +100,9 @@ function runTests(node, parts, variables = {}, leftOut = []) {
       env: { ...environment, ...variables },
       timeout: LONGEST_RUN,
     });
+    if (status === 0) continue;
+    process.exitCode = status ?? 1;
     if (status === null) console.error(`\nThe tests on ${node} were stopped: they had not ended.`);
-    if (status !== 0) process.exitCode = status ?? 1;
   }
 }
 
@@ -111,4 +115,11 @@ function tellWhatIsMissing() {
     console.error(`\nThe tests of ${what} did NOT run: ${reason}`);
     if (process.env.CI !== undefined) process.exitCode ||= 1;
   }
+}
+
+/** Once more, where the suites of other Nodes came after it: the end is what is looked at, and kept. */
+function tellWhatFailed() {
+  const notes = environment.ATEXIT_TESTS_FAILURES;
+  if (existsSync(notes)) console.error(`\nWhat failed, of all suites:\n\n${readFileSync(notes, "utf8")}`);
+  else if (process.exitCode) console.error(`\nStatus ${process.exitCode}, and no test failed.`);
 }
