@@ -45,6 +45,7 @@ const COMPAT = {
 /** Those of packages that are no ES modules: to require them is to have their default export. */
 const IS_DEFAULT = { "compat-async-exit-hook": true, "compat-close-with-grace": true, "compat-tmp": true };
 
+/** In CommonJS, which Node has running sooner, and without loading its own modules whole: its start is what death waits for. */
 const HELPER = { "atexit-helper": "src/durable/replay/main.ts" };
 
 /** The programs that the package starts; src/platform/package-files.ts knows them as well. */
@@ -162,9 +163,8 @@ if (import.meta.filename === process.argv[1]) {
 
 /** @param {string} outdir */
 async function buildInto(outdir) {
-  await build({ ...OPTIONS, entryPoints: HELPER, outdir });
-  const program = readFileSync(join(outdir, "atexit-helper.js"), "utf8");
-  await build({ ...COMMONJS, entryPoints: TRACE_WRITER, outdir });
+  await build({ ...COMMONJS, entryPoints: { ...HELPER, ...TRACE_WRITER }, outdir });
+  const program = readFileSync(join(outdir, "atexit-helper.cjs"), "utf8");
   const traceWriter = traceWriterDigest(readFileSync(join(outdir, "atexit-trace.cjs")));
   const plugins = (ending) => [publicModulesAreExternal(ending), helperTextOf(program), traceWriter];
   await build({ ...OPTIONS, entryPoints: { ...PUBLIC, ...COMPAT, ...PROGRAMS }, outdir, plugins: plugins(".js") });

@@ -84,6 +84,7 @@ export class ThreadJournal {
   readonly #held = new HeldInodes();
   #looking: NodeJS.Timeout | undefined;
   #isLookingSoon = false;
+  #isSettlingSoon = false;
 
   /** @throws an error with the code `ERR_ATEXIT_DIRECTORY` */
   get directory(): JournalDirectory {
@@ -332,14 +333,30 @@ export class ThreadJournal {
     this.#looking = setTimeout(() => this.#look(Math.min(next * 2, SELDOMEST_LOOK)), next).unref();
   }
 
-  /** Writes down that a recipe is over: carried out, or cancelled. */
-  done(pending: Pending): void {
+  /**
+   * Writes down that a recipe is over: carried out, or cancelled.
+   *
+   * @param isHarmless whether it might be carried out once more: then one line does for many of this turn
+   */
+  done(pending: Pending, isHarmless = false): void {
     const { open, id } = pending;
     this.#held.release(pending);
     if (open === undefined) return;
-    open.journal.done(id);
+    if (isHarmless) {
+      open.journal.doneSoon(id);
+      this.#settleSoon(open);
+    } else open.journal.done(id);
     if (!open.journal.isOwn) open.guard?.forget(id);
     if (open === this.#open) this.#lingerIfIdle();
+  }
+
+  #settleSoon(open: OpenJournal): void {
+    if (this.#isSettlingSoon) return;
+    this.#isSettlingSoon = true;
+    setImmediate(() => {
+      this.#isSettlingSoon = false;
+      if (this.#open === open) open.journal.settle();
+    }).unref();
   }
 
   /** Leaves a recipe to its own user, and says so where that is not the end, or no guard is there for it. */
@@ -454,19 +471,28 @@ function contextFor({ keeper }: Pending, recipe: Recipe, living: Living = NOBODY
   return recipe.do === "call" ? { ...HERE, helper: keeper.helper } : { ...HERE, living };
 }
 
+/**
+ * Reports whether a recipe that was carried out does nothing when it is once more: what it
+ * has removed is gone, and by its time of birth nothing is taken for it that comes in its place.
+ */
+function isHarmless(recipe: Recipe): boolean {
+  if (recipe.do !== "remove" || recipe.made !== true || recipe.onlyIfEmpty === true) return false;
+  return typeof recipe.is !== "number" && recipe.is[2] > 0;
+}
+
 function carryOutHere(pending: Pending, letGo?: () => void): void | Promise<void> {
   letGo?.();
   if (!pending.isOwn) return carryOutAsAnother(pending);
-  const done = () => pending.keeper.done(pending);
+  const { open, recipe } = pending;
+  const done = () => pending.keeper.done(pending, isHarmless(recipe));
   const fail = (error: unknown) => {
     // The frames of this package say nothing about what went wrong with the recipe.
     if (error instanceof Error) Error.captureStackTrace(error, carryOutHere);
-    if (pending.open === undefined || !isLacking(error)) done();
+    if (open === undefined || !isLacking(error)) pending.keeper.done(pending);
     throw error;
   };
   let result: Success | Promise<Success>;
   try {
-    const { open, recipe } = pending;
     const living =
       open !== undefined && isSharable(recipe) && existsSync(open.directory.path) ? open.living : undefined;
     const who = living?.whoHas(recipe, thisProcess());

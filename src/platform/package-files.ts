@@ -9,7 +9,7 @@ const FILES = {
   durable: ["durable/index", "durable.js"],
   resources: ["resources/index", "resources.js"],
   // Beside a bundle nobody else's file has these names.
-  replay: ["durable/replay/main", "atexit-helper.js"],
+  replay: ["durable/replay/main", "atexit-helper.cjs"],
   "give back to PostgreSQL": ["postgres/give-back", "postgres-give-back.js"],
   "give back to etcd": ["etcd/give-back", "etcd-give-back.js"],
   "actions of a keeper": ["keeper/action-program", "keeper-actions.js"],

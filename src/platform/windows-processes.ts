@@ -16,7 +16,7 @@ const LIST = `
 $ErrorActionPreference = 'Stop'
 Get-CimInstance -ClassName Win32_Process -Property ProcessId, ParentProcessId, CreationDate, CommandLine | ForEach-Object {
   if ($_.CreationDate) {
-    $isHelper = [int]($_.CommandLine -match 'atexit-helper\\.js|[\\\\/]helper-[0-9.]+-[0-9a-f]{12}\\.mjs')
+    $isHelper = [int]($_.CommandLine -match 'atexit-helper\\.cjs|[\\\\/]helper-[0-9.]+-[0-9a-f]{12}\\.cjs')
     '{0} {1} {2} {3}' -f $_.ProcessId, $_.ParentProcessId, $_.CreationDate.ToFileTimeUtc(), $isHelper
   }
 }

@@ -245,9 +245,9 @@ function checkDirectory(dir: unknown): void {
   throw resourceError("ERR_ATEXIT_OPTION", "dir", dir, instead);
 }
 
-/** Returns a name of 128 random bits, which no other user can guess and take first. */
+/** Returns a name of 122 random bits, which no other user can guess and take first. */
 function randomName(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
+  return crypto.randomUUID();
 }
 
 /** Writes a file to the disk before it gets its name: after a power cut there is all of it, or nothing. */

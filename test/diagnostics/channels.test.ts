@@ -96,7 +96,7 @@ const rows: readonly Row[] = [
   {
     name: "the grace period's end, and what is called then",
     source: `register({ name: "b" }, () => new Promise(() => {})); register({ name: "a" }, () => new Promise(() => {}));`,
-    env: { ATEXIT_GRACE: "50" },
+    env: { ATEXIT_GRACE: "500" },
     told: [
       "shutdown end start -",
       "a start -",
@@ -122,7 +122,7 @@ const rows: readonly Row[] = [
   {
     name: "a durable cleanup that is given up is left to the guard",
     source: `import { exec } from "atexit/durable"; exec("sleep", ["5"]);`,
-    env: { ATEXIT_GRACE: "50", ATEXIT_GUARD: "off" },
+    env: { ATEXIT_GRACE: "1000", ATEXIT_GUARD: "off" }, // less than a spawn takes on a busy machine stops that
     told: [
       "shutdown end start -",
       "exec sleep 5 start -",

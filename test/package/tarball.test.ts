@@ -39,7 +39,7 @@ describe("the tarball", { skip: isFromSources && "takes a build: npm test" }, ()
     assert.deepEqual(strangers, []);
     assert.ok(paths.includes("dist/index.js"));
     assert.ok(paths.includes("dist/index.d.ts"));
-    for (const file of ["index.cjs", "index.d.cts", "atexit-helper.js"])
+    for (const file of ["index.cjs", "index.d.cts", "atexit-helper.cjs"])
       assert.ok(paths.includes(`dist/${file}`), file);
   });
 

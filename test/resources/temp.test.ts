@@ -29,7 +29,7 @@ describe("a temporary file", () => {
       const files = Array.from({ length: 200 }, () => tempFile({ prefix: "a-", suffix: ".json", dir: work }));
       const names = new Set(files.map(({ path }) => basename(path)));
       assert.equal(names.size, 200);
-      for (const name of names) assert.match(name, /^a-[\w-]{22}\.json$/);
+      for (const name of names) assert.match(name, /^a-[0-9a-f-]{36}\.json$/);
       for (const { path } of files) {
         assert.deepEqual([mode(path), statSync(path).size], ["600", 0]);
       }
@@ -46,6 +46,51 @@ describe("a temporary file", () => {
       writeFileSync(file.path, "somebody else's");
       file[Symbol.dispose]();
       assert.equal(readFileSync(file.path, "utf8"), "somebody else's");
+    }));
+
+  test("that was removed costs nothing of what comes in its place, nor of what is kept, killed in the same turn", () =>
+    inPlace(async (place) => {
+      const { signal } = await place.run(`
+        import { tempFile } from "atexit/resources";
+        import { writeFileSync } from "node:fs";
+        const dir = process.env.WORK;
+        const removed = tempFile({ dir, prefix: "removed" });
+        removed.remove();
+        writeFileSync(removed.path, "somebody else's");
+        tempFile({ dir, prefix: "kept" }).keep();
+        tempFile({ dir, prefix: "left" });
+        process.kill(process.pid, "SIGKILL");`);
+      assert.equal(signal, "SIGKILL");
+      await until(() => place.left().length === 0);
+      assert.deepEqual(
+        readdirSync(place.work)
+          .map((name) => name.replace(/-?[0-9a-f]{8}-.*/, ""))
+          .sort(),
+        ["kept", "removed"],
+      );
+    }));
+
+  test("is written down as over in the next turn, with all others of its own", () =>
+    inPlace(async (place) => {
+      const { stdout } = await place.run(`
+        import { tempFile } from "atexit/resources";
+        import { readdirSync, readFileSync } from "node:fs";
+        import { setImmediate } from "node:timers/promises";
+        const journals = process.env.ATEXIT_DIR;
+        const pending = () => {
+          const journal = readdirSync(journals).find((name) => name.endsWith(".jsonl"));
+          const lines = readFileSync(journals + "/" + journal, "utf8").split("\\n").filter(Boolean).map((line) => JSON.parse(line));
+          const done = lines.map(({ done }) => done);
+          return new Set(lines.map(({ id }) => id).filter((id) => id !== undefined && !done.includes(id))).size;
+        };
+        const one = tempFile();
+        for (let n = 0; n < 10; n += 1) tempFile().remove();
+        await setImmediate();
+        const beside = pending();
+        one.remove();
+        await setImmediate();
+        console.log(beside, pending());`);
+      assert.equal(stdout, "1 0\n");
     }));
 
   test("stays where it is kept", () =>

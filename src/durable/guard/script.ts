@@ -93,16 +93,17 @@ died 2>/dev/null
 
 # The package may have been removed or upgraded while its owner ran.
 [ -n "$copy" ] && [ -f "$copy" ] && replay=$copy
-# The owner's end may have cut off its own writing of the copy.
-[ -n "$copy" ] && rm -f "$copy.$pid-$start-"*.tmp
 tries=0
 while [ -s "$journal" ] || [ -e "$journal.next" ]; do
   "$@" "$replay" --guard "$journal" $over </dev/null
   case $? in
-    0) rm -f "$journal.died" "$alive"; exit ;;
+    0) break ;;
     ${OWNER_IS_ALIVE}) while sleep 2; do is_alive "$pid" "$start" || break; done; died ;;
     *) tries=$((tries + 1)); [ $tries -lt 3 ] || exit; sleep 1 ;;
   esac
 done
-rm -f "$journal" "$journal.died" "$alive"
+[ -s "$journal" ] || [ -e "$journal.next" ] || rm -f "$journal"
+# The owner's end may have cut off its own writing of the copy, too.
+[ -n "$copy" ] && rm -f "$copy.$pid-$start-"*.tmp
+rm -f "$journal.died" "$alive"
 `;

@@ -76,7 +76,7 @@ function thisCopyIn(directory: JournalDirectory): string | undefined {
 function copyIn(directory: JournalDirectory): string | undefined {
   // Node runs no module with a backslash in its path.
   const isRun = system.runsBackslashes || !directory.path.includes("\\");
-  return PROGRAM_DIGEST === "" || !isRun ? undefined : directory.file(`helper-${VERSION}-${PROGRAM_DIGEST}.mjs`);
+  return PROGRAM_DIGEST === "" || !isRun ? undefined : directory.file(`helper-${VERSION}-${PROGRAM_DIGEST}.cjs`);
 }
 
 /** Keeps the text of the program beside the journals. Where that cannot be done, this package's file stays the only one. */
@@ -161,7 +161,7 @@ export function removeCopies(directory: JournalDirectory): void {
 function copiesIn(directory: JournalDirectory): string[] {
   return fs
     .readdirSync(directory.path)
-    .filter((name) => /^helper-.*\.(?:mjs|tmp)$/.test(name))
+    .filter((name) => /^helper-.*\.(?:cjs|tmp)$/.test(name))
     .map((name) => directory.file(name));
 }
 

@@ -1,6 +1,6 @@
 // The helper program as text, for where its file is not: in a bundle, in an archive,
 // in a single executable, or where the package is removed under a running program.
-// The build puts all of this here from atexit-helper.js; the sources have that file.
+// The build puts all of this here from atexit-helper.cjs; the sources have that file.
 
 /** The first digits of the text's SHA-256: two builds of one version are two programs. */
 export const PROGRAM_DIGEST: string = "";

@@ -34,7 +34,10 @@ export class Journal {
   /** How much of the file is needed, in bytes. */
   #live = 0;
   #locked = false;
-  /** What was over while this process acted in another user's name, and could not be written down. */
+  /**
+   * What is over and not written down yet: what was over while this process acted in
+   * another user's name, and what does no harm where it is carried out once more.
+   */
   readonly #owed: number[] = [];
   /** Whether the last line was written only in part. */
   #torn = false;
@@ -185,7 +188,39 @@ export class Journal {
     } catch (error) {
       if (!isGone(error) && !this.#blot(id) && !isLacking(error)) throw notWritten(this.path, error);
     }
-    if (this.#size - this.#live > Math.max(WORTH_SHORTENING, this.#live)) this.#shorten();
+    if (this.#isWorthShortening) this.#shorten();
+  }
+
+  /**
+   * Takes down that a recipe is over which does no harm where it is carried out once
+   * more: settle() writes that down, or the next line does.
+   *
+   * @throws as done() does
+   */
+  doneSoon(id: number): void {
+    const line = this.#pending.get(id);
+    if (line === undefined || !this.isOwn) return this.done(id);
+    this.#pending.delete(id);
+    this.#live -= Buffer.byteLength(line);
+    this.#owed.push(id);
+    if (!this.#isWorthShortening) return;
+    if (this.#pending.size === 0) this.#clear();
+    else this.#shorten();
+  }
+
+  /** Writes down what was only taken down. Where that cannot be done it stays as it is: it does no harm. */
+  settle(): void {
+    if (this.#owed.length === 0 || !this.isOwn) return;
+    try {
+      if (this.#pending.size === 0) this.#clear();
+      else this.#append("");
+    } catch {
+      // The disk is full, or no descriptor is left.
+    }
+  }
+
+  get #isWorthShortening(): boolean {
+    return this.#size - this.#live > Math.max(WORTH_SHORTENING, this.#live);
   }
 
   /** Removes the journal, with all recipes that are pending. */
@@ -208,11 +243,8 @@ export class Journal {
    * @returns the length of the text, in bytes
    */
   #append(text: string, isLooked = false): number {
-    if (this.#owed.length > 0) {
-      const lines = this.#owed.splice(0).map((id) => `{"done":${id}}\n`);
-      this.#append(lines.join(""));
-    }
-    const whole = this.#size === 0 ? this.#beginning() + text : this.#torn ? TEAR + text : text;
+    const owed = this.#owed.map((id) => `{"done":${id}}\n`).join("");
+    const whole = this.#size === 0 ? this.#beginning() + text : (this.#torn ? TEAR : "") + owed + text;
     let written = 0;
     try {
       this.#file.write((fd) => {
@@ -230,6 +262,7 @@ export class Journal {
       throw error;
     }
     this.#torn = false;
+    this.#owed.length = 0;
     this.#size += written;
     return whole === text ? written : Buffer.byteLength(text);
   }
@@ -244,7 +277,6 @@ export class Journal {
   }
 
   #clear(): void {
-    this.#owed.length = 0;
     if (this.#hasCopy) discard(this.#copy);
     this.#hasCopy = false;
     try {
@@ -261,6 +293,7 @@ export class Journal {
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
+    this.#owed.length = 0;
   }
 
   #holdsLockedLine(): boolean {

@@ -46,8 +46,11 @@ export type NotClaimed = "taken" | NotRead;
 
 const fs = builtin("fs");
 
-/** @param name a journal whose holder is dead */
-export function claim(directory: JournalDirectory, name: JournalName): Claim | NotClaimed {
+/**
+ * @param name a journal whose holder is dead
+ * @param isGuards whether its guard started this process, which has the guard's descriptor, and its kernel lock
+ */
+export function claim(directory: JournalDirectory, name: JournalName, isGuards = false): Claim | NotClaimed {
   const from = directory.file(name.file);
   const token = newToken();
   const claimed = claimName(name.journal, token);
@@ -79,7 +82,7 @@ export function claim(directory: JournalDirectory, name: JournalName): Claim | N
     throw error;
   }
   const died = read.died ?? lastSignOfLife(directory, name.journal, fd);
-  if (directory.isLocal) lock(fd);
+  if (directory.isLocal && !(isGuards && read.locked)) lock(fd);
   const write = (line: string) => {
     try {
       fs.writeSync(fd, line);

@@ -1,15 +1,12 @@
 // The program that a guard becomes when its owner has died.
 //
-//   atexit-helper.js JOURNAL          when its owner is dead, carries it out
-//   atexit-helper.js --guard JOURNAL [ID ...]  the same, started by its owner's guard, in its owner's
+//   atexit-helper.cjs JOURNAL         when its owner is dead, carries it out
+//   atexit-helper.cjs --guard JOURNAL [ID ...]  the same, started by its owner's guard, in its owner's
 //                                     namespaces; recipes with these ids are over
-//   atexit-helper.js --wait JOURNAL   the same, at the end of standard input (Windows); until then it recovers
-//   atexit-helper.js --recover DIR    carries out the journals of dead owners
-//   atexit-helper.js --call           calls the function that standard input names
+//   atexit-helper.cjs --wait JOURNAL   the same, at the end of standard input (Windows); until then it recovers
+//   atexit-helper.cjs --recover DIR    carries out the journals of dead owners
+//   atexit-helper.cjs --call          calls the function that standard input names
 
-import { existsSync, rmSync, statSync } from "node:fs";
-import { basename, dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { callAndExit } from "./call-main.ts";
 import { claim, lifeOfHolder } from "./claim.ts";
 import { JournalDirectory } from "../journal/directory.ts";
@@ -20,7 +17,12 @@ import { readHeader } from "../journal/reader.ts";
 import { LivingOwners } from "./living-owners.ts";
 import { recoverIn } from "./recover.ts";
 import { replay } from "./replay.ts";
+import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
 import { process } from "../../platform/process.ts";
+import { system } from "../../platform/this-system.ts";
+
+const { existsSync, rmSync, statSync } = builtin("fs");
+const { basename, dirname } = builtin("path");
 
 /** How long a dying owner may take to end, in milliseconds: its descriptors are closed first. */
 const DYING = 2_000;
@@ -28,25 +30,29 @@ const DYING = 2_000;
 /** How often a guard on Windows looks again whether its owner is dead, in milliseconds. */
 const LOOK_AGAIN = 2_000;
 
-const [first = "", second = "", ...over] = process.argv.slice(2);
-if (first === "--call") {
-  await callAndExit();
-} else if (first === "--recover") {
-  await recoverIn(JournalDirectory.at(second), { all: false });
-} else {
-  const isGuard = first === "--wait" || first === "--guard";
-  const path = isGuard ? second : first;
-  if (first === "--wait") {
-    const others = recoverIn(JournalDirectory.at(dirname(path)), { all: false });
-    for await (const _ of process.stdin);
-    await others;
+void main(process.argv.slice(2));
+
+async function main([first = "", second = "", ...over]: readonly string[]): Promise<void> {
+  if (first === "--call") return await callAndExit();
+  if (first === "--recover") {
+    await recoverIn(JournalDirectory.at(second), { all: false });
+    return;
   }
-  if (first === "--wait" && !hasWork(path)) removeAll(path);
-  else process.exitCode = await replayOne(path, isGuard, new Set(over.map(Number)));
-  // A worker thread may have ended before its process, which is what can be looked at here.
-  while (first === "--wait" && process.exitCode === OWNER_IS_ALIVE && hasWork(path)) {
+  if (first === "--wait") return await waitAndReplay(second);
+  const isGuard = first === "--guard";
+  process.exitCode = await replayOne(isGuard ? second : first, isGuard, new Set(over.map(Number)));
+}
+
+async function waitAndReplay(path: string): Promise<void> {
+  const others = recoverIn(JournalDirectory.at(dirname(path)), { all: false });
+  for await (const _ of process.stdin);
+  await others;
+  if (!hasWork(path)) return removeAll(path);
+  for (;;) {
+    process.exitCode = await replayOne(path, true, new Set());
+    // A worker thread may have ended before its process, which is what can be looked at here.
+    if (process.exitCode !== OWNER_IS_ALIVE || !hasWork(path)) return;
     await sleep(LOOK_AGAIN);
-    process.exitCode = await replayOne(path, isGuard, new Set());
   }
 }
 
@@ -71,7 +77,7 @@ async function replayOne(path: string, isGuard: boolean, over: ReadonlySet<numbe
   const isThreads = isGuard && readHeader(directory, name)?.owner.thread?.tid === 0;
   const isDead = isThreads || (await until(() => lifeOfHolder(directory, name) === "dead", DYING));
   if (!isDead) return OWNER_IS_ALIVE;
-  const claimed = claim(directory, name);
+  const claimed = claim(directory, name, isGuard && system.hasShell);
   if (typeof claimed === "object" && "header" in claimed) {
     for (const id of over) claimed.write({ done: id });
     const left = { ...claimed, pending: claimed.pending.filter(({ id }) => !over.has(id)) };
@@ -82,10 +88,14 @@ async function replayOne(path: string, isGuard: boolean, over: ReadonlySet<numbe
 }
 
 async function until(isSo: () => boolean, limit: number): Promise<boolean> {
-  const end = performance.now() + limit;
+  const end = now() + limit;
   for (let pause = 1; !isSo(); pause = Math.min(pause * 2, 50)) {
-    if (performance.now() > end) return false;
+    if (now() > end) return false;
     await sleep(pause);
   }
   return true;
+}
+
+function sleep(duration: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, duration));
 }

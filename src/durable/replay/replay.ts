@@ -154,7 +154,9 @@ function contextFor(directory: JournalDirectory, claimed: Claim, living: LivingO
     bornUntil: bornUntil(claimed, sameBoot),
     living,
     isGuard: by === "guard",
-    helper: helperLike(runtime, helperIn(directory)),
+    get helper() {
+      return helperLike(runtime, helperIn(directory));
+    },
   };
 }
 

@@ -50,7 +50,7 @@ describe("the package of a running program", { skip }, () => {
     ["is removed", (installed: string) => rmSync(join(installed, "files"), { recursive: true })],
     [
       "is upgraded to one that carries its journals out no more",
-      (installed: string) => writeFileSync(join(installed, "files/atexit-helper.js"), "process.exitCode = 0;"),
+      (installed: string) => writeFileSync(join(installed, "files/atexit-helper.cjs"), "process.exitCode = 0;"),
     ],
   ] as const) {
     test(`${what}: its recipes are carried out all the same, and those that need a program of their own`, () =>
@@ -68,7 +68,7 @@ describe("the package of a running program", { skip }, () => {
         import { remove } from "atexit/durable";
         const { renameSync } = fs;
         fs.renameSync = (from, to) => {
-          if (/helper-.*mjs$/.test(to)) process.kill(process.pid, "SIGKILL");
+          if (/helper-.*cjs$/.test(to)) process.kill(process.pid, "SIGKILL");
           return renameSync(from, to);
         };
         remove(process.env.WORK + "/nowhere");
@@ -104,7 +104,7 @@ describe("the copy of the program", { skip }, () => {
     inPlace(async (place) => {
       await place.run(register);
       const [name = ""] = copies(place);
-      assert.match(name, /^helper-[\d.]+-[0-9a-f]{12}\.mjs$/);
+      assert.match(name, /^helper-[\d.]+-[0-9a-f]{12}\.cjs$/);
       const path = join(place.journals, name);
       const { ino, mode } = statSync(path);
       assert.equal(mode & 0o777, 0o600);
@@ -122,15 +122,15 @@ describe("the copy of the program", { skip }, () => {
       writeFileSync(path, text.slice(0, 1_000));
       writeFileSync(`${path}.2.tmp`, ""); // by a process that was killed
       for (const [other, days] of [
-        ["helper-1.1.mjs", 31],
-        ["helper-1.1-0123456789ab.mjs", 29],
+        ["helper-1.1.cjs", 31],
+        ["helper-1.1-0123456789ab.cjs", 29],
       ] as const) {
         writeFileSync(join(place.journals, other), "");
         const then = Date.now() / 1_000 - days * 24 * 60 * 60;
         utimesSync(join(place.journals, other), then, then);
       }
       await place.run(register);
-      assert.deepEqual(copies(place).sort(), ["helper-1.1-0123456789ab.mjs", name].sort());
+      assert.deepEqual(copies(place).sort(), ["helper-1.1-0123456789ab.cjs", name].sort());
       assert.equal(readFileSync(path, "utf8"), text);
     }));
 });
