@@ -35,6 +35,7 @@ export const resources = [
   ...[
     ["share", "the least share of eight contenders", "%"],
     ["wait", "the longest wait of eight contenders", "ms"],
+    ["turn", "a turn of eight contenders, for three seconds", "ms"],
   ].map(([name, what, unit]) =>
     row({
       name: `fair-${name}`,

@@ -1,5 +1,6 @@
 // Eight processes want one lock for three seconds, each again as soon as it has let it
-// go. Prints the least share of them, in percent of an equal one, or the longest wait, in milliseconds.
+// go. Prints the least share of them, in percent of an equal one; the longest wait, in
+// milliseconds; or how long a turn takes, in milliseconds.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -40,7 +41,12 @@ if (role === "all") {
   const all = await Promise.all(told);
   const turns = all.map(({ turns }) => turns);
   const equal = turns.reduce((sum, n) => sum + n) / PROCESSES;
-  console.log(what === "share" ? (Math.min(...turns) / equal) * 100 : Math.max(...all.map(({ longest }) => longest)));
+  const results = {
+    share: () => (Math.min(...turns) / equal) * 100,
+    wait: () => Math.max(...all.map(({ longest }) => longest)),
+    turn: () => FOR / PROCESSES / equal,
+  };
+  console.log(results[what]());
 } else {
   (await takes[how]())(); // loads what it needs
   process.stdout.write(" ");

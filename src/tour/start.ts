@@ -87,7 +87,9 @@ export async function startAndEnd(
 /** What the cleanups were to remove, and journals; not what the run itself keeps there. */
 function filesIn(directory: string): string[] {
   const entries = readdirSync(directory, { recursive: true, encoding: "utf8" });
-  return entries.filter((entry) => !/^(log|journals|.*\.mjs|journals\/log\.jsonl)$/.test(entry)).sort();
+  return entries
+    .filter((entry) => !/^(log|way-out\.test\.mjs|journals|journals\/(log\.jsonl|helper-[^/]*\.cjs))$/.test(entry))
+    .sort();
 }
 
 async function guardsEnded(directory: string): Promise<void> {
