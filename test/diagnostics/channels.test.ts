@@ -80,7 +80,7 @@ const rows: readonly Row[] = [
   },
   {
     name: "a timeout of its own",
-    source: `register({ name: "a", timeout: 20 }, () => new Promise(() => {}));`,
+    source: `register({ name: "a", timeout: 500 }, () => new Promise(() => {}));`,
     told: [
       "shutdown end start -",
       "a start -",

@@ -85,15 +85,15 @@ const rows: readonly Row[] = [
   },
   {
     name: "a cleanup that never settles is given up at its own timeout",
-    register: `register({ name: "stuck", timeout: 50 }, () => new Promise(() => {}));`,
-    stderr: [/cleanup "stuck" has not settled and was given up after 50 ms/, PLACE],
+    register: `register({ name: "stuck", timeout: 500 }, () => new Promise(() => {}));`,
+    stderr: [/cleanup "stuck" has not settled and was given up after 500 ms/, PLACE],
     status: "1",
   },
   {
     name: "a cleanup that never settles is given up at the timeout of all",
-    setUp: "configure({ timeout: 50 })",
+    setUp: "configure({ timeout: 500 })",
     register: "register(function stuck() { return new Promise(() => {}) });",
-    stderr: [/cleanup "stuck" has not settled and was given up after 50 ms/, PLACE],
+    stderr: [/cleanup "stuck" has not settled and was given up after 500 ms/, PLACE],
     status: "1",
   },
   {
@@ -121,9 +121,9 @@ const rows: readonly Row[] = [
   },
   {
     name: "a cleanup that fails after it was given up is reported once",
-    register: `register({ timeout: 20 }, async function late() { await sleep(60); throw new Error("late") });
+    register: `register({ timeout: 300 }, async function late() { await sleep(600); throw new Error("late") });
       register(() => sleep(1));
-      globalThis.after = () => sleep(100);`,
+      globalThis.after = () => sleep(700);`,
     stderr: [/"late" has not settled/],
     status: "1",
   },

@@ -202,7 +202,7 @@ describe("in Jest", () => {
             if (${some !== config}) jest.useFakeTimers({ now: 4_000_000_000_000 });
             test("fake", () => {
               atexit.register(() => note("a 1"));
-              atexit.register({ timeout: 50 }, () => new Promise(() => {}));
+              atexit.register({ timeout: 500 }, () => new Promise(() => {}));
               const { lockFileSync } = require("atexit/resources");
               const lock = lockFileSync(${JSON.stringify(join(project, "fake.lock"))}, { wait: 50 });
               expect(() => lockFileSync(lock.path, { wait: 50 })).toThrow("itself");
@@ -212,7 +212,7 @@ describe("in Jest", () => {
       );
       assert.equal(ended.code, 1, ended.stderr); // a cleanup was given up
       assert.match(ended.stderr, /1 passed, 1 total/);
-      assert.match(ended.stderr, /has not settled and was given up after 50 ms/);
+      assert.match(ended.stderr, /has not settled and was given up after 500 ms/);
       assert.deepEqual(ended.left, ["a 1"], ended.stderr);
     }
   });

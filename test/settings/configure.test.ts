@@ -68,14 +68,14 @@ describe("configure()", () => {
     [{ ATEXIT_AFTER_SIGNAL: "code" }, { afterSignal: "code" }],
     [{ ATEXIT_AFTER_SIGNAL: "0" }, { afterSignal: 0 }],
     [
-      { ATEXIT_GRACE: "3s", ATEXIT_TIMEOUT: "250", ATEXIT_SIGNALS: "SIGTERM" },
-      { grace: 3_000, timeout: 250, signals: ["SIGTERM"] },
+      { ATEXIT_GRACE: "3s", ATEXIT_TIMEOUT: "2500", ATEXIT_SIGNALS: "SIGTERM" },
+      { grace: 3_000, timeout: 2_500, signals: ["SIGTERM"] },
     ],
   ];
   /** What the program says, whatever the operator says. */
   const program = {
-    grace: 11,
-    timeout: 12,
+    grace: 11_000,
+    timeout: 12_000,
     signals: ["SIGQUIT"],
     processExit: "wait",
     afterSignal: "signal",
@@ -87,7 +87,7 @@ describe("configure()", () => {
     clear();
     configure(${JSON.stringify(program)});
     register(() => {});
-    console.log(JSON.stringify(configure({ grace: 11 })));`;
+    console.log(JSON.stringify(configure({ grace: 11_000 })));`;
 
   for (const [variables, settings] of environment) {
     it(`stands below the operator's ${text(variables)}`, async () => {

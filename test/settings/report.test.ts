@@ -11,7 +11,7 @@ const PROGRAM = `
   import { configure, register } from "atexit";
   const say = (text) => writeSync(1, text + "\\n");
   register(() => say("below"));
-  register({ name: "hangs", timeout: 20 }, () => new Promise(() => setTimeout(() => {}, 20_000)));
+  register({ name: "hangs", timeout: 500 }, () => new Promise(() => setTimeout(() => {}, 20_000)));
   register({ name: "fails" }, () => { throw new Error("boom"); });
 `;
 

@@ -143,7 +143,7 @@ describe("a report at the end", () => {
         randomBytes(8); scryptSync("a", "b", 8); gzipSync("a"); readFileSync(process.execPath);
         await Promise.all([readFile(process.argv[1]), lookup("localhost"), sleep(1)]);
         setTimeout(() => {}, 60_000).unref();
-        register({ name: "lost", timeout: 50 }, () => new Promise(() => {}));
+        register({ name: "lost", timeout: 500 }, () => new Promise(() => {}));
         process.exit(0);`;
     const { stderr } = await run(source, { ATEXIT_REPORT: "1", COLUMNS: "120" });
     assert.match(stderr, /waiting on nothing that Node knows of/);
