@@ -1,6 +1,7 @@
 // How a guard gives leases back: the engine may be away, as it may be for any request.
 
-import { now, setTimeout } from "../platform/node-builtins.ts";
+import { now } from "../platform/node-builtins.ts";
+import { sleep } from "../platform/wait.ts";
 
 /** A called function has ten seconds, in milliseconds. After them the leases are free by time. */
 const WITHIN = 8_000;
@@ -14,6 +15,6 @@ export async function persist(attempt: () => Promise<void>): Promise<void> {
     } catch (error) {
       if (now() > end) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await sleep(PAUSE);
   }
 }

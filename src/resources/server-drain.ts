@@ -16,6 +16,7 @@ import { answerCloseCalls } from "./server-close-calls.ts";
 import { type Connection, isBusy, Traffic } from "./server-traffic.ts";
 import { closingHandle } from "./workers.ts";
 import { process } from "../platform/process.ts";
+import { sleep } from "../platform/wait.ts";
 
 /** Options for the end of a server. */
 export interface ServerOptions {
@@ -178,7 +179,7 @@ export class Leaving {
     let hasEnded = false;
     void ended.then(() => (hasEnded = true));
     while (!hasEnded && !(this.#isClosed && [...this.#traffic.connections.values()].every(isReady))) {
-      await Promise.race([ended, pause(TICK)]);
+      await Promise.race([ended, sleep(TICK)]);
     }
   }
 
@@ -193,7 +194,7 @@ export class Leaving {
     const { drainDelay = 0 } = this.#options;
     // Servers that end one after the other drain together.
     const since = shutdownBegan === undefined ? 0 : now() - shutdownBegan;
-    if (drainDelay > since) await pause(drainDelay - since);
+    if (drainDelay > since) await sleep(drainDelay - since);
     const beganAt = now();
     // Two turns let Node see the connections that the system has accepted.
     await nextTurn();
@@ -304,10 +305,6 @@ function closeOf(server: NetServer): (this: NetServer, done: () => void) => void
   const { Server } = process.getBuiltinModule("net");
   const { close } = server instanceof Server ? Server.prototype : (Object.getPrototypeOf(server) as NetServer);
   return close;
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function nextTurn(): Promise<void> {

@@ -184,7 +184,7 @@ export class Journal {
     }
     this.#live -= Buffer.byteLength(line);
     try {
-      this.#append(`{"done":${id}}\n`);
+      this.#append(doneLine(id));
     } catch (error) {
       if (!isGone(error) && !this.#blot(id) && !isLacking(error)) throw notWritten(this.path, error);
     }
@@ -243,7 +243,7 @@ export class Journal {
    * @returns the length of the text, in bytes
    */
   #append(text: string, isLooked = false): number {
-    const owed = this.#owed.map((id) => `{"done":${id}}\n`).join("");
+    const owed = this.#owed.map(doneLine).join("");
     const whole = this.#size === 0 ? this.#beginning() + text : (this.#torn ? TEAR : "") + owed + text;
     let written = 0;
     try {
@@ -382,6 +382,10 @@ export function recipeIn(line: string): Recipe {
 
 function lineOf(id: number, recipe: Recipe): string {
   return `{"id":${id},${jsonOf(recipe).slice(1)}\n`;
+}
+
+function doneLine(id: number): string {
+  return `{"done":${id}}\n`;
 }
 
 /** Removes a file; a user may have cleared the directory by hand. */

@@ -1,6 +1,5 @@
 // Ends a process and its descendants, politely first, then by force.
 
-import { now, setTimeout } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
 import { allProcesses, isUngivenSince, processesSince, thisMoment } from "../../platform/process-list.ts";
 import type { Process } from "../../platform/system.ts";
@@ -8,6 +7,7 @@ import { system } from "../../platform/this-system.ts";
 import { type Tree, treeOf } from "../../platform/process-tree.ts";
 import type { KillRecipe, Living, Success } from "./recipe-kind.ts";
 import { process } from "../../platform/process.ts";
+import { until } from "../../platform/wait.ts";
 
 /** How long a killed process may take to be gone, in milliseconds; a process that waits for a disk takes longer. */
 const KILLED_WITHIN = 2_000;
@@ -161,14 +161,4 @@ function send({ pid, start }: Process, signal: NodeJS.Signals, all?: ReadonlyMap
     if (code !== "EPERM" && code !== "ESRCH") throw error;
     return code === "ESRCH";
   }
-}
-
-/** Reports whether a condition comes true within the limit; asks less often as time goes on. */
-async function until(isSo: () => boolean, limit: number): Promise<boolean> {
-  const end = now() + limit;
-  for (let pause = 2; !isSo(); pause = Math.min(pause * 1.5, 50)) {
-    if (now() >= end) return false;
-    await new Promise((resolve) => setTimeout(resolve, Math.min(pause, Math.max(1, end - now()))));
-  }
-  return true;
 }

@@ -1,7 +1,8 @@
 // Releases a lock: this process's own, or that of a dead owner.
 
 import { durableError } from "../../errors/durable.ts";
-import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
+import { builtin, now } from "../../platform/node-builtins.ts";
+import { sleep } from "../../platform/wait.ts";
 import { newToken } from "../journal/file-name.ts";
 import { removeOwnerFile } from "../lock/holder.ts";
 import { ownerPath, statOf } from "../lock/lock-path.ts";
@@ -41,7 +42,7 @@ async function breakIt(lock: string, token: string): Promise<void> {
     own.acquireKernelLock(true);
     while (breakLock(lock, token, own) === "busy") {
       if (now() > end) throw durableError("ERR_ATEXIT_STILL_THERE", lock, "another process is about to remove it");
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
     }
   } finally {
     own.remove();

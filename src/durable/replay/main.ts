@@ -17,9 +17,10 @@ import { readHeader } from "../journal/reader.ts";
 import { LivingOwners } from "./living-owners.ts";
 import { recoverIn } from "./recover.ts";
 import { replay } from "./replay.ts";
-import { builtin, now, setTimeout } from "../../platform/node-builtins.ts";
+import { builtin } from "../../platform/node-builtins.ts";
 import { process } from "../../platform/process.ts";
 import { system } from "../../platform/this-system.ts";
+import { sleep, until } from "../../platform/wait.ts";
 
 const { existsSync, rmSync, statSync } = builtin("fs");
 const { basename, dirname } = builtin("path");
@@ -85,17 +86,4 @@ async function replayOne(path: string, isGuard: boolean, over: ReadonlySet<numbe
     await replay(directory, left, living, isGuard ? "guard" : "next start");
   }
   return 0;
-}
-
-async function until(isSo: () => boolean, limit: number): Promise<boolean> {
-  const end = now() + limit;
-  for (let pause = 1; !isSo(); pause = Math.min(pause * 2, 50)) {
-    if (now() > end) return false;
-    await sleep(pause);
-  }
-  return true;
-}
-
-function sleep(duration: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, duration));
 }

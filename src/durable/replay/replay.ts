@@ -1,6 +1,6 @@
 // Carries out the recipes left in a dead owner's journal, last in, first out.
 
-import { builtin, now, setTimeout, timeOfDay } from "../../platform/node-builtins.ts";
+import { builtin, now, timeOfDay } from "../../platform/node-builtins.ts";
 import { ReplayTrace, type ReplayedBy } from "./replay-trace.ts";
 import type { Claim } from "./claim.ts";
 import type { JournalDirectory } from "../journal/directory.ts";
@@ -10,6 +10,7 @@ import { appendToLog } from "./replay-log.ts";
 import { whyReplaceable } from "../../platform/trusted-path.ts";
 import { hasSameView, isSameBoot, thisProcess } from "../../platform/process-identity.ts";
 import { system } from "../../platform/this-system.ts";
+import { sleep } from "../../platform/wait.ts";
 import { durableId } from "../journal/file-name.ts";
 import type { Pending } from "../journal/reader.ts";
 import type { ReplayContext } from "../recipes/recipe-kind.ts";
@@ -121,7 +122,7 @@ async function whoHas(living: LivingOwners, { header, seenAt }: Claim, recipe: R
   for (;;) {
     const who = living.whoHas(recipe, header.owner);
     if (who === undefined || now() - seenAt > WITHDRAWN_WITHIN) return who;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    await sleep(LOOK_EVERY);
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { EventEmitter } from "node:events";
 import { clearTimeout, now, setImmediate, setTimeout } from "../../platform/node-builtins.ts";
+import { sleep } from "../../platform/wait.ts";
 import { isClosedAlready, isOfNobody } from "./closed-already.ts";
 import { placeOfCallback, usualMethods } from "./usual-methods.ts";
 import { has, type Resource, type WayToClose } from "./way-to-close.ts";
@@ -86,7 +87,7 @@ function nextTurn(): Promise<void> {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+  while (!isSo()) await sleep(LOOK_EVERY);
 }
 
 function method(resource: Resource, name: string | symbol): Method {
