@@ -6,12 +6,12 @@ import { builtin, clearTimeout, setTimeout } from "../platform/node-builtins.ts"
 
 export class LockChanges {
   readonly #watcher: import("node:fs").FSWatcher | undefined;
-  #wake = () => {};
+  #wake: (isChange: boolean) => void = () => {};
 
   /** @param file this thread's own file at the lock */
   constructor(file: string) {
     try {
-      this.#watcher = builtin("fs").watch(file, { persistent: false }, () => this.#wake());
+      this.#watcher = builtin("fs").watch(file, { persistent: false }, () => this.#wake(true));
       this.#watcher.on("error", () => {});
     } catch {
       // There are too many watchers, or the file system has none: the pause alone ends the wait.
@@ -21,20 +21,22 @@ export class LockChanges {
   /**
    * Resolves at the next change, or after so many milliseconds.
    *
+   * @returns whether there was a change
    * @throws (rejects with) the signal's reason
    */
-  async next(pause: number, signal: AbortSignal | undefined): Promise<void> {
+  async next(pause: number, signal: AbortSignal | undefined): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     let stopListening: (() => void) | undefined;
-    await new Promise<void>((resolve) => {
+    const isChange = await new Promise<boolean>((resolve) => {
       this.#wake = resolve;
-      timer = setTimeout(resolve, pause);
-      stopListening = signal && onAbort(signal, resolve);
+      timer = setTimeout(resolve, pause, false);
+      stopListening = signal && onAbort(signal, () => resolve(false));
     });
     clearTimeout(timer);
     stopListening?.();
     this.#wake = () => {};
     signal?.throwIfAborted();
+    return isChange;
   }
 
   end(): void {

@@ -51,6 +51,8 @@ const BLOCKS = { goneAtOnce: 8, staysFor: 0 };
 export class Contender {
   readonly lock: string;
   readonly file: OwnerFile;
+  /** Whether this thread was told once of its turn here, and heard: then it looks seldom by itself. */
+  isTold = false;
   readonly #recipe: DurableRegistration;
   readonly #over: () => void;
   /** In milliseconds; 0 for the rest of the turn, and `undefined` for no time. */

@@ -2,7 +2,7 @@
 
 import { block } from "../platform/block.ts";
 import { absolutePath } from "../platform/absolute-path.ts";
-import { builtin, now } from "../platform/node-builtins.ts";
+import { builtin, now, timeOfDay } from "../platform/node-builtins.ts";
 import { holderOf, type LockHolder } from "../durable/lock/holder.ts";
 import { LONGEST_DATA } from "../durable/lock/lock-record.ts";
 import { breakLock, isHeldBy, sweep, take } from "../durable/lock/protocol.ts";
@@ -16,7 +16,7 @@ import { type LockHolder as Holder, LockHeldError, resourceError } from "../erro
 import { DeadHolder, lifeOfHolder } from "./dead-holder.ts";
 import { LockChanges } from "./lock-changes.ts";
 import { type Contender, contenderFor, HeldLock, type LockFile } from "./lock-contender.ts";
-import { leavesFor } from "./lock-turns.ts";
+import { LEFT_FOR, leavesFor } from "./lock-turns.ts";
 import type { Callee } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
 
@@ -48,10 +48,14 @@ export interface LockState extends Holder {
   readonly life: Life;
 }
 
-/** The pause between two looks at a held lock, in milliseconds: the shortest at first, since most locks are let go soon. */
+/**
+ * The pause between two looks at a held lock, in milliseconds: the shortest at first, since
+ * most locks are let go soon. Whoever is told of its turn, as was seen, looks as seldom as can
+ * be: a look that finds the lock free for a moment takes it out of turn.
+ */
 const SHORTEST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
-/** For how long it stays the shortest. Who does not block is told of its turn: with many of those, looks would take all cores. */
+/** For how long it stays the shortest. Who does not block may be told: with many of those, looks would take all cores. */
 const SHORTEST_FOR = 20;
 const SHORTEST_BLOCKED_FOR = 250;
 
@@ -72,10 +76,11 @@ export async function acquire(
   const attempts = attemptsAt(callee, path, options);
   let changes: LockChanges | undefined;
   try {
-    for (let step = blameCaller(callee, () => attempts.next()); ; step = attempts.next()) {
+    let isChange = false;
+    for (let step = blameCaller(callee, () => attempts.next(false)); ; step = attempts.next(isChange)) {
       if (step.done === true) return step.value;
       changes ??= new LockChanges(step.value.file);
-      await changes.next(step.value.pause, signal);
+      isChange = await changes.next(step.value.pause, signal);
     }
   } finally {
     changes?.end();
@@ -86,7 +91,7 @@ export async function acquire(
 export function acquireSync(callee: Callee, path: unknown, options: LockOptions): LockFile {
   const attempts = attemptsAt(callee, path, options, true);
   try {
-    for (let step = attempts.next(); ; step = attempts.next()) {
+    for (let step = attempts.next(false); ; step = attempts.next(false)) {
       if (step.done === true) return step.value;
       block(step.value.pause);
     }
@@ -95,7 +100,7 @@ export function acquireSync(callee: Callee, path: unknown, options: LockOptions)
   }
 }
 
-/** The steps of a caller before it tries again. */
+/** What a caller does before it tries again; then it says whether this thread's file was changed meanwhile. */
 interface Step {
   /** This thread's own file at the lock: whoever lets the lock go changes it. */
   readonly file: string;
@@ -115,7 +120,7 @@ function* attemptsAt(
   path: unknown,
   options: LockOptions,
   blocks = false,
-): Generator<Step, LockFile, void> {
+): Generator<Step, LockFile, boolean> {
   const { wait = 0, data, onLost } = options;
   const lock = checked(path);
   if (onLost !== undefined && typeof onLost !== "function") {
@@ -127,33 +132,36 @@ function* attemptsAt(
   const contender = systemErrors(lock, () => contenderFor(lock, data, blocks));
   const { file } = contender;
   let isTaken = false;
-  let isWaiting = false;
-  const step = (pause: number): Step => {
-    if (!isWaiting) file.markWaiting();
-    isWaiting = true;
-    return { file: file.path, pause };
-  };
+  let since: number | undefined;
+  let pause = contender.isTold ? LONGEST_PAUSE : SHORTEST_PAUSE;
+  function* step(length: number): Generator<Step, void, boolean> {
+    // Who was told, and came too late, is to be told again.
+    if (since === undefined || (contender.isTold && file.wasTold)) file.markWaiting((since ??= timeOfDay()));
+    const isChange = yield { file: file.path, pause: length };
+    if (!isChange || contender.isTold || !file.wasTold) return;
+    contender.isTold = true;
+    pause = LONGEST_PAUSE;
+  }
   try {
-    const moment = leavesFor(lock);
+    const moment = Math.min(leavesFor(lock), blocks ? LEFT_FOR : Math.max(wait, LEFT_FOR));
     if (moment > 0) {
-      yield step(moment);
+      yield* step(moment);
       startedAt = now();
     }
-    let pause = SHORTEST_PAUSE;
     let lookAt = startedAt;
     let vanishings = 0;
     let dead: DeadHolder | undefined;
     for (;;) {
       // The process ends: what is taken now nobody would release.
-      while (contender.isOver) yield step(LONGEST_PAUSE);
+      while (contender.isOver) yield* step(LONGEST_PAUSE);
       isTaken = systemErrors(lock, () => take(lock, file));
       if (isTaken) return held(new HeldLock(callee, contender), onLost);
       const time = now();
       // To find out who holds the lock takes ten times as long as to find that it is held.
       if (blocks && isHeldBy(lock, file)) throw lockHeldError(lock, holderOf(lock) as LockHolder, "alive");
       if (time < lookAt && time - startedAt < wait) {
-        yield step(Math.min(pause, lookAt - time, wait - (time - startedAt)));
-        pause = longerPause(pause, now() - startedAt, blocks);
+        yield* step(Math.min(pause, lookAt - time, wait - (time - startedAt)));
+        pause = nextPause(pause, now() - startedAt, blocks);
         continue;
       }
       const holder = systemErrors(lock, () => holderOf(lock));
@@ -166,24 +174,25 @@ function* attemptsAt(
       if (left <= 0) throw lockHeldError(lock, holder, life);
       if (life === "dead") {
         const token = holder.token as string; // by which its death is known
-        if (dead?.token !== token) dead = new DeadHolder(lock, token, holder);
+        if (dead?.token !== token) {
+          dead = new DeadHolder(lock, token, holder);
+          pause = SHORTEST_PAUSE; // its guard takes moments
+        }
         if (dead.isCleanedUp() && isBroken(lock, holder, dead, contender)) {
           pause = SHORTEST_PAUSE;
           continue;
         }
       } else lookAt = time + LONGEST_PAUSE;
-      yield step(Math.min(pause, left));
-      pause = longerPause(pause, now() - startedAt, blocks);
+      yield* step(Math.min(pause, left));
+      pause = nextPause(pause, now() - startedAt, blocks);
     }
   } finally {
     if (!isTaken) contender.unuse();
   }
 }
 
-function longerPause(pause: number, waited: number, blocks: boolean): number {
-  return waited < (blocks ? SHORTEST_BLOCKED_FOR : SHORTEST_FOR)
-    ? SHORTEST_PAUSE
-    : Math.min(pause * 1.5, LONGEST_PAUSE);
+function nextPause(pause: number, waited: number, blocks: boolean): number {
+  return waited < (blocks ? SHORTEST_BLOCKED_FOR : SHORTEST_FOR) ? pause : Math.min(pause * 1.5, LONGEST_PAUSE);
 }
 
 function held(lock: LockFile, onLost: LockOptions["onLost"]): LockFile {

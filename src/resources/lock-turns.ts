@@ -13,8 +13,12 @@ import { builtin, now, setImmediate, setTimeout, timeOfDay } from "../platform/n
 /** How long one thread may take a lock again and again while others wait, in milliseconds: to change hands costs more than a turn. */
 const SLICE = 5;
 
-/** How long it then leaves the lock to the one that was told, in milliseconds. */
-const LEFT_FOR = 25;
+/**
+ * How long it then leaves the lock to the one that was told, in milliseconds; and how much
+ * longer to each other that waits, up to the most: who comes before its turn takes another's.
+ */
+export const LEFT_FOR = 25;
+const LEFT_FOR_AT_MOST = 100;
 
 /**
  * Who was told and has not taken the lock is told again after so long, in milliseconds,
@@ -59,6 +63,7 @@ export class LockTurns {
 
   taken(): void {
     this.#isOffered = false;
+    this.#leftUntil = Number.NEGATIVE_INFINITY; // the others have had their turns, however short
     this.#sliceSince ??= now();
   }
 
@@ -81,14 +86,16 @@ export class LockTurns {
   #offer(): void {
     this.#isOffered = false;
     this.#sliceSince = undefined;
-    if (!this.#longestWaiting().some(wake)) {
+    const waiting = this.#longestWaiting();
+    if (!waiting.some(wake)) {
       known.delete(this.#lock);
       return;
     }
-    this.#leftUntil = now() + LEFT_FOR;
+    const leftFor = Math.min(LEFT_FOR + waiting.length * SLICE, LEFT_FOR_AT_MOST);
+    this.#leftUntil = now() + leftFor;
     setTimeout(() => {
       if (this.leavesFor <= 0 && this.#sliceSince === undefined) known.delete(this.#lock);
-    }, LEFT_FOR).unref();
+    }, leftFor).unref();
   }
 
   /** Returns the files of those who wait, the longest first; not of those who were told just now. */

@@ -1,7 +1,7 @@
 // Waiting for a lock: in what order, and how long.
 
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { lockFile } from "../../src/resources/index.ts";
@@ -162,6 +162,76 @@ describe("waiting", () => {
         assert.equal(other.code, 0, other.stderr);
       });
       assert.equal(ended.code, 0, ended.stderr);
+    }),
+  );
+
+  test(
+    "two that want it again and again have it for some turns each: to change hands takes longer than a turn",
+    here(async (place) => {
+      const source = `
+        import { readFileSync, writeFileSync } from "node:fs";
+        import { lockFile } from "atexit/resources";
+        const last = process.env.WORK + "/last";
+        const all = 4_000;
+        let [turns, changes, with_] = [0, 0, new Set()];
+        while (turns < all) {
+          const lock = await lockFile(process.env.WORK + "/locks/app.lock", { wait: Infinity });
+          const [pid, before] = readFileSync(last, "utf8").split(" ").map(Number);
+          turns = before + 1;
+          if (pid !== process.pid) changes += 1;
+          writeFileSync(last, process.pid + " " + turns);
+          await new Promise(setImmediate);
+          lock.release();
+        }
+        console.log(changes);`;
+      writeFileSync(join(place.work, "last"), "0 0");
+      const both = await Promise.all([place.run(source), place.run(source)]);
+      const changes = both.map(({ stdout, stderr }) => {
+        assert.equal(stderr, "");
+        return Number(stdout);
+      });
+      // Each has had it, and not one turn at a time.
+      assert.ok(Math.min(...changes) > 1 && Math.max(...changes) < 1_000, changes.join());
+    }),
+  );
+
+  test(
+    "whoever was told of its turn looks seldom from then on: a look that finds the lock free takes it out of turn",
+    here(async (place, lock) => {
+      const held = await lockFile(lock);
+      const before = locksLeft(place);
+      const { stdout, stderr } = await place.run(
+        `
+        import { once } from "node:events";
+        import fs from "node:fs";
+        import { lockFile } from "atexit/resources";
+        const { linkSync } = fs;
+        const looks = [];
+        fs.linkSync = (...args) => {
+          looks.push(performance.now());
+          return linkSync(...args);
+        };
+        const waiting = lockFile(process.env.WORK + "/locks/app.lock", { wait: Infinity });
+        await once(process.stdin, "data");
+        const told = performance.now();
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        const pauses = looks.map((time, n) => time - looks[n - 1]).filter((_, n) => looks[n] > told);
+        // It looks when it is told, and when it has said that it came too late.
+        console.log("looked", pauses.length > 2 && pauses.filter((pause) => pause < 40).length < 3, pauses.join());
+        (await waiting).release();
+        process.exit();`,
+        {
+          stdio: ["pipe", "pipe", "pipe"],
+          async act(child) {
+            const waiter = await newWaiter(place, before);
+            utimesSync(waiter, new Date(), statSync(waiter).mtime);
+            child.stdin?.write("told");
+            await printed(child, "looked");
+            held.release();
+          },
+        },
+      );
+      assert.match(stdout, /^looked true/, stdout + stderr);
     }),
   );
 });

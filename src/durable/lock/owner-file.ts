@@ -133,14 +133,23 @@ export class OwnerFile {
     }
   }
 
-  /** Says since when this thread waits for the lock, by the file's time of modification, and that nobody has told it of its turn. */
-  markWaiting(): void {
+  /**
+   * Says since when this thread waits for the lock, by the file's time of modification, and that nobody has told it of its turn.
+   *
+   * @param since in milliseconds since 1970
+   */
+  markWaiting(since: number): void {
     this.#isMarkedIdle = false;
     try {
-      fs.futimesSync(this.#fd, 0, timeOfDay() / 1_000);
+      fs.futimesSync(this.#fd, 0, since / 1_000);
     } catch {
       // Node's permission model has no futimes(2): the file's own time is as good.
     }
+  }
+
+  /** Whether somebody has told this thread of its turn since it was marked as waiting. */
+  get wasTold(): boolean {
+    return (statOf(this.path)?.atimeMs ?? 0) > 0;
   }
 
   /** Says that this thread neither holds the lock nor waits for it. */
