@@ -32,6 +32,9 @@ const { existsSync } = builtin("fs");
 /** How long a guard stays when nothing is pending, in milliseconds: the next recipe often comes soon. */
 const LINGER = 1_000;
 
+/** How long after it was in vain what is over is written down once more, in milliseconds: descriptors had run out, say. */
+const SETTLE_AGAIN = 100;
+
 /** How often a recipe is described, at most: others may end all the time, and leave something. */
 const MOST_ROUNDS = 5;
 
@@ -342,21 +345,31 @@ export class ThreadJournal {
     const { open, id } = pending;
     this.#held.release(pending);
     if (open === undefined) return;
-    if (isHarmless) {
-      open.journal.doneSoon(id);
+    const { journal } = open;
+    if (isHarmless) journal.doneSoon(id);
+    else journal.done(id);
+    if (journal.owes) {
+      // What could not be written down is told to the guard, and written down when it can be.
+      if (!isHarmless || !journal.isOwn) open.guard?.forget(id);
       this.#settleSoon(open);
-    } else open.journal.done(id);
-    if (!open.journal.isOwn) open.guard?.forget(id);
+    }
     if (open === this.#open) this.#lingerIfIdle();
   }
 
   #settleSoon(open: OpenJournal): void {
     if (this.#isSettlingSoon) return;
     this.#isSettlingSoon = true;
-    setImmediate(() => {
-      this.#isSettlingSoon = false;
-      if (this.#open === open) open.journal.settle();
-    }).unref();
+    setImmediate(() => this.#settle(open)).unref();
+  }
+
+  #settle(open: OpenJournal): void {
+    this.#isSettlingSoon = false;
+    const { journal } = open;
+    if (this.#open !== open || !journal.isOwn) return;
+    journal.settle();
+    if (!journal.owes) return;
+    this.#isSettlingSoon = true;
+    setTimeout(() => this.#settle(open), SETTLE_AGAIN).unref();
   }
 
   /** Leaves a recipe to its own user, and says so where that is not the end, or no guard is there for it. */

@@ -4,7 +4,8 @@
 // Source: proc_net(5).
 
 import { inodeOf } from "./file-identity.ts";
-import { contentOf, linkOf } from "./file-content.ts";
+import { linkOf } from "./file-content.ts";
+import { isLacking } from "./lacking.ts";
 import type { Mount } from "./mount-table.ts";
 import { builtin } from "./node-builtins.ts";
 import { system } from "./this-system.ts";
@@ -18,9 +19,12 @@ const fs = builtin("fs");
  *
  * @param stats of the socket
  * @param path its real path
+ * @throws the system's error where this process has too few descriptors to look
  */
 export function boundTo(stats: Stats, path: string): "this process" | "another" | undefined {
-  const bound = [...boundSockets()].filter((socket) => isOrMayBe(socket.path, stats, path));
+  const sockets = boundSockets();
+  if (sockets === undefined) return "another";
+  const bound = sockets.filter((socket) => isOrMayBe(socket.path, stats, path));
   if (bound.length === 0) return undefined;
   const own = ownSockets();
   return bound.every(({ inode }) => own.has(inode)) ? "this process" : "another";
@@ -33,11 +37,26 @@ interface BoundSocket {
   readonly path: string;
 }
 
-function* boundSockets(): Generator<BoundSocket> {
-  for (const line of (contentOf("/proc/net/unix") ?? "").split("\n")) {
+/** Returns all that are bound; `undefined` where that may not be looked at. */
+function boundSockets(): BoundSocket[] | undefined {
+  const table = readIfAllowed(() => fs.readFileSync("/proc/net/unix", "utf8"), "");
+  return table?.split("\n").flatMap((line) => {
     // Num, RefCount, Protocol, Flags, Type, St, Inode, Path. An abstract name begins with @.
     const [, inode, path] = /^\S+: (?:\S+ +){5}(\d+) (.+)$/.exec(line) ?? [];
-    if (inode !== undefined && path !== undefined && !path.startsWith("@")) yield { inode, path };
+    return inode === undefined || path === undefined || path.startsWith("@") ? [] : [{ inode, path }];
+  });
+}
+
+/**
+ * @param nothing what stands for what is not there: other systems have no /proc
+ * @returns `undefined` where it may not be read
+ */
+function readIfAllowed<T>(read: () => T, nothing: T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isLacking(error)) throw error;
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? nothing : undefined;
   }
 }
 
@@ -52,19 +71,11 @@ function isOrMayBe(bound: string, stats: Stats, path: string): boolean {
 
 function ownSockets(): ReadonlySet<string> {
   const found = new Set<string>();
-  for (const fd of namesIn("/proc/self/fd")) {
+  for (const fd of readIfAllowed(() => fs.readdirSync("/proc/self/fd"), []) ?? []) {
     const [, inode] = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/self/fd/${fd}`)) ?? [];
     if (inode !== undefined) found.add(inode);
   }
   return found;
-}
-
-function namesIn(path: string): string[] {
-  try {
-    return fs.readdirSync(path);
-  } catch {
-    return [];
-  }
 }
 
 /** The system follows no more links than that. Source: path_resolution(7). */

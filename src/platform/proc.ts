@@ -39,12 +39,12 @@ export function startOf(pid: number | "self"): string {
   return startIn(`/proc/${pid}/stat`);
 }
 
-/** Reports whether other threads go on, with all that the process holds, after the first has ended. */
+/** Reports whether other threads go on, with all that the process holds, after the first has ended; they may, where that cannot be seen. */
 function hasOtherThreads(pid: number): boolean {
   try {
     return fs.readdirSync(`/proc/${pid}/task`).length > 1;
-  } catch {
-    return false;
+  } catch (error) {
+    return !["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "");
   }
 }
 
@@ -103,8 +103,21 @@ export function isAlive(pid: number, start: string): boolean {
   return stat.state !== "Z" || hasOtherThreads(pid);
 }
 
+/** Reports whether that very thread is alive; `undefined` where that cannot be seen: another user's, or no descriptor is left. */
 export function isThreadAlive(pid: number, { tid, start }: KernelThread): boolean | undefined {
-  return seesOwnPids() ? startIn(`/proc/${pid}/task/${tid}/stat`) === start : undefined;
+  if (!seesOwnPids()) return undefined;
+  const stat = statOf(`/proc/${pid}/task/${tid}/stat`);
+  if (stat !== undefined) return stat.start === start;
+  return isThere(`/proc/${pid}/task`) === true && isThere(`/proc/${pid}/task/${tid}`) === false ? false : undefined;
+}
+
+/** Reports whether something is there, which takes no descriptor; `undefined` where that cannot be seen. */
+function isThere(path: string): boolean | undefined {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export function ownThread(): KernelThread | undefined {

@@ -71,6 +71,14 @@ export function thisOwner(): Owner {
   return { ...process_, thread: system.ownThread() ?? { tid: 0, start: "0" } };
 }
 
+/** Reports whether an owner is this very thread; it is not where the system does not tell threads apart. */
+export function isThisThread({ pid, start, boot, pidns, thread }: Owner): boolean {
+  const me = thisOwner();
+  const isProcess = pid === me.pid && start === me.start && boot === me.boot && pidns === me.pidns;
+  if (!isProcess || thread?.tid === 0) return false;
+  return thread?.tid === me.thread?.tid && thread?.start === me.thread?.start;
+}
+
 /** Returns in whose name this process acts now: a privilege can be dropped at any time. */
 export function credentials(): Pick<Owner, "uid" | "gid"> {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };

@@ -53,6 +53,8 @@ export class Contender {
   readonly file: OwnerFile;
   /** Whether this thread was told once of its turn here, and heard: then it looks seldom by itself. */
   isTold = false;
+  /** Who has taken the lock with this file last: who had it before has lost it, though it is the same file. */
+  taker: HeldLock | undefined;
   readonly #recipe: DurableRegistration;
   readonly #over: () => void;
   /** In milliseconds; 0 for the rest of the turn, and `undefined` for no time. */
@@ -170,7 +172,7 @@ function countOneMore(lock: string): Recent {
 export function contenderFor(lock: string, data: JsonValue | undefined, blocks: boolean): Contender {
   const known = data === undefined ? contenders.get(lock) : undefined;
   // At exit the file of one that is not used has been removed, and nobody's is in its way.
-  if (known !== undefined && (known.isUsed || !known.isOver)) return known.use();
+  if (known !== undefined && !known.isOver) return known.use();
   const contender = new Contender(lock, data, countOneMore(lock), blocks, () => {
     if (contenders.get(lock) === contender) contenders.delete(lock);
   });
@@ -192,6 +194,9 @@ export class HeldLock implements LockFile {
     const { dev, ino } = contender.file;
     turnsAt(this.path).taken();
     this.#inode = { dev, ino };
+    const before = contender.taker;
+    contender.taker = this;
+    before?.lookWhetherLost();
     this.#registration = registerForCaller(callee, { name: `release ${this.path}` }, () => this.#release());
   }
 
@@ -207,7 +212,16 @@ export class HeldLock implements LockFile {
   }
 
   isHeld(): boolean {
-    return !this.#isReleased && isHeldBy(this.path, this.#inode);
+    return !this.#isReleased && this.#isTaker && isHeldBy(this.path, this.#inode);
+  }
+
+  get #isTaker(): boolean {
+    return this.#contender.taker === this;
+  }
+
+  /** Looks now: no change of files tells that this thread has taken it once more. */
+  lookWhetherLost(): void {
+    this.#loss?.look();
   }
 
   [Symbol.dispose](): void {
@@ -223,10 +237,11 @@ export class HeldLock implements LockFile {
     this.#loss?.end();
     let isFree = false;
     try {
-      isFree = letGo(this.path, this.#inode);
+      isFree = this.#isTaker && letGo(this.path, this.#inode);
     } catch (error) {
       if (!this.#contender.isOfAnotherUser) throw error;
     } finally {
+      if (this.#isTaker) this.#contender.taker = undefined;
       this.#contender.unuse();
     }
     const { file, isUsed } = this.#contender;

@@ -7,7 +7,7 @@ import { holderOf, type LockHolder } from "../durable/lock/holder.ts";
 import { LONGEST_DATA } from "../durable/lock/lock-record.ts";
 import { breakLock, isHeldBy, sweep, take } from "../durable/lock/protocol.ts";
 import { parseToken } from "../durable/journal/file-name.ts";
-import type { Life } from "../platform/process-identity.ts";
+import { isThisThread, type Life } from "../platform/process-identity.ts";
 import { type JsonValue, refuseBeyondJson } from "../durable/json-value.ts";
 import { checkSignal } from "../settings/abort-signal.ts";
 import { checkTime } from "../settings/milliseconds.ts";
@@ -143,7 +143,7 @@ function* attemptsAt(
     pause = LONGEST_PAUSE;
   }
   try {
-    const moment = Math.min(leavesFor(lock), blocks ? LEFT_FOR : Math.max(wait, LEFT_FOR));
+    const moment = Math.min(leavesFor(lock), Math.max(wait, LEFT_FOR));
     if (moment > 0) {
       yield* step(moment);
       startedAt = now();
@@ -153,7 +153,10 @@ function* attemptsAt(
     let dead: DeadHolder | undefined;
     for (;;) {
       // The process ends: what is taken now nobody would release.
-      while (contender.isOver) yield* step(LONGEST_PAUSE);
+      while (contender.isOver) {
+        if (now() - startedAt >= wait) throw resourceError("ERR_ATEXIT_LOCK", lock, "this process ends");
+        yield* step(LONGEST_PAUSE);
+      }
       isTaken = systemErrors(lock, () => take(lock, file));
       if (isTaken) return held(new HeldLock(callee, contender), onLost);
       const time = now();
@@ -168,6 +171,10 @@ function* attemptsAt(
       vanishings = holder === undefined ? vanishings + 1 : 0;
       if (vanishings > MOST_VANISHINGS) throw resourceError("ERR_ATEXIT_LOCK", lock, "it is neither free nor there");
       if (holder === undefined) continue;
+      // With other data this thread has another file at the lock, as has another copy of this package in it.
+      if (blocks && holder.record !== undefined && isThisThread(holder.record.owner)) {
+        throw lockHeldError(lock, holder, "alive");
+      }
       const life = holder.token === undefined || holder.token !== dead?.token ? lifeOfHolder(lock, holder) : "dead";
       const limit = life === "dead" ? Math.max(wait, CLEANED_WITHIN) : wait;
       const left = limit - (now() - startedAt);

@@ -11,22 +11,29 @@ export class LockLoss {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #watcher: import("node:fs").FSWatcher | undefined;
+  /** Looks whether it is lost by now. */
+  readonly look: () => void;
 
   /** @param isHeld whether the lock is still there, as this process has made it */
   constructor(lock: string, isHeld: () => boolean) {
-    const look = () => {
-      if (isHeld()) return;
+    this.look = () => {
+      const reason = resourceError("ERR_ATEXIT_LOCK_LOST", lock);
+      try {
+        if (isHeld()) return;
+      } catch (cause) {
+        Object.assign(reason, { cause }); // its directory is not what it was: nothing tells that it is held
+      }
       this.end();
-      this.#controller.abort(resourceError("ERR_ATEXIT_LOCK_LOST", lock));
+      this.#controller.abort(reason);
     };
-    this.#timer = setInterval(look, LOOK_EVERY).unref();
+    this.#timer = setInterval(this.look, LOOK_EVERY).unref();
     try {
-      this.#watcher = builtin("fs").watch(builtin("path").dirname(lock), { persistent: false }, look);
+      this.#watcher = builtin("fs").watch(builtin("path").dirname(lock), { persistent: false }, this.look);
       this.#watcher.on("error", () => {});
     } catch {
       // There are too many watchers, or the file system has none: the timer looks.
     }
-    look();
+    this.look();
   }
 
   /** Fires when the lock is lost; its reason is an error with the code `ERR_ATEXIT_LOCK_LOST`. */

@@ -20,14 +20,19 @@ const SLICE = 5;
 export const LEFT_FOR = 25;
 const LEFT_FOR_AT_MOST = 100;
 
+/** How long it leaves the lock to those who wait and cannot be told: longer than they take to look again. */
+const LEFT_TO_UNTOLD_FOR = 60;
+
 /**
  * Who was told and has not taken the lock is told again after so long, in milliseconds,
  * and then after twice as long each time: it may be dead, or stopped.
  */
 const TOLD_AGAIN_AFTER = 50;
 
-/** How many files of the lock's directory are looked at for waiters. */
-const MOST_FILES = 1_000;
+/** A look for waiters that takes longer, in milliseconds, as in a directory with thousands of files, */
+const LONG_LOOK = 1;
+/** takes no more than this part of the thread's time. */
+const PART_FOR_LOOKS = 1 / 20;
 
 const fs = builtin("fs");
 
@@ -51,6 +56,8 @@ export class LockTurns {
   #sliceSince: number | undefined;
   #leftUntil = Number.NEGATIVE_INFINITY;
   #isOffered = false;
+  /** When there may be another look for waiters. */
+  #lookAt = Number.NEGATIVE_INFINITY;
 
   constructor(lock: string) {
     this.#lock = lock;
@@ -86,16 +93,34 @@ export class LockTurns {
   #offer(): void {
     this.#isOffered = false;
     this.#sliceSince = undefined;
-    const waiting = this.#longestWaiting();
-    if (!waiting.some(wake)) {
-      known.delete(this.#lock);
+    const time = now();
+    if (time < this.#lookAt) {
+      this.#isOffered = true;
+      setTimeout(() => {
+        if (this.#isOffered) this.#offer();
+      }, this.#lookAt - time).unref();
       return;
     }
-    const leftFor = Math.min(LEFT_FOR + waiting.length * SLICE, LEFT_FOR_AT_MOST);
-    this.#leftUntil = now() + leftFor;
-    setTimeout(() => {
-      if (this.leavesFor <= 0 && this.#sliceSince === undefined) known.delete(this.#lock);
-    }, leftFor).unref();
+    const waiting = this.#longestWaiting();
+    const isTold = waiting.some(wake);
+    const took = now() - time;
+    if (took > LONG_LOOK) this.#lookAt = now() + took / PART_FOR_LOOKS;
+    if (waiting.length > 0) {
+      const leftFor = isTold ? LEFT_FOR + waiting.length * SLICE : LEFT_TO_UNTOLD_FOR;
+      this.#leftUntil = now() + Math.min(leftFor, LEFT_FOR_AT_MOST);
+    }
+    this.#forgetLater();
+  }
+
+  /** Ends when there is nothing to know any more. */
+  #forgetLater(): void {
+    const left = Math.max(this.#leftUntil, this.#lookAt) - now();
+    if (left <= 0) known.delete(this.#lock);
+    else {
+      setTimeout(() => {
+        if (this.#sliceSince === undefined) this.#forgetLater();
+      }, left).unref();
+    }
   }
 
   /** Returns the files of those who wait, the longest first; not of those who were told just now. */
@@ -103,7 +128,7 @@ export class LockTurns {
     if (statOf(this.#lock) !== undefined) return []; // somebody was quicker
     const time = timeOfDay();
     const waiting: { path: string; since: number }[] = [];
-    for (const { path, kind } of filesBeside(this.#lock, MOST_FILES)) {
+    for (const { path, kind } of filesBeside(this.#lock)) {
       const stats = kind === "owner" ? statOf(path) : undefined;
       // A waiter's file has no other name.
       if (stats?.isFile() !== true || stats.nlink > 1) continue;

@@ -3,7 +3,8 @@
 // empty, and is removed after a while.
 
 import { builtin } from "../../platform/node-builtins.ts";
-import { identityOf } from "../../platform/file-identity.ts";
+import { identityOf, inodeOf } from "../../platform/file-identity.ts";
+import { isLacking } from "../../platform/lacking.ts";
 import { credentials } from "../../platform/process-identity.ts";
 import { system } from "../../platform/this-system.ts";
 import { durableError } from "../../errors/durable.ts";
@@ -35,12 +36,14 @@ export class Journal {
   #live = 0;
   #locked = false;
   /**
-   * What is over and not written down yet: what was over while this process acted in
-   * another user's name, and what does no harm where it is carried out once more.
+   * What is over and not written down yet: what was over while this process acted in another
+   * user's name, or had no descriptor left; and what does no harm where it is carried out once more.
    */
   readonly #owed: number[] = [];
   /** Whether the last line was written only in part. */
   #torn = false;
+  /** Whether a part of a line is in the file that is not counted. */
+  #hasRemains = false;
   #hasCopy = false;
 
   /** @param life released with the journal */
@@ -137,21 +140,38 @@ export class Journal {
   }
 
   #verify(): void {
-    const { mtimeMs, nlink, size } = this.#file.stats();
-    this.#writtenAt = mtimeMs;
-    if (nlink > 0 && size >= this.#size) return;
-    report(`somebody has ${nlink === 0 ? "removed" : "shortened"} the journal ${this.path}: it is written anew.`);
-    if (nlink === 0) {
+    const stats = this.#file.stats();
+    this.#writtenAt = stats.mtimeMs;
+    const there = fs.lstatSync(this.path, { throwIfNoEntry: false });
+    const isThere = there !== undefined && inodeOf(there) === inodeOf(stats);
+    if (isThere && this.#isAsWritten(stats.size)) return;
+    const what = !isThere
+      ? there === undefined
+        ? "removed"
+        : "replaced"
+      : stats.size < this.#size
+        ? "shortened"
+        : "changed";
+    report(`somebody has ${what} the journal ${this.path}: it is written anew.`);
+    if (!isThere) {
       JournalDirectory.made(builtin("path").dirname(this.path));
+      discard(this.path);
       this.#file.makeAnew();
     } else this.#file.truncate();
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
+    this.#hasRemains = false;
     // The guard's lock went with its line, and is no evidence any more.
     this.#locked = false;
     const text = [...this.#pending.values()].join("");
     if (text !== "") this.#live = this.#append(text);
+  }
+
+  /** Reports whether that is the length of what was written here, and of the lines of guards. */
+  #isAsWritten(size: number): boolean {
+    const more = size - this.#size;
+    return more >= 0 && (this.#hasRemains || more % LOCKED.length === 0);
   }
 
   /** Returns the recipes that are pending. */
@@ -178,17 +198,21 @@ export class Journal {
       this.#owed.push(id); // its guard is told
       return;
     }
-    if (this.#pending.size === 0) {
-      this.#clear();
-      return;
-    }
     this.#live -= Buffer.byteLength(line);
     try {
-      this.#append(doneLine(id));
+      if (this.#pending.size === 0) this.#clear();
+      else this.#append(doneLine(id));
     } catch (error) {
-      if (!isGone(error) && !this.#blot(id) && !isLacking(error)) throw notWritten(this.path, error);
+      if (isLacking(error)) this.#owed.push(id);
+      else if (!isGone(error) && !this.#blot(id)) throw notWritten(this.path, error);
+      return;
     }
     if (this.#isWorthShortening) this.#shorten();
+  }
+
+  /** Whether something is over that is not written down yet. */
+  get owes(): boolean {
+    return this.#owed.length > 0;
   }
 
   /**
@@ -258,6 +282,7 @@ export class Journal {
       }, isLooked);
     } catch (error) {
       this.#torn = this.#size > 0;
+      this.#hasRemains ||= this.#torn;
       if (!this.#torn && written > 0) this.#truncate();
       throw error;
     }
@@ -293,6 +318,7 @@ export class Journal {
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
+    this.#hasRemains = false;
     this.#owed.length = 0;
   }
 
@@ -348,11 +374,6 @@ export class Journal {
       return false;
     }
   }
-}
-
-/** Reports whether this process has too few descriptors or too little memory: its guard finds that nothing is left to do. */
-function isLacking(error: unknown): boolean {
-  return ["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
 /** Reports whether somebody has removed the file: nothing in it will be carried out once more. */

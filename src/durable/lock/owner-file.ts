@@ -24,15 +24,21 @@ const FAR_FUTURE = 2 ** 31 - 1;
 
 const fs = builtin("fs");
 
+interface OpenFile {
+  readonly fd: number;
+  readonly dev: number;
+  readonly ino: number;
+}
+
 /** The owner file of this thread for one lock. */
 export class OwnerFile {
   readonly path: string;
   readonly token: string;
   readonly #text: string;
   readonly #isLocal: boolean;
-  #fd = -1;
-  /** Descriptors of files that were deleted, and made anew: as long as one is open, no other file is the same inode. */
-  readonly #deleted: number[] = [];
+  #open: OpenFile | undefined;
+  /** Those that were deleted, and made anew: as long as one is open, no other file is the same inode. */
+  readonly #deleted: OpenFile[] = [];
   #dev = 0;
   #ino = 0;
   #isProved = false;
@@ -76,19 +82,21 @@ export class OwnerFile {
 
   #make(): void {
     this.#life = new LifeFile(`${this.#lock}.`, this.token);
+    let fd: number;
     try {
-      this.#fd = fs.openSync(this.path, "ax", 0o644);
+      fd = fs.openSync(this.path, "ax", 0o644);
     } catch (error) {
       this.#life.release();
       throw error;
     }
-    ({ dev: this.#dev, ino: this.#ino } = fs.fstatSync(this.#fd));
+    ({ dev: this.#dev, ino: this.#ino } = fs.fstatSync(fd));
+    this.#open = { fd, dev: this.#dev, ino: this.#ino };
     this.#isProved = false;
     this.#isMarkedIdle = false;
     try {
       // All who can reach the lock may read who holds it, whatever the umask: nothing in it is secret.
-      allowReading(this.#fd);
-      fs.writeFileSync(this.#fd, this.#text);
+      allowReading(fd);
+      fs.writeFileSync(fd, this.#text);
     } catch (error) {
       this.remove();
       throw error;
@@ -100,8 +108,8 @@ export class OwnerFile {
    * ever taken its token for a dead owner's.
    */
   makeAnew(): void {
-    this.#deleted.push(this.#fd);
-    this.#fd = -1;
+    if (this.#open !== undefined) this.#deleted.push(this.#open);
+    this.#open = undefined;
     this.#life?.release();
     this.#make();
     this.acquireKernelLock(false);
@@ -116,11 +124,13 @@ export class OwnerFile {
    * @param wait whether to have it before this returns, which takes some milliseconds
    */
   acquireKernelLock(wait: boolean): void {
-    if (this.#fd === -1 || !this.#isLocal || !system.hasShell || (this.#isProved && !wait)) return;
+    if (!this.#isLocal || !system.hasShell || (this.#isProved && !wait)) return;
+    const fd = this.#ownFd();
+    if (fd === undefined) return;
     this.#isProved = true;
     const { spawn, spawnSync } = builtin("child_process");
     const args = ["-c", `flock -n 3 && echo '${PROVABLE}' >&3`];
-    const stdio = ["ignore", "ignore", "ignore", this.#fd] as ("ignore" | number)[];
+    const stdio = ["ignore", "ignore", "ignore", fd] as ("ignore" | number)[];
     const env = { PATH: SYSTEM_PATH };
     try {
       if (wait) spawnSync("/bin/sh", args, { stdio, env, timeout: HELPED_WITHIN, killSignal: "SIGKILL" });
@@ -140,11 +150,8 @@ export class OwnerFile {
    */
   markWaiting(since: number): void {
     this.#isMarkedIdle = false;
-    try {
-      fs.futimesSync(this.#fd, 0, since / 1_000);
-    } catch {
-      // Node's permission model has no futimes(2): the file's own time is as good.
-    }
+    // Node's permission model has no futimes(2): the file's own time is as good.
+    this.#setTimes(0, since);
   }
 
   /** Whether somebody has told this thread of its turn since it was marked as waiting. */
@@ -156,11 +163,27 @@ export class OwnerFile {
   markIdle(): void {
     if (this.#isMarkedIdle) return;
     this.#isMarkedIdle = true;
+    this.#setTimes(FAR_FUTURE, timeOfDay()); // where it cannot, it is woken in vain
+  }
+
+  /**
+   * @param toldAt in seconds since 1970
+   * @param since in milliseconds since then
+   */
+  #setTimes(toldAt: number, since: number): void {
+    const fd = this.#ownFd();
+    if (fd === undefined) return;
     try {
-      fs.futimesSync(this.#fd, FAR_FUTURE, timeOfDay() / 1_000);
+      fs.futimesSync(fd, toldAt, since / 1_000);
     } catch {
-      // Node's permission model has no futimes(2): it is woken in vain.
+      // They stay as they are.
     }
+  }
+
+  /** Returns the descriptor; none where it has become another file's: a program may close all that it knows nothing of. */
+  #ownFd(): number | undefined {
+    if (this.#open !== undefined && !isStill(this.#open)) this.#open = undefined;
+    return this.#open?.fd;
   }
 
   /** Removes the file, unless another one is in its place. Ends the kernel lock, too. */
@@ -174,9 +197,18 @@ export class OwnerFile {
 
   /** Ends the kernel lock, and leaves the file: where that lock is held the system lets nobody remove it by its name. */
   close(): void {
-    for (const fd of [this.#fd, ...this.#deleted.splice(0)]) if (fd !== -1) fs.closeSync(fd);
-    this.#fd = -1;
+    const open = [...(this.#open === undefined ? [] : [this.#open]), ...this.#deleted.splice(0)];
+    this.#open = undefined;
+    for (const file of open) if (isStill(file)) fs.closeSync(file.fd);
     this.#life?.release();
+  }
+}
+
+function isStill({ fd, dev, ino }: OpenFile): boolean {
+  try {
+    return isSameFile(fs.fstatSync(fd), { dev, ino });
+  } catch {
+    return false;
   }
 }
 

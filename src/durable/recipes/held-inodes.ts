@@ -2,6 +2,7 @@
 // system keeps no times of birth: the number of a file that is gone is given to the
 // next one, which would be taken for it.
 
+import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { system } from "../../platform/this-system.ts";
 import type { Recipe } from "./recipe.ts";
@@ -13,7 +14,7 @@ const fs = builtin("fs");
 const { O_NOFOLLOW = 0 } = fs.constants;
 
 export class HeldInodes {
-  readonly #descriptors = new Map<object, number>();
+  readonly #descriptors = new Map<object, { readonly fd: number; readonly inode: string }>();
 
   /** Holds the file of a recipe, until that is over. A descriptor that only names it keeps no device or pipe busy. */
   hold(key: object, recipe: Recipe): void {
@@ -21,16 +22,22 @@ export class HeldInodes {
     const { path, is } = recipe;
     if (typeof is === "number" || is[2] > 0 || this.#descriptors.size >= MOST) return;
     try {
-      this.#descriptors.set(key, fs.openSync(path, system.O_PATH | O_NOFOLLOW));
+      const fd = fs.openSync(path, system.O_PATH | O_NOFOLLOW);
+      this.#descriptors.set(key, { fd, inode: inodeOf(fs.fstatSync(fd)) });
     } catch {
       // It is gone, or there are no descriptors: then its number alone tells.
     }
   }
 
   release(key: object): void {
-    const fd = this.#descriptors.get(key);
-    if (fd === undefined) return;
+    const held = this.#descriptors.get(key);
+    if (held === undefined) return;
     this.#descriptors.delete(key);
-    fs.closeSync(fd);
+    try {
+      // A program may have closed it, and opened its own.
+      if (inodeOf(fs.fstatSync(held.fd)) === held.inode) fs.closeSync(held.fd);
+    } catch {
+      // It was closed.
+    }
   }
 }

@@ -59,6 +59,11 @@ export function claim(directory: JournalDirectory, name: JournalName, isGuards =
   const before = readJournal(directory, name);
   if ((before === "newer" || (before !== "empty" && "refused" in before)) && fs.existsSync(from)) return before;
   const life = new LifeFile(directory.prefix, token);
+  /** Leaves it to a later start: this process has too few descriptors, say. */
+  const giveBack = () => {
+    renameIfThere(path, from);
+    life.release();
+  };
   try {
     fs.renameSync(from, path);
   } catch (error) {
@@ -66,7 +71,13 @@ export function claim(directory: JournalDirectory, name: JournalName, isGuards =
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "taken";
     throw error;
   }
-  const read = readJournal(directory, { ...name, file: claimed });
+  let read: ReturnType<typeof readJournal>;
+  try {
+    read = readJournal(directory, { ...name, file: claimed });
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
   if (typeof read === "string" || "refused" in read) {
     life.release();
     if (read === "empty") removeWithLifeFile(directory, name, path);
@@ -77,8 +88,7 @@ export function claim(directory: JournalDirectory, name: JournalName, isGuards =
   try {
     fd = openOwn(path);
   } catch (error) {
-    fs.renameSync(path, from); // for a later start
-    life.release();
+    giveBack();
     throw error;
   }
   const died = read.died ?? lastSignOfLife(directory, name.journal, fd);

@@ -59,6 +59,10 @@ for (const [what, change] of [
   ["removed", "fs.unlinkSync(journal)"],
   ["emptied", "fs.truncateSync(journal, 0)"],
   ["cut off", "fs.truncateSync(journal, fs.statSync(journal).size - 20)"],
+  ["cut off by less than a guard's line", "fs.truncateSync(journal, fs.statSync(journal).size - 10)"],
+  ["moved", 'fs.renameSync(journal, journal + ".moved")'],
+  ["moved with its directory", 'fs.renameSync(process.env.ATEXIT_DIR, process.env.WORK + "/../moved")'],
+  ["replaced", 'fs.writeFileSync(journal + ".other", ""); fs.renameSync(journal + ".other", journal)'],
 ] as const) {
   test(`a journal that somebody has ${what} is written anew with the next recipe, and that is said`, () =>
     inPlace(async (place) => {
@@ -71,6 +75,43 @@ for (const [what, change] of [
       const { stderr } = await place.run(program(body, SIGKILL));
       await place.quiet();
       assert.deepEqual(everythingIn(place.work), []);
-      assert.match(stderr, /somebody has (?:removed|shortened) the journal .* it is written anew/);
+      assert.match(stderr, /somebody has (?:removed|shortened|replaced) the journal .* it is written anew/);
+    }));
+}
+
+test("a journal of which somebody has put an older state back is written anew: what was cancelled stays so", () =>
+  inPlace(async (place) => {
+    const body = `for (const name of ["a", "b"]) fs.writeFileSync(at(name), "");
+      const a = remove(at("a"));
+      remove(at("none"));
+      const [name] = fs.readdirSync(process.env.ATEXIT_DIR).filter((file) => file.endsWith(".jsonl"));
+      const journal = process.env.ATEXIT_DIR + "/" + name;
+      const before = fs.readFileSync(journal);
+      a.cancel();
+      fs.writeFileSync(journal, before);
+      remove(at("b"));`;
+    const { stderr } = await place.run(program(body, SIGKILL));
+    await place.quiet();
+    assert.deepEqual(everythingIn(place.work), ["a"]);
+    assert.match(stderr, /somebody has (?:shortened|changed) the journal .* it is written anew/);
+  }));
+
+for (const pending of [1, 2]) {
+  test(`what was cancelled while no descriptor was left stays so, of ${pending} pending`, () =>
+    inPlace(async (place) => {
+      const body = `for (const name of ["a", "b"]) fs.writeFileSync(at(name), "");
+        const a = remove(at("a"));
+        if (${pending} === 2) remove(at("b"));
+        await new Promise((resolve) => setTimeout(resolve, 50)); // the guard's start takes descriptors
+        const opened = [];
+        try {
+          for (;;) opened.push(fs.openSync("/dev/null", "r"));
+        } catch {}
+        a.cancel();
+        await new Promise(setImmediate);
+        for (const fd of opened) fs.closeSync(fd);`;
+      await place.run(program(body, SIGKILL));
+      await place.quiet();
+      assert.deepEqual(everythingIn(place.work), pending === 2 ? ["a"] : ["a", "b"]);
     }));
 }
