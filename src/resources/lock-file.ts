@@ -16,6 +16,7 @@ import { type LockHolder as Holder, LockHeldError, resourceError } from "../erro
 import { DeadHolder, lifeOfHolder } from "./dead-holder.ts";
 import { LockChanges } from "./lock-changes.ts";
 import { type Contender, contenderFor, HeldLock, type LockFile } from "./lock-contender.ts";
+import { Place } from "./lock-line.ts";
 import { LEFT_FOR, leavesFor } from "./lock-turns.ts";
 import type { Callee } from "./register-for-caller.ts";
 import { process } from "../platform/process.ts";
@@ -73,14 +74,33 @@ export async function acquire(
   const { signal } = options;
   blameCaller(callee, () => checkSignal(signal));
   signal?.throwIfAborted();
-  const attempts = attemptsAt(callee, path, options);
+  const lock = blameCaller(callee, () => checked(path, options));
+  const { wait = 0 } = options;
+  if (wait === 0) return attempted(callee, lock, options);
+  const startedAt = now();
+  const place = new Place(lock);
+  try {
+    await place.comes(wait, signal);
+    // Whose time is over in the line looks once, and says who holds the lock.
+    return await attempted(callee, lock, { ...options, wait: Math.max(0, wait - (now() - startedAt)) });
+  } finally {
+    place.leave();
+  }
+}
+
+async function attempted(
+  callee: Callee,
+  lock: string,
+  options: LockOptions & { signal?: AbortSignal },
+): Promise<LockFile> {
+  const attempts = attemptsAt(callee, lock, options);
   let changes: LockChanges | undefined;
   try {
     let isChange = false;
     for (let step = blameCaller(callee, () => attempts.next(false)); ; step = attempts.next(isChange)) {
       if (step.done === true) return step.value;
       changes ??= new LockChanges(step.value.file);
-      isChange = await changes.next(step.value.pause, signal);
+      isChange = await changes.next(step.value.pause, options.signal);
     }
   } finally {
     changes?.end();
@@ -89,7 +109,7 @@ export async function acquire(
 }
 
 export function acquireSync(callee: Callee, path: unknown, options: LockOptions): LockFile {
-  const attempts = attemptsAt(callee, path, options, true);
+  const attempts = attemptsAt(callee, checked(path, options), options, true);
   try {
     for (let step = attempts.next(false); ; step = attempts.next(false)) {
       if (step.done === true) return step.value;
@@ -117,17 +137,11 @@ interface Step {
  */
 function* attemptsAt(
   callee: Callee,
-  path: unknown,
+  lock: string,
   options: LockOptions,
   blocks = false,
 ): Generator<Step, LockFile, boolean> {
   const { wait = 0, data, onLost } = options;
-  const lock = checked(path);
-  if (onLost !== undefined && typeof onLost !== "function") {
-    throw resourceError("ERR_ATEXIT_OPTION", "onLost", onLost, "a function");
-  }
-  if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
-  if (data !== undefined) checkData(data);
   let startedAt = now();
   const contender = systemErrors(lock, () => contenderFor(lock, data, blocks));
   const { file } = contender;
@@ -212,7 +226,7 @@ function held(lock: LockFile, onLost: LockOptions["onLost"]): LockFile {
 
 /** Says who holds a lock, and takes nothing: no file is made, and nobody who waits is woken. */
 export function stateOf(path: unknown): LockState | undefined {
-  const lock = checked(path);
+  const lock = checkedPath(path);
   let holder: LockHolder | undefined;
   try {
     holder = systemErrors(lock, () => holderOf(lock));
@@ -242,7 +256,18 @@ function isBroken(lock: string, holder: LockHolder, dead: DeadHolder, { file }: 
   });
 }
 
-function checked(path: unknown): string {
+/** Checks what was given. @returns the lock's path, absolute */
+function checked(path: unknown, { onLost, wait = 0, data }: LockOptions): string {
+  const lock = checkedPath(path);
+  if (onLost !== undefined && typeof onLost !== "function") {
+    throw resourceError("ERR_ATEXIT_OPTION", "onLost", onLost, "a function");
+  }
+  if (wait !== Number.POSITIVE_INFINITY) checkTime("wait", wait);
+  if (data !== undefined) checkData(data);
+  return lock;
+}
+
+function checkedPath(path: unknown): string {
   if (path instanceof URL && path.protocol === "file:") return absolutePath(builtin("url").fileURLToPath(path));
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw resourceError("ERR_ATEXIT_OPTION", "The lock file", path, 'a path such as "/run/app/app.lock"');

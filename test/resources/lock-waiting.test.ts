@@ -216,8 +216,8 @@ describe("waiting", () => {
         const told = performance.now();
         await new Promise((resolve) => setTimeout(resolve, 400));
         const pauses = looks.map((time, n) => time - looks[n - 1]).filter((_, n) => looks[n] > told);
-        // It looks when it is told, and when it has said that it came too late.
-        console.log("looked", pauses.length > 2 && pauses.filter((pause) => pause < 40).length < 3, pauses.join());
+        // It looks when it is told, when it has said that it came too late, and when it was to look who holds the lock.
+        console.log("looked", pauses.length > 3 && pauses.filter((pause) => pause < 40).length < 4, pauses.join());
         (await waiting).release();
         process.exit();`,
         {
@@ -232,6 +232,51 @@ describe("waiting", () => {
         },
       );
       assert.match(stdout, /^looked true/, stdout + stderr);
+    }),
+  );
+
+  test(
+    "of hundreds in one thread is in their order, and one of them looks for all",
+    here(async (place) => {
+      const { stdout, stderr } = await place.run(`
+        import fs from "node:fs";
+        import { lockFile } from "atexit/resources";
+        const { linkSync } = fs;
+        const path = process.env.WORK + "/locks/app.lock";
+        const all = 200;
+        const turns = [];
+        let looks = 0;
+        fs.linkSync = (...args) => {
+          looks += 1;
+          return linkSync(...args);
+        };
+        await Promise.all(
+          Array.from({ length: all }, async (_, n) => {
+            const lock = await lockFile(path, { wait: Infinity });
+            turns.push(n);
+            await new Promise((resolve) => setTimeout(resolve, 2));
+            lock.release();
+          }),
+        );
+        console.log(turns.length === all && turns.every((n, at) => n === at), looks < 10 * all);`);
+      assert.equal(stdout, "true true\n", stderr);
+    }),
+  );
+
+  test(
+    "in the line of one thread ends with its time, and with its signal, and those behind go on",
+    here(async (_, lock) => {
+      const held = await lockFile(lock);
+      const forEver = { wait: Number.POSITIVE_INFINITY };
+      const controller = new AbortController();
+      const first = lockFile(lock, { ...forEver, signal: controller.signal });
+      const second = lockFile(lock, { wait: 20 });
+      const third = lockFile(lock, forEver);
+      await assert.rejects(second, { code: "ERR_ATEXIT_LOCK_HELD" });
+      controller.abort();
+      await assert.rejects(first, { name: "AbortError" });
+      held.release();
+      (await third).release();
     }),
   );
 });
