@@ -16,23 +16,32 @@ interface CommandOptions {
   name?: string;
   /** The text for the command's standard input. */
   input?: string;
+  /** Whether its output goes where this process's does, and is in no error. */
+  inheritsOutput?: boolean;
+  /** Called as soon as it was started. */
+  started?: (pid: number) => void;
+  /** Called when its time is over, before it is told to end. */
+  overdue?: () => void;
 }
 
 /** How much of the standard error an error shows, in characters from the end. */
 const SHOWN = 2_000;
 
 /** How long a command has between being asked to end and being killed, in milliseconds. */
-const KILL_AFTER = 1_000;
+export const KILL_AFTER = 1_000;
 
 /** How long its standard error is read after its end, in milliseconds: a program that it started may hold it open. */
 const LISTEN_ON = 100;
+
+/** By how much a command may outlast its time limit until its failure is told, on a busy machine, in milliseconds. */
+export const TOLD_WITHIN = KILL_AFTER + LISTEN_ON + 1_000;
 
 /**
  * @returns a promise of its end with status 0
  * @throws an error with the code `ERR_ATEXIT_COMMAND_FAILED`
  */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
-  const { cwd, env, timeout, title, name = command, input } = options;
+  const { cwd, env, timeout, title, name = command, input, inheritsOutput = false } = options;
   return new Promise((resolve, reject) => {
     const { file, args: given, isVerbatim = false } = system.commandLineOf(command, args, cwd, env);
     const child = builtin("child_process").spawn(file, given, {
@@ -40,12 +49,17 @@ export function runCommand(command: string, args: readonly string[], options: Co
       ...(isVerbatim ? {} : { argv0: name }),
       cwd,
       env,
-      stdio: [input === undefined ? "ignore" : "pipe", "ignore", "pipe"],
+      stdio: [
+        input === undefined ? "ignore" : "pipe",
+        inheritsOutput ? "inherit" : "ignore",
+        inheritsOutput ? "inherit" : "pipe",
+      ],
       // In a process group of its own the time limit reaches the command's children, too.
       detached: system.hasSignals,
       windowsHide: true,
       shell: false,
     });
+    if (child.pid !== undefined) options.started?.(child.pid);
     let shown = "";
     let overdue = false;
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -63,6 +77,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
     let killer: NodeJS.Timeout | undefined;
     const limit = setTimeout(() => {
       overdue = true;
+      options.overdue?.();
       end("SIGTERM");
       killer = setTimeout(end, KILL_AFTER, "SIGKILL");
     }, timeout);
