@@ -73,7 +73,7 @@ export interface DurableOptions {
 }
 
 /** How this process runs a command itself. */
-export interface CommandSettings {
+interface CommandSettings {
   /** What reports call it; by default as its recipe does. */
   readonly name?: string;
   /** Whether its output goes where this process's does. */

@@ -11,7 +11,7 @@ import { linesOf, until } from "./run.ts";
  * A command for `sh -c` that tells of its start and its end in the file `runs`, and
  * goes on until there is a file `go`; then for a while, in which others can look at it.
  */
-export const UNTIL_GO = `echo start $$ >>"$WORK/runs"; until [ -e "$WORK/go" ]; do sleep 0.02; done; sleep 0.5; echo end >>"$WORK/runs"`;
+export const UNTIL_GO = `echo start $$ >>"$WORK/runs"; until [ -e "$WORK/go" ]; do sleep 0.02; done; sleep 0.5; echo told >&2; echo end >>"$WORK/runs"`;
 
 /** What the commands have told, without their pids. */
 export function runsIn(place: Place): string[] {

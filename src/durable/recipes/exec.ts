@@ -139,6 +139,7 @@ function runAsOwner(recipe: ExecRecipe, title: string, { ownCommand }: ReplayCon
     timeout,
     title,
     inheritsOutput: ownCommand?.inheritsOutput === true,
+    mayOutlive: true,
     started: (pid) => {
       begun = begunCommand(pid);
       if (begun !== undefined) ownCommand?.writeDown(begun);

@@ -2,6 +2,7 @@
 
 import { builtin, clearTimeout, setTimeout } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
+import { ErrorFile } from "./error-file.ts";
 import { process } from "../../platform/process.ts";
 import { system } from "../../platform/this-system.ts";
 
@@ -18,6 +19,8 @@ interface CommandOptions {
   input?: string;
   /** Whether its output goes where this process's does, and is in no error. */
   inheritsOutput?: boolean;
+  /** Whether it may go on without this process. */
+  mayOutlive?: boolean;
   /** Called as soon as it was started. */
   started?: (pid: number) => void;
   /** Called when its time is over, before it is told to end. */
@@ -41,9 +44,10 @@ export const TOLD_WITHIN = KILL_AFTER + LISTEN_ON + 1_000;
  * @throws an error with the code `ERR_ATEXIT_COMMAND_FAILED`
  */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
-  const { cwd, env, timeout, title, name = command, input, inheritsOutput = false } = options;
+  const { cwd, env, timeout, title, name = command, input, inheritsOutput = false, mayOutlive = false } = options;
   return new Promise((resolve, reject) => {
     const { file, args: given, isVerbatim = false } = system.commandLineOf(command, args, cwd, env);
+    const errorFile = mayOutlive && !inheritsOutput && system.hasSignals ? ErrorFile.open() : undefined;
     const child = builtin("child_process").spawn(file, given, {
       windowsVerbatimArguments: isVerbatim,
       ...(isVerbatim ? {} : { argv0: name }),
@@ -52,7 +56,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
       stdio: [
         input === undefined ? "ignore" : "pipe",
         inheritsOutput ? "inherit" : "ignore",
-        inheritsOutput ? "inherit" : "pipe",
+        inheritsOutput ? "inherit" : (errorFile?.fd ?? "pipe"),
       ],
       // In a process group of its own the time limit reaches the command's children, too.
       detached: system.hasSignals,
@@ -88,6 +92,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
     };
     child.once("error", (error) => {
       over();
+      errorFile?.close(0);
       reject(durableError("ERR_ATEXIT_COMMAND_FAILED", title, `could not be started: ${error.message}`, ""));
     });
     child.once("exit", (code, signal) => {
@@ -95,6 +100,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
       const settle = () => {
         clearTimeout(patience);
         child.stderr?.destroy();
+        if (errorFile !== undefined) shown += errorFile.close(SHOWN);
         if (code === 0 && !overdue) resolve();
         else reject(durableError("ERR_ATEXIT_COMMAND_FAILED", title, howItEnded(code, signal), shown.trim()));
       };
