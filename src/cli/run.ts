@@ -10,9 +10,9 @@ import { builtin, now } from "../platform/node-builtins.ts";
 import { packageFile } from "../platform/package-files.ts";
 import { printable } from "../platform/printable.ts";
 import { ENDING_SIGNALS, signalNumber } from "../platform/signal-list.ts";
-import { exec, remove } from "../durable/index.ts";
+import { forResources, remove } from "../durable/index.ts";
 import { system, systemExits } from "../platform/this-system.ts";
-import { configure, count, register } from "../index.ts";
+import { configure, count } from "../index.ts";
 import { childEnvironment, killAtExit } from "../resources/child-process.ts";
 import { runOptions } from "./options.ts";
 import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./arguments.ts";
@@ -82,23 +82,14 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   runToItsEnd(program, rest, env, grace);
 }
 
-/** Runs a command at exit: in this process, so that its output is seen; in another, where this one is killed. */
-function runAtExit([command, ...args]: readonly [string, ...string[]]): void {
-  const recipe = exec(command, args);
-  const title = [command, ...args].join(" ");
-  register({ name: `--on-exit ${title}` }, async () => {
-    const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
-      const { file, args: given, isVerbatim = false } = system.commandLineOf(command, args, process.cwd(), process.env);
-      const running = builtin("child_process").spawn(file, given, {
-        stdio: ["ignore", "inherit", "inherit"],
-        windowsVerbatimArguments: isVerbatim,
-      });
-      running.once("error", reject);
-      running.once("exit", (...how) => resolve(how));
-    });
-    recipe.cancel();
-    if (code !== 0) throw new Error(`${title} ended with ${signal ?? `status ${code}`}`);
-  });
+/** By how much a command at exit may outlast the grace period, in milliseconds, and the longest time that it may have. */
+const MORE_TIME = 10_000;
+const LONGEST_TIME = 2 ** 31 - 1;
+
+/** Runs a command at exit. One that has not ended with the grace period is left to the guard, which waits for it. */
+function runAtExit(command: readonly [string, ...string[]]): void {
+  const timeout = Math.min(configure({}).grace + MORE_TIME, LONGEST_TIME);
+  forResources.runSeen(runAtExit, `--on-exit ${command.join(" ")}`, command, { timeout });
 }
 
 async function take(path: string, wait: number): Promise<void> {

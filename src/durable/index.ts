@@ -88,7 +88,9 @@ export function kill(target: ChildProcess | number, options: KillOptions = {}): 
  * Registers a command, which no shell takes apart.
  *
  * The command must bear being run twice: where this process is killed at the
- * very moment when it has run, it is run again.
+ * very moment when it has run, it is run again. Never two run at once: one that
+ * outlives this process is waited for, up to its time limit, and not run again,
+ * though nobody hears then whether it has failed.
  *
  * @param command a program's name or path
  * @param args its arguments
@@ -106,7 +108,7 @@ export function exec(
   args: readonly string[] = [],
   options: ExecOptions = {},
 ): Registration<Promise<void>> {
-  return durable.add(exec, () => describeExec(command, args, options)).registration;
+  return durable.add(exec, () => describeExec(command, args, options), { command: {} }).registration;
 }
 
 /**
@@ -192,6 +194,15 @@ export function configure(settings: Partial<DurableSettings>): DurableSettings {
 export const forResources = {
   add: (callee: (...args: never[]) => unknown, describe: Describe, options: DurableOptions = {}): DurableRegistration =>
     durable.add(callee, describe, { mayGoWithout: true, ...options }),
+  /** Registers a command by a name for reports, whose output is seen where this process runs it. */
+  runSeen(
+    callee: (...args: never[]) => unknown,
+    name: string,
+    [command, ...args]: readonly string[],
+    options: ExecOptions,
+  ): void {
+    durable.add(callee, () => describeExec(command, args, options), { command: { name, inheritsOutput: true } });
+  },
   get directory(): JournalDirectory {
     return durable.place;
   },

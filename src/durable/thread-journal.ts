@@ -16,7 +16,8 @@ import { isNotWritten, recipeIn } from "./journal/writer.ts";
 import { durableId } from "./journal/file-name.ts";
 import { isLacking } from "../platform/lacking.ts";
 import { thisProcess } from "../platform/process-identity.ts";
-import type { Living, ReplayContext, Success } from "./recipes/recipe-kind.ts";
+import type { Living, OwnCommand, ReplayContext, Success } from "./recipes/recipe-kind.ts";
+import { patienceFor } from "./recipes/exec.ts";
 import { carryOut, identified, isIdentified, type Recipe, titleOf } from "./recipes/recipe.ts";
 import { HeldInodes } from "./recipes/held-inodes.ts";
 import { type Helper, helperIn, isHelper } from "./helper/helper.ts";
@@ -70,6 +71,16 @@ export interface DurableOptions {
   mayGoWithout?: boolean;
   /** Called before this process carries the recipe out: lets go of what it has open of it. */
   letGo?: () => void;
+  /** Given for a command, which has the time that its recipe says, and not a fair share of the grace period. */
+  command?: CommandSettings;
+}
+
+/** How this process runs a command itself. */
+interface CommandSettings {
+  /** What reports call it; by default as its recipe does. */
+  readonly name?: string;
+  /** Whether its output goes where this process's does. */
+  readonly inheritsOutput?: boolean;
 }
 
 export class ThreadJournal {
@@ -124,14 +135,16 @@ export class ThreadJournal {
    * @throws an error with the code `ERR_ATEXIT_DIRECTORY` where the directory that was set cannot be trusted
    */
   add(callee: AnyFunction, describe: Describe, options: DurableOptions = {}): DurableRegistration {
-    const { guardLater = false, mayGoWithout = this.#settings.journalDir === undefined, letGo } = options;
+    const { guardLater = false, mayGoWithout = this.#settings.journalDir === undefined, letGo, command } = options;
     const pending = blameCaller(callee, () => this.#writeDown(describe, mayGoWithout));
     const { open } = pending;
     if (open !== undefined) {
       if (guardLater) setImmediate(() => open.journal.pending > 0 && this.#guardIt(open));
       else this.#guardIt(open);
     }
-    const registration = thread.add(callee, carryOutHere, [pending, letGo], pending) as unknown as Registration<never>;
+    const args = command === undefined ? [pending, letGo] : [pending, letGo, command];
+    const settings = command === undefined ? pending : settingsOf(pending, command);
+    const registration = thread.add(callee, carryOutHere, args, settings) as unknown as Registration<never>;
     return { registration, pending };
   }
 
@@ -480,8 +493,26 @@ function refusalOf({ path }: JournalDirectory, error: unknown): Error {
   return durableError("ERR_ATEXIT_DIRECTORY", path, message);
 }
 
-function contextFor({ keeper }: Pending, recipe: Recipe, living: Living = NOBODY): ReplayContext {
-  return recipe.do === "call" ? { ...HERE, helper: keeper.helper } : { ...HERE, living };
+/** Returns the settings of a command's registration. */
+function settingsOf(pending: Pending, { name = pending.name }: CommandSettings): DurableCleanupOptions {
+  const { recipe, durable } = pending;
+  const timeout = recipe.do === "exec" ? { timeout: patienceFor(recipe) } : {};
+  return { name, durable, ...timeout, onCancel: () => pending.onCancel() };
+}
+
+function contextFor(
+  pending: Pending,
+  recipe: Recipe,
+  living: Living = NOBODY,
+  command: CommandSettings = {},
+): ReplayContext {
+  if (recipe.do === "call") return { ...HERE, helper: pending.keeper.helper };
+  if (recipe.do !== "exec") return { ...HERE, living };
+  const ownCommand: OwnCommand = {
+    inheritsOutput: command.inheritsOutput === true,
+    writeDown: (begun) => pending.update({ ...recipe, begun }),
+  };
+  return { ...HERE, living, ownCommand };
 }
 
 /**
@@ -493,7 +524,7 @@ function isHarmless(recipe: Recipe): boolean {
   return typeof recipe.is !== "number" && recipe.is[2] > 0;
 }
 
-function carryOutHere(pending: Pending, letGo?: () => void): void | Promise<void> {
+function carryOutHere(pending: Pending, letGo?: () => void, command?: CommandSettings): void | Promise<void> {
   letGo?.();
   if (!pending.isOwn) return carryOutAsAnother(pending);
   const { open, recipe } = pending;
@@ -517,7 +548,7 @@ function carryOutHere(pending: Pending, letGo?: () => void): void | Promise<void
         return undefined;
       }
     }
-    result = carryOut(recipe, contextFor(pending, recipe, living));
+    result = carryOut(recipe, contextFor(pending, recipe, living, command));
   } catch (error) {
     return fail(error);
   }

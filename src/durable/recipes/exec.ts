@@ -6,8 +6,9 @@ import { commandEnvironment } from "../../platform/node-options.ts";
 import { checkTime } from "../../settings/milliseconds.ts";
 import { durableError } from "../../errors/durable.ts";
 import { hasOthers, type RegisteredEnvironment, registeredEnvironment, targetsIn } from "./registered-environment.ts";
-import { runCommand } from "./run-command.ts";
-import type { RecipeKind, Success } from "./recipe-kind.ts";
+import { begunCommand, isBegunCommand, waitForBegun } from "./begun-command.ts";
+import { runCommand, TOLD_WITHIN } from "./run-command.ts";
+import type { BegunCommand, RecipeKind, ReplayContext, Success } from "./recipe-kind.ts";
 import { process } from "../../platform/process.ts";
 import { system } from "../../platform/this-system.ts";
 
@@ -31,6 +32,8 @@ export interface ExecRecipe extends RegisteredEnvironment {
   /** What was asked for: two commands with other variables are about other things. */
   readonly given: Readonly<Record<string, string>>;
   readonly timeout: number;
+  /** The process in which its owner has begun it. */
+  readonly begun?: BegunCommand;
 }
 
 /** How long a command or a called function may take by default, in milliseconds. */
@@ -67,8 +70,13 @@ export function describeExec(command: unknown, args: unknown, options: unknown):
   };
 }
 
+/** How long its owner's shutdown waits for a command at most, in milliseconds: its own time limit comes first. */
+export function patienceFor({ timeout }: Pick<ExecRecipe, "timeout">): number {
+  return timeout + TOLD_WITHIN;
+}
+
 export const execRecipe: RecipeKind<ExecRecipe> = {
-  matches: ({ command, args, program, cwd, env, given, others, timeout }) =>
+  matches: ({ command, args, program, cwd, env, given, others, timeout, begun }) =>
     isStrings([command]) &&
     isStrings(args) &&
     (program === undefined || isCodeOnDisk(program)) &&
@@ -76,7 +84,8 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     isEnvironment(env) &&
     isEnvironment(given) &&
     (others === undefined || typeof others === "string") &&
-    Number.isFinite(timeout),
+    Number.isFinite(timeout) &&
+    (begun === undefined || isBegunCommand(begun)),
 
   title: ({ command, args }) => `exec ${[command, ...args].join(" ")}`,
 
@@ -94,12 +103,15 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
 
   async carryOut(recipe, context): Promise<Success> {
     const { command, args, program, cwd, env, timeout } = recipe;
-    const { isOwner, sameView, sameDevices } = context;
+    const { isOwner, sameBoot, samePids, sameView, sameDevices } = context;
     const title = `exec ${command}`;
     if (isOwner) {
-      await runCommand(command, args, { cwd: cwd.path, env: { ...commandEnvironment(), ...env }, timeout, title });
+      await runAsOwner(recipe, title, context);
       return "done";
     }
+    // Its owner's command may live on: a second one beside it would do its work at the same time.
+    const begun = sameBoot && samePids ? recipe.begun : undefined;
+    if (begun !== undefined && (await waitForBegun(begun, timeout, title))) return "done";
     // Paths mean something else here: so would the command.
     if (!sameView) return "elsewhere";
     if (program === undefined) {
@@ -117,6 +129,26 @@ export const execRecipe: RecipeKind<ExecRecipe> = {
     return "done";
   },
 };
+
+function runAsOwner(recipe: ExecRecipe, title: string, { ownCommand }: ReplayContext): Promise<void> {
+  const { command, args, cwd, env, timeout } = recipe;
+  let begun: BegunCommand | undefined;
+  return runCommand(command, args, {
+    cwd: cwd.path,
+    env: { ...commandEnvironment(), ...env },
+    timeout,
+    title,
+    inheritsOutput: ownCommand?.inheritsOutput === true,
+    mayOutlive: true,
+    started: (pid) => {
+      begun = begunCommand(pid);
+      if (begun !== undefined) ownCommand?.writeDown(begun);
+    },
+    overdue: () => {
+      if (begun !== undefined) ownCommand?.writeDown({ ...begun, isOverdue: true });
+    },
+  });
+}
 
 export function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((part) => typeof part === "string" && !part.includes("\0"));

@@ -27,6 +27,24 @@ export interface ReplayContext {
   readonly isGuard: boolean;
   /** How a helper is started, for a `call`: in the owner's executable, as long as that is there. */
   readonly helper: Helper | undefined;
+  /** What its owner wants of a command that it runs itself. */
+  readonly ownCommand?: OwnCommand;
+}
+
+/** A process that runs a recipe's command. */
+export interface BegunCommand {
+  readonly pid: number;
+  readonly start: string;
+  /** Whether its owner has told it to end, as its time was over. */
+  readonly isOverdue?: true;
+}
+
+/** How an owner runs a command. */
+export interface OwnCommand {
+  /** Whether its output goes where the owner's does. */
+  readonly inheritsOutput: boolean;
+  /** Writes down which process runs it. */
+  writeDown(begun: BegunCommand): void;
 }
 
 /** What others have registered who are alive. */

@@ -5,9 +5,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { inPlace } from "../../support/place.ts";
-import { isAlive } from "../../support/processes.ts";
-import { linesOf } from "../../support/run.ts";
+import { begun, hasEnded, letGo, pidsIn, replayBegun, runsIn, UNTIL_GO } from "../../support/begun.ts";
+import { inPlace, type Place } from "../../support/place.ts";
+import { endIfThere, isAlive } from "../../support/processes.ts";
+import { linesOf, until } from "../../support/run.ts";
 import { everythingIn, program, reasonsIn, SIGKILL } from "./program.ts";
 
 describe("exec", () => {
@@ -69,6 +70,79 @@ describe("exec", () => {
         assert.deepEqual(linesOf(join(place.work, "seen")), [seen]);
       }
     }));
+
+  describe("one that was begun by its owner, which was killed", () => {
+    const optionsFor = ({ work }: Place, timeout: number) => JSON.stringify({ env: { WORK: work }, timeout });
+
+    /** Runs a program that is killed in the command that it runs at its end. */
+    const killedInCommand = (place: Place, timeout: number, env: Record<string, string> = {}) =>
+      place.run(program(`exec("/bin/sh", ["-c", ${JSON.stringify(UNTIL_GO)}], ${optionsFor(place, timeout)});`, ""), {
+        env,
+        act: async (child) => {
+          await begun(place);
+          child.kill("SIGKILL");
+          await hasEnded(child);
+        },
+      });
+
+    test("the guard waits for it, and does not run it again", () =>
+      inPlace(async (place) => {
+        await killedInCommand(place, 60_000);
+        await replayBegun(place);
+        letGo(place);
+        await place.quiet();
+        assert.deepEqual(runsIn(place), ["start", "end"]);
+        assert.deepEqual(
+          place.log().map(({ outcome }) => outcome),
+          ["done"],
+        );
+        assert.deepEqual(place.left(), []);
+      }));
+
+    test("it is ended when its time is over", () =>
+      inPlace(async (place) => {
+        await killedInCommand(place, 2_000);
+        await place.quiet();
+        assert.deepEqual(runsIn(place), ["start"]);
+        assert.deepEqual(pidsIn(place).filter(isAlive), []);
+        assert.match(reasonsIn(place), /exec \/bin\/sh had not ended after 2000 ms/);
+      }));
+
+    test("where its time was over before, it is not run again", () =>
+      inPlace(async (place) => {
+        const script = `trap 'echo end >>"$WORK/runs"' TERM; echo start $$ >>"$WORK/runs"; while :; do sleep 0.02; done`;
+        await place.run(program(`exec("/bin/sh", ["-c", ${JSON.stringify(script)}], ${optionsFor(place, 300)});`, ""), {
+          act: async (child) => {
+            await until(() => runsIn(place).includes("end"));
+            child.kill("SIGKILL");
+            await hasEnded(child);
+          },
+        });
+        await place.quiet();
+        assert.deepEqual(runsIn(place).filter((line) => line === "start").length, 1);
+        assert.deepEqual(pidsIn(place).filter(isAlive), []);
+        assert.match(reasonsIn(place), /exec \/bin\/sh had not ended after 300 ms/);
+        assert.deepEqual(
+          place
+            .log()
+            .map(({ title }) => title)
+            .filter((title) => !title.startsWith("exec")),
+          [],
+        );
+      }));
+
+    test("where it is gone as well, it is run again", () =>
+      inPlace(async (place) => {
+        await killedInCommand(place, 60_000, { ATEXIT_GUARD: "off" });
+        const [pid] = pidsIn(place) as [number];
+        endIfThere(pid);
+        await until(() => !isAlive(pid));
+        letGo(place);
+        await place.recover();
+        assert.deepEqual(runsIn(place), ["start", "start", "end"]);
+        assert.deepEqual(place.left(), []);
+      }));
+  });
 
   const notRoot = process.getuid?.() !== 0 && "needs root";
 
