@@ -65,22 +65,29 @@ export function refuseOperands([first]: readonly string[]): void {
   if (first !== undefined) throw new UsageError(`What is ${first} to mean here?`);
 }
 
+/** More arguments than anybody gives before the command. */
+const MANY = 1_000;
+
 /** Splits a command line at the end of this command's own options, where the command that it runs begins. */
 export function splitAtCommand<T extends Options>(
   args: readonly string[],
   options: T,
 ): readonly [own: string[], command: string[]] {
   if (args[0] === "--") return [[], args.slice(1)];
-  const { tokens } = builtin("util").parseArgs({
-    args: [...args],
-    options,
-    tokens: true,
-    strict: false,
-    allowPositionals: true,
-  });
-  const first = tokens.find(({ kind }) => kind !== "option");
-  if (first === undefined) return [[...args], []];
-  return [args.slice(0, first.index), args.slice(first.index + (first.kind === "option-terminator" ? 1 : 0))];
+  // What follows may be too much for the parser.
+  for (const part of [args.slice(0, args.indexOf("--") + 1 || MANY), args]) {
+    const { tokens } = builtin("util").parseArgs({
+      args: [...part],
+      options,
+      tokens: true,
+      strict: false,
+      allowPositionals: true,
+    });
+    const first = tokens.find(({ kind }) => kind !== "option");
+    if (first === undefined) continue;
+    return [args.slice(0, first.index), args.slice(first.index + (first.kind === "option-terminator" ? 1 : 0))];
+  }
+  return [[...args], []];
 }
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

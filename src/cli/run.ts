@@ -118,17 +118,22 @@ function runToItsEnd(
     () => command?.pid,
     grace,
   );
-  const { file, args: given, isVerbatim = false } = system.commandLineOf(program, args, process.cwd(), env);
-  command = builtin("child_process").spawn(file, given, {
-    stdio: "inherit",
-    env,
-    windowsVerbatimArguments: isVerbatim,
-  });
-  command.once("error", (error: NodeJS.ErrnoException) => {
+  const { file, args: given, isVerbatim = false } = system.commandLineOf(program, args, workingDirectory(), env);
+  const fail = (error: NodeJS.ErrnoException): never => {
     stop();
     process.stderr.write(`atexit: ${printable(program)}: ${printable(startError(error))}\n`);
-    process.exit(error.code === "ENOENT" ? EXIT.notFound : error.code === "EACCES" ? EXIT.cannotExecute : EXIT.itself);
-  });
+    process.exit(statusOf(error));
+  };
+  try {
+    command = builtin("child_process").spawn(file, given, {
+      stdio: "inherit",
+      env,
+      windowsVerbatimArguments: isVerbatim,
+    });
+  } catch (error) {
+    return fail(error as NodeJS.ErrnoException); // all but the most common reasons
+  }
+  command.once("error", fail);
   if (command.pid === undefined) return;
   // A command that is over in a moment needs no guard.
   killAtExit(runCommand, command, { grace: grace ?? DEFAULT_GRACE, env }, true);
@@ -138,6 +143,15 @@ function runToItsEnd(
     if (signal === null) process.exit(code);
     else endBy(signal);
   });
+}
+
+/** Returns the working directory; the root where it is gone, which does not concern the command. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return "/";
+  }
 }
 
 /** Sends by the pid: where Deno's `kill()` sends a signal, it takes that for the command's end, whatever that is. */
@@ -150,10 +164,19 @@ function sendTo(command: ChildProcess | undefined, signal: NodeJS.Signals): void
   }
 }
 
-function startError({ code, message }: NodeJS.ErrnoException): string {
-  if (code === "ENOENT") return "there is no such command";
+function startError({ code = "", message }: NodeJS.ErrnoException): string {
+  if (NOT_FOUND.has(code)) return "there is no such command";
   if (code === "EACCES") return "it cannot be executed: see its mode";
+  if (code === "ETXTBSY") return "it cannot be executed: somebody is writing it";
   return message;
+}
+
+const NOT_FOUND = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"]);
+const CANNOT_EXECUTE = new Set(["EACCES", "EPERM", "ENOEXEC", "ETXTBSY", "E2BIG"]);
+
+/** As shells have it. */
+function statusOf({ code = "" }: NodeJS.ErrnoException): number {
+  return NOT_FOUND.has(code) ? EXIT.notFound : CANNOT_EXECUTE.has(code) ? EXIT.cannotExecute : EXIT.itself;
 }
 
 /** Hands signals on to the command. @returns a function that ends that */
@@ -167,7 +190,7 @@ function handOn(
   for (const signal of HANDED_ON) {
     if (signalNumber(signal) === undefined) continue;
     const listener = () => {
-      if (isToBeSent(signal)) send(signal);
+      if (isToBeSent(signal, pid())) send(signal);
       if (signal === "SIGTSTP") stopWith(pid());
       if (signal === "SIGTERM" && grace !== undefined) {
         killer ??= setTimeout(send, grace, "SIGKILL");
@@ -186,9 +209,15 @@ function handOn(
  * Reports whether the command does not get a signal by itself. On Windows a console
  * tells all that are on it, and to send a signal would end the command at once.
  */
-function isToBeSent(signal: NodeJS.Signals): boolean {
+function isToBeSent(signal: NodeJS.Signals, command: number | undefined): boolean {
   if (!system.hasSignals) return signal === "SIGTERM";
-  return !OF_THE_TERMINAL.has(signal) || !system.isInForeground();
+  return !OF_THE_TERMINAL.has(signal) || !system.isInForeground() || isInAnotherGroup(command);
+}
+
+/** Reports whether the command has left this process's group, which alone a terminal tells: as timeout(1) does, and setsid(1). */
+function isInAnotherGroup(command: number | undefined): boolean {
+  const [group, own] = [command, process.pid].map((pid) => pid && system.childOf(pid)?.group);
+  return group !== undefined && own !== undefined && group !== own;
 }
 
 /** How long a command may take to stop, in milliseconds: an editor puts its screen away first. */

@@ -94,10 +94,14 @@ describe("what is passed through", () => {
       assert.equal(ended.code, 6, ended.stderr);
     }));
 
-  test("the terminal, whose Ctrl-C reaches the command once", () =>
-    inPlace(async (place) => {
-      // A terminal of its own, at whose keyboard somebody presses Ctrl-C.
-      const terminal = `
+  for (const [what, before] of [
+    ["", []],
+    [", also one that has left the process group", ["setsid"]],
+  ] as const)
+    test(`the terminal, whose Ctrl-C reaches the command once${what}`, () =>
+      inPlace(async (place) => {
+        // A terminal of its own, at whose keyboard somebody presses Ctrl-C.
+        const terminal = `
 import os, pty, sys, time
 pid, master = pty.fork()
 if pid == 0:
@@ -119,19 +123,19 @@ while True:
 _, status = os.waitpid(pid, 0)
 sys.stdout.write(seen.decode().replace("\\r", ""))
 sys.exit(os.waitstatus_to_exitcode(status))`;
-      const script = `test -t 0 && test -t 1 && echo a terminal
+        const script = `test -t 0 && test -t 1 && echo a terminal
         n=0; trap 'n=$((n + 1))' INT; echo ready
         while [ $n = 0 ]; do sleep 0.02; done
         sleep 0.3; echo "$n interrupts"; exit 5`;
-      const file = join(place.work, "terminal.py");
-      writeFileSync(file, terminal);
-      const child = spawn("python3", [file, process.execPath, CLI, ...sh(script)], {
-        env: place.environment,
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-      let stdout = "";
-      child.stdout.on("data", (chunk) => (stdout += chunk));
-      const code = await new Promise((resolve) => child.once("close", resolve));
-      assert.deepEqual([code, stdout.replace("^C", "")], [5, "a terminal\nready\n1 interrupts\n"]);
-    }));
+        const file = join(place.work, "terminal.py");
+        writeFileSync(file, terminal);
+        const child = spawn("python3", [file, process.execPath, CLI, "run", "--", ...before, "sh", "-c", script], {
+          env: place.environment,
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+        let stdout = "";
+        child.stdout.on("data", (chunk) => (stdout += chunk));
+        const code = await new Promise((resolve) => child.once("close", resolve));
+        assert.deepEqual([code, stdout.replace("^C", "")], [5, "a terminal\nready\n1 interrupts\n"]);
+      }));
 });

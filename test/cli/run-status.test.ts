@@ -1,11 +1,13 @@
 // atexit run: its status is that of its command.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isLong } from "../support/long.ts";
+import { CLI } from "../support/package-under-test.ts";
 import { atexit, inPlace } from "../support/place.ts";
 import { statusOf } from "../support/run.ts";
 
@@ -57,5 +59,28 @@ describe("the exit status is the command's", () => {
       assert.deepEqual([cannot.code, cannot.stderr], [126, "atexit: ./file: it cannot be executed: see its mode\n"]);
       const none = await atexit(place, ["run", "--", "no-such-command"]);
       assert.deepEqual([none.code, none.stderr], [127, "atexit: no-such-command: there is no such command\n"]);
+      const below = await atexit(place, ["run", "--", "./file/command"]);
+      assert.deepEqual([below.code, below.stderr], [127, "atexit: ./file/command: there is no such command\n"]);
+    }));
+
+  test("the command's, in a directory that is gone, and with more arguments than a parser takes", () =>
+    inPlace(async (place) => {
+      const script = 'cd "$1"; rmdir "$1"; shift; exec "$@"';
+      mkdirSync(join(place.work, "gone"));
+      const run = [
+        process.execPath,
+        CLI,
+        "run",
+        "--rm",
+        join(place.work, "none"),
+        "--",
+        "sh",
+        "-c",
+        "exit $(($# / 1000))",
+      ];
+      const many = Array.from({ length: 110_000 }, () => "a");
+      const options = { env: place.environment };
+      const ended = spawnSync("sh", ["-c", script, "sh", join(place.work, "gone"), ...run, ...many], options);
+      assert.equal(ended.status, 109, String(ended.stderr));
     }));
 });
