@@ -7,7 +7,7 @@ import { othersListenTo } from "./error-listeners.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
 import { IdleTurn } from "./idle-turn.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
-import { currentExitCode } from "./node-internals.ts";
+import { keepUnsettledStatus } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
 import { hasStacksBehind } from "./stacks-of-process.ts";
 
@@ -16,15 +16,19 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
   let turn: IdleTurn | undefined;
   /** Whether cleanups have run: this `beforeExit` is only the echo of theirs, and others have heard it. */
   let cleanedUp = false;
+  /** The status of a top-level await that was unsettled when the cleanups began: they may settle it. */
+  let unsettled = 0;
+  const code = () => Number(process.exitCode ?? unsettled);
 
   const begin = (): void => {
-    const exit = describeExit({ kind: ipc.isConnected ? "end" : "disconnect", code: currentExitCode() });
+    unsettled ||= keepUnsettledStatus();
+    const exit = describeExit({ kind: ipc.isConnected ? "end" : "disconnect", code: code() });
     const end = () => {
       cleanedUp = true;
       if (shutdown.requestedCode !== undefined) process.exitCode = shutdown.requestedCode;
       shutdown.finish();
       // What a cleanup has left running has the rest of the grace period; the loop does not wait for this timer.
-      setTimeout(() => endProcess(currentExitCode()), shutdown.timeLeft).unref();
+      setTimeout(() => endProcess(code()), shutdown.timeLeft).unref();
     };
     if (shutdown.begin(exit, end)) end();
   };
