@@ -2,9 +2,10 @@
 // await that never settles is decided after `beforeExit`, and only there.
 
 import { setTimeout } from "../platform/node-builtins.ts";
-import { describeExit, isSystemExit } from "../registry/exit-reason.ts";
+import { describeExit } from "../registry/exit-reason.ts";
 import { othersListenTo } from "./error-listeners.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { emitToExit } from "./hide-system-exit.ts";
 import { IdleTurn } from "./idle-turn.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
 import { keepUnsettledStatus } from "./node-internals.ts";
@@ -48,15 +49,12 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
         // A signal may be on its way, and others may start new work now, which
         // cleanups wait for: one more turn of the loop tells.
         turn = new IdleTurn(othersListenTo("beforeExit"));
-        try {
+        // What is thrown here by a listener that exits would end the process in Deno.
+        return emitToExit(() => {
           const hadListeners = emit();
-          turn.watch();
+          turn?.watch();
           return hadListeners;
-        } catch (error) {
-          // A listener that exits. In Deno what is thrown here ends the process.
-          if (isSystemExit(error)) return true;
-          throw error;
-        }
+        });
       },
     },
   };
