@@ -10,26 +10,27 @@ import { printableLines } from "../platform/printable.ts";
 /** How often a full pipe is asked again, 1 ms apart, before the rest is given up. */
 const FULL_PIPE_TRIES = 500;
 
+/** The same for messages: once, when one was given up. */
+let patience = FULL_PIPE_TRIES;
+
 /** Writes to file descriptor 2, whole and at once. Never throws: nothing stops for want of a report. */
-export function writeError(text: string): void {
+export function writeError(text: string, fd = 2, most = FULL_PIPE_TRIES): void {
   try {
     // The C library, as Node's own reports go by it, knows the console's letters, and how a line ends here.
     const print =
       systemExits.hasTextStreams === true
         ? (process as { _rawDebug?: (format: string, text: string) => void })._rawDebug
         : undefined;
-    if (print !== undefined) {
-      print("%s", text.replace(/\n$/, ""));
-      return;
-    }
+    if (print !== undefined) return print("%s", text.replace(/\n$/, ""));
     const bytes = Buffer.from(text);
-    for (let written = 0, tries = 0; written < bytes.length && tries < FULL_PIPE_TRIES;) {
+    for (let written = 0, left = most; written < bytes.length && left > 0;) {
       try {
-        written += builtin("fs").writeSync(2, bytes, written);
+        written += builtin("fs").writeSync(fd, bytes, written);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return; // the reader is gone
-        tries += 1;
-        block(1);
+        left -= 1;
+        if (left > 0) block(1);
+        else patience = 1;
       }
     }
   } catch {
@@ -37,7 +38,20 @@ export function writeError(text: string): void {
   }
 }
 
+/** Writes what this package has to say, which holds nothing up: nobody may be reading, or Ctrl-S has stopped the terminal. */
+export function writeMessage(text: string): void {
+  let fd: number | undefined;
+  try {
+    fd = systemExits.openStderr?.();
+    writeError(text, fd, patience);
+    if (fd !== undefined) builtin("fs").closeSync(fd);
+  } catch {
+    // It is closed, may not be opened by this user, or there is no /proc.
+    if (fd === undefined) writeError(text);
+  }
+}
+
 /** Writes one message of this package; each begins with its name. Parts of it may come from files. */
 export function report(message: string): void {
-  writeError(`atexit: ${printableLines(message)}\n`);
+  writeMessage(`atexit: ${printableLines(message)}\n`);
 }

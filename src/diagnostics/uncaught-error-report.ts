@@ -14,14 +14,35 @@ export function uncaughtErrorReport(error: unknown, kind: "uncaughtException" | 
 function bodyOf(error: unknown, kind: "uncaughtException" | "unhandledRejection"): string {
   const depth = Math.max(builtin("util").inspect.defaultOptions.depth ?? 0, 5);
   const stack = stackOf(error);
-  if (stack !== undefined) {
+  if (typeof stack === "string") {
+    const options = { depth, colors: stderrHasColors() };
+    const longer = longerStackOf(error as Record<symbol, () => string>);
+    if (longer !== undefined) {
+      Reflect.set(error as Error, "stack", longer);
+      const shown = inspect(error, options, longer);
+      Reflect.set(error as Error, "stack", stack);
+      return shown;
+    }
     const excerpt = sourceExcerpt(error, stack, kind);
-    const shown = inspect(error, { depth, colors: stderrHasColors() });
+    const shown = inspect(error, options, stack);
     return excerpt === undefined ? shown : `${excerpt}\n${shown}`;
   }
-  if (typeof error === "object" && error !== null) return inspect(error, { depth });
-  const value = typeof error === "symbol" ? "" : String(error); // Node has no word for a symbol
+  const isObject = typeof error === "object" && error !== null;
+  if (isObject && stack !== null) return inspect(error, { depth });
+  const value = isObject ? firstLineOf(error) : typeof error === "symbol" ? "" : String(error); // Node has no word for a symbol
   return `${value}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
+}
+
+/** Node keeps, on the error of an `error` event that nobody listens to, a function that returns its stack and where it was emitted. */
+function longerStackOf(error: Record<symbol, () => string>): string | undefined {
+  try {
+    const symbol = Object.getOwnPropertySymbols(error).find(
+      (each) => each.description === "kEnhanceStackBeforeInspector",
+    );
+    return symbol && error[symbol]?.();
+  } catch {
+    return undefined; // a proxy
+  }
 }
 
 /** Returns one line that says what an error is: the first of its own that says anything. */
@@ -39,12 +60,13 @@ function firstOf(text: string): string {
   return line?.trim() ?? "";
 }
 
-function stackOf(error: unknown): string | undefined {
+/** Returns `undefined` where it has none, and `null` where that cannot be read. */
+function stackOf(error: unknown): string | null | undefined {
   try {
     const stack = (error as Error | null | undefined)?.stack;
     return typeof stack === "string" && stack !== "" ? stack : undefined;
   } catch {
-    return undefined; // a revoked proxy, or a getter that throws
+    return null; // a revoked proxy, or a getter that throws
   }
 }
 

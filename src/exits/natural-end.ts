@@ -2,12 +2,13 @@
 // await that never settles is decided after `beforeExit`, and only there.
 
 import { setTimeout } from "../platform/node-builtins.ts";
-import { describeExit, isSystemExit } from "../registry/exit-reason.ts";
+import { describeExit } from "../registry/exit-reason.ts";
 import { othersListenTo } from "./error-listeners.ts";
 import type { ExitContext, ExitHandler } from "./exit-handler.ts";
+import { emitToExit } from "./hide-system-exit.ts";
 import { IdleTurn } from "./idle-turn.ts";
 import type { IpcDisconnect } from "./ipc-disconnect.ts";
-import { currentExitCode } from "./node-internals.ts";
+import { keepUnsettledStatus } from "./node-internals.ts";
 import { process } from "../platform/process.ts";
 import { hasStacksBehind } from "./stacks-of-process.ts";
 
@@ -16,15 +17,19 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
   let turn: IdleTurn | undefined;
   /** Whether cleanups have run: this `beforeExit` is only the echo of theirs, and others have heard it. */
   let cleanedUp = false;
+  /** The status of a top-level await that was unsettled when the cleanups began: they may settle it. */
+  let unsettled = 0;
+  const code = () => Number(process.exitCode ?? unsettled);
 
   const begin = (): void => {
-    const exit = describeExit({ kind: ipc.isConnected ? "end" : "disconnect", code: currentExitCode() });
+    unsettled ||= keepUnsettledStatus();
+    const exit = describeExit({ kind: ipc.isConnected ? "end" : "disconnect", code: code() });
     const end = () => {
       cleanedUp = true;
       if (shutdown.requestedCode !== undefined) process.exitCode = shutdown.requestedCode;
       shutdown.finish();
       // What a cleanup has left running has the rest of the grace period; the loop does not wait for this timer.
-      setTimeout(() => endProcess(currentExitCode()), shutdown.timeLeft).unref();
+      setTimeout(() => endProcess(code()), shutdown.timeLeft).unref();
     };
     if (shutdown.begin(exit, end)) end();
   };
@@ -44,15 +49,12 @@ export function naturalEnd({ stack, shutdown, endProcess }: ExitContext, ipc: Ip
         // A signal may be on its way, and others may start new work now, which
         // cleanups wait for: one more turn of the loop tells.
         turn = new IdleTurn(othersListenTo("beforeExit"));
-        try {
+        // What is thrown here by a listener that exits would end the process in Deno.
+        return emitToExit(() => {
           const hadListeners = emit();
-          turn.watch();
+          turn?.watch();
           return hadListeners;
-        } catch (error) {
-          // A listener that exits. In Deno what is thrown here ends the process.
-          if (isSystemExit(error)) return true;
-          throw error;
-        }
+        });
       },
     },
   };

@@ -26,6 +26,19 @@ export function currentExitCode(): number {
   return Number(process.exitCode ?? 0);
 }
 
+/**
+ * Keeps the status of a top-level await that is unsettled, whatever settles it from now on, and
+ * returns it, or 0. Node 20 has a listener of `exit` as long, which sets it; added once more, it
+ * stays. Later versions decide it where no JavaScript can see it.
+ */
+export function keepUnsettledStatus(): number {
+  const isNodes = (each: unknown) => /^function handleProcessExit\(\) {\s+process.exitCode \?\?= k/.test(String(each));
+  const listener = process.listeners("exit").find(isNodes);
+  if (listener === undefined) return 0;
+  process.on("exit", listener);
+  return 13; // Source: https://nodejs.org/api/process.html#exit-codes
+}
+
 /** Lets the call of process.exit() that is emitting `exit` return to its caller. */
 export function returnFromProcessExit(): void {
   const { reallyExit } = nodeProcess;

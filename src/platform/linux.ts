@@ -18,7 +18,17 @@ export const linuxExits: SystemExits = {
   signalNumbers: POSIX_NUMBERS,
   hasRoomForThreads,
   isInBackground,
+  openStderr,
 };
+
+function openStderr(): number | undefined {
+  const { constants, fstatSync, openSync } = builtin("fs");
+  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+  const file = fstatSync(2);
+  return file.isFIFO() || file.isCharacterDevice()
+    ? openSync("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY)
+    : undefined;
+}
 
 const OVERLAY = 0x794c7630;
 

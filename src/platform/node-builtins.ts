@@ -27,12 +27,12 @@ interface Builtins {
   vm: typeof import("node:vm");
 }
 
-/** Returns what `util.inspect` does, and does not fail on a revoked proxy or a getter that throws. */
-export function inspect(value: unknown, options: InspectOptions): string {
+/** Returns what `util.inspect` does, or something else for a revoked proxy or where a getter throws. */
+export function inspect(value: unknown, options: InspectOptions, otherwise?: string): string {
   try {
     return builtin("util").inspect(value, { customInspect: false, ...options });
   } catch {
-    return `<${typeof value} that cannot be shown>`;
+    return otherwise ?? `<${typeof value} that cannot be shown>`;
   }
 }
 

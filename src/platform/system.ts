@@ -14,6 +14,11 @@ export interface SystemExits {
   statusOfSignal?(signal: NodeJS.Signals): number;
   /** Returns how long the system waits for a process after a signal before it ends it, in milliseconds. */
   graceAfter?(signal: NodeJS.Signals | undefined): number;
+  /**
+   * Opens standard error once more, so that writes do not wait for a reader and those of
+   * others do; `undefined` where it is no pipe and no terminal. @throws the system's error
+   */
+  openStderr?(): number | undefined;
   /** Whether the C library writes text otherwise than as it is: for a console, and with other ends of lines. */
   readonly hasTextStreams?: boolean;
   /** Reports whether another process group has the terminal; only where that is told without a program. */

@@ -9,7 +9,7 @@ import { placeOf } from "../registry/call-site.ts";
 import type { TracedCleanup, TracedShutdown } from "../diagnostics/trace-types.ts";
 import type { Exit } from "../registry/exit-reason.ts";
 import type { SlowCleanups } from "../diagnostics/slow-cleanups.ts";
-import { report, writeError } from "../diagnostics/stderr.ts";
+import { report, writeMessage } from "../diagnostics/stderr.ts";
 import { isOn } from "../settings/environment.ts";
 import { TraceFile } from "./trace-file.ts";
 import { programName, traceFile } from "./trace-path.ts";
@@ -248,13 +248,15 @@ function printSlow(exit: Exit, { remembered, others, beganAt }: SlowCleanups, gr
   histories.take(lane.at(at(now()), "e", id, titleOf(exit), { outcome: "given up" }));
   print(histories, others);
   const open = new OpenHandles(false).all().map((each) => `    ${printable(each)}\n`);
-  writeError(`  still open (ATEXIT_REPORT=1 tells where each was opened, and in which cleanup):\n${open.join("")}`);
+  writeMessage(`  still open (ATEXIT_REPORT=1 tells where each was opened, and in which cleanup):\n${open.join("")}`);
 }
 
 function print(histories: ShutdownHistories, others = 0): void {
   for (const history of histories.all()) {
     history.leftOut.count += others;
-    writeError(inTerminal(history, forTerminal(environment(), builtin("tty").isatty(2), columns()), { isBrief: true }));
+    writeMessage(
+      inTerminal(history, forTerminal(environment(), builtin("tty").isatty(2), columns()), { isBrief: true }),
+    );
   }
 }
 
