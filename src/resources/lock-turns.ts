@@ -29,9 +29,8 @@ const LEFT_TO_UNTOLD_FOR = 60;
  */
 const TOLD_AGAIN_AFTER = 50;
 
-/** A look for waiters that takes longer, in milliseconds, as in a directory with thousands of files, */
-const LONG_LOOK = 1;
-/** takes no more than this part of the thread's time. */
+/** In a directory with more files, such as /tmp, a look for waiters takes long: these take no more than a part of the time. */
+const MANY_FILES = 500;
 const PART_FOR_LOOKS = 1 / 20;
 
 const fs = builtin("fs");
@@ -101,10 +100,10 @@ export class LockTurns {
       }, this.#lookAt - time).unref();
       return;
     }
-    const waiting = this.#longestWaiting();
+    const waiting = this.#longestWaiting((files) => {
+      if (files > MANY_FILES) this.#lookAt = now() + (now() - time) / PART_FOR_LOOKS;
+    });
     const isTold = waiting.some(wake);
-    const took = now() - time;
-    if (took > LONG_LOOK) this.#lookAt = now() + took / PART_FOR_LOOKS;
     if (waiting.length > 0) {
       const leftFor = isTold ? LEFT_FOR + waiting.length * SLICE : LEFT_TO_UNTOLD_FOR;
       this.#leftUntil = now() + Math.min(leftFor, LEFT_FOR_AT_MOST);
@@ -124,11 +123,11 @@ export class LockTurns {
   }
 
   /** Returns the files of those who wait, the longest first; not of those who were told just now. */
-  #longestWaiting(): string[] {
+  #longestWaiting(looked: (files: number) => void): string[] {
     if (statOf(this.#lock) !== undefined) return []; // somebody was quicker
     const time = timeOfDay();
     const waiting: { path: string; since: number }[] = [];
-    for (const { path, kind } of filesBeside(this.#lock)) {
+    for (const { path, kind } of filesBeside(this.#lock, looked)) {
       const stats = kind === "owner" ? statOf(path) : undefined;
       // A waiter's file has no other name.
       if (stats?.isFile() !== true || stats.nlink > 1) continue;

@@ -112,13 +112,14 @@ export interface FileBeside {
 /**
  * Lists the files beside a lock whose names say that they are its own.
  *
- * @param most how many files of the directory are looked at
+ * @param looked told how many files of the directory were looked at
  */
-export function filesBeside(lock: string, most = MOST_FILES): FileBeside[] {
+export function filesBeside(lock: string, looked: (count: number) => void = () => {}): FileBeside[] {
   const { basename, dirname, join } = builtin("path");
   const directory = dirname(lock);
   const prefix = `${basename(lock)}.`;
   const found: FileBeside[] = [];
+  let count = 0;
   let entries: import("node:fs").Dir;
   try {
     entries = fs.opendirSync(directory, { bufferSize: 1_000 });
@@ -126,7 +127,7 @@ export function filesBeside(lock: string, most = MOST_FILES): FileBeside[] {
     return []; // this user may take locks there, and not look round
   }
   try {
-    for (let n = 0; n < most && found.length < MOST_BESIDE; n += 1) {
+    for (; count < MOST_FILES && found.length < MOST_BESIDE; count += 1) {
       const entry = entries.readSync();
       if (entry === null) break;
       if (!entry.name.startsWith(prefix)) continue;
@@ -141,5 +142,6 @@ export function filesBeside(lock: string, most = MOST_FILES): FileBeside[] {
   } finally {
     entries.closeSync();
   }
+  looked(count);
   return found;
 }
