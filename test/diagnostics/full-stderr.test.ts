@@ -48,7 +48,7 @@ describe("standard error that nobody reads", { skip: process.platform !== "linux
         );
         assert.equal(stdout, "status -15\n", stderr);
         assert.ok(existsSync(file));
-        assert.ok(performance.now() - began < 5_000);
+        assert.ok(performance.now() - began < 9_000); // each message waits half a second for itself where one was not given up before
       });
     });
   }
