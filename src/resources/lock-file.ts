@@ -76,13 +76,13 @@ export async function acquire(
   signal?.throwIfAborted();
   const lock = blameCaller(callee, () => checked(path, options));
   const { wait = 0 } = options;
-  if (wait === 0) return attempted(callee, lock, options);
   const startedAt = now();
+  if (wait === 0) return attempted(callee, lock, options, startedAt);
   const place = new Place(lock);
   try {
     await place.comes(wait, signal);
-    // Whose time is over in the line looks once, and says who holds the lock.
-    return await attempted(callee, lock, { ...options, wait: Math.max(0, wait - (now() - startedAt)) });
+    // Whose time is over in the line looks for itself, and says who holds the lock.
+    return await attempted(callee, lock, options, startedAt);
   } finally {
     place.leave();
   }
@@ -92,8 +92,9 @@ async function attempted(
   callee: Callee,
   lock: string,
   options: LockOptions & { signal?: AbortSignal },
+  startedAt: number,
 ): Promise<LockFile> {
-  const attempts = attemptsAt(callee, lock, options);
+  const attempts = attemptsAt(callee, lock, options, startedAt);
   let changes: LockChanges | undefined;
   try {
     let isChange = false;
@@ -109,7 +110,7 @@ async function attempted(
 }
 
 export function acquireSync(callee: Callee, path: unknown, options: LockOptions): LockFile {
-  const attempts = attemptsAt(callee, checked(path, options), options, true);
+  const attempts = attemptsAt(callee, checked(path, options), options, now(), true);
   try {
     for (let step = attempts.next(false); ; step = attempts.next(false)) {
       if (step.done === true) return step.value;
@@ -131,6 +132,7 @@ interface Step {
 /**
  * Tries to take the lock until it is taken.
  *
+ * @param startedAt when the wait began, by now()
  * @param blocks whether this thread blocks meanwhile: it would wait for ever for a lock of its own
  * @returns the lock
  * @throws a {@link LockHeldError} when the time is over
@@ -139,10 +141,10 @@ function* attemptsAt(
   callee: Callee,
   lock: string,
   options: LockOptions,
+  startedAt: number,
   blocks = false,
 ): Generator<Step, LockFile, boolean> {
   const { wait = 0, data, onLost } = options;
-  let startedAt = now();
   const contender = systemErrors(lock, () => contenderFor(lock, data, blocks));
   const { file } = contender;
   let isTaken = false;
@@ -159,8 +161,9 @@ function* attemptsAt(
   try {
     const moment = Math.min(leavesFor(lock), Math.max(wait, LEFT_FOR));
     if (moment > 0) {
+      const time = now();
       yield* step(moment);
-      startedAt = now();
+      startedAt += now() - time;
     }
     let lookAt = startedAt;
     let vanishings = 0;

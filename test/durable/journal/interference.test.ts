@@ -75,7 +75,7 @@ for (const [what, change] of [
       const { stderr } = await place.run(program(body, SIGKILL));
       await place.quiet();
       assert.deepEqual(everythingIn(place.work), []);
-      assert.match(stderr, /somebody has (?:removed|shortened|replaced) the journal .* it is written anew/);
+      assert.match(stderr, /somebody has (?:removed|shortened|changed|replaced) the journal .* it is written anew/);
     }));
 }
 
