@@ -5,6 +5,7 @@ import { absolutePath } from "../platform/absolute-path.ts";
 import { builtin, now, timeOfDay } from "../platform/node-builtins.ts";
 import { holderOf, type LockHolder } from "../durable/lock/holder.ts";
 import { LONGEST_DATA } from "../durable/lock/lock-record.ts";
+import type { OwnerFile } from "../durable/lock/owner-file.ts";
 import { breakLock, isHeldBy, sweep, take } from "../durable/lock/protocol.ts";
 import { parseToken } from "../durable/journal/file-name.ts";
 import { isThisThread, type Life } from "../platform/process-identity.ts";
@@ -100,8 +101,11 @@ async function attempted(
     let isChange = false;
     for (let step = blameCaller(callee, () => attempts.next(false)); ; step = attempts.next(isChange)) {
       if (step.done === true) return step.value;
-      changes ??= new LockChanges(step.value.file);
-      isChange = await changes.next(step.value.pause, options.signal);
+      const { file, pause } = step.value;
+      const isFirst = changes === undefined;
+      changes ??= new LockChanges(file.path);
+      // It may have been told before the file was watched.
+      isChange = (isFirst && file.wasTold) || (await changes.next(pause, options.signal));
     }
   } finally {
     changes?.end();
@@ -124,7 +128,7 @@ export function acquireSync(callee: Callee, path: unknown, options: LockOptions)
 /** What a caller does before it tries again; then it says whether this thread's file was changed meanwhile. */
 interface Step {
   /** This thread's own file at the lock: whoever lets the lock go changes it. */
-  readonly file: string;
+  readonly file: OwnerFile;
   /** How long to wait, in milliseconds, unless something changes. */
   readonly pause: number;
 }
@@ -153,7 +157,7 @@ function* attemptsAt(
   function* step(length: number): Generator<Step, void, boolean> {
     // Who was told, and came too late, is to be told again.
     if (since === undefined || (contender.isTold && file.wasTold)) file.markWaiting((since ??= timeOfDay()));
-    const isChange = yield { file: file.path, pause: length };
+    const isChange = yield { file, pause: length };
     if (!isChange || contender.isTold || !file.wasTold) return;
     contender.isTold = true;
     pause = LONGEST_PAUSE;
