@@ -13,6 +13,8 @@ import { ENDING_SIGNALS, signalNumber } from "../platform/signal-list.ts";
 import { forResources, remove } from "../durable/index.ts";
 import { system, systemExits } from "../platform/this-system.ts";
 import { configure, count } from "../index.ts";
+import { LONGEST_TIME } from "../settings/milliseconds.ts";
+import { workingDirectory } from "../platform/working-directory.ts";
 import { childEnvironment, killAtExit } from "../resources/child-process.ts";
 import { runOptions } from "./options.ts";
 import { EXIT, optionsIn, splitAtCommand, timeIn, UsageError, wordsIn } from "./arguments.ts";
@@ -82,9 +84,8 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   runToItsEnd(program, rest, env, grace);
 }
 
-/** By how much a command at exit may outlast the grace period, in milliseconds, and the longest time that it may have. */
+/** By how much a command at exit may outlast the grace period, in milliseconds. */
 const MORE_TIME = 10_000;
-const LONGEST_TIME = 2 ** 31 - 1;
 
 /** Runs a command at exit. One that has not ended with the grace period is left to the guard, which waits for it. */
 function runAtExit(command: readonly [string, ...string[]]): void {
@@ -143,15 +144,6 @@ function runToItsEnd(
     if (signal === null) process.exit(code);
     else endBy(signal);
   });
-}
-
-/** Returns the working directory; the root where it is gone, which does not concern the command. */
-function workingDirectory(): string {
-  try {
-    return process.cwd();
-  } catch {
-    return "/";
-  }
 }
 
 /** Sends by the pid: where Deno's `kill()` sends a signal, it takes that for the command's end, whatever that is. */

@@ -2,8 +2,7 @@
 // others wait for their turn to: hundreds that look, each woken by the looks of the others,
 // would leave the thread no time for anything else.
 
-import { onAbort } from "../platform/abort-signal.ts";
-import { clearTimeout, setTimeout } from "../platform/node-builtins.ts";
+import { woken } from "../platform/wait.ts";
 
 const lines = new Map<string, Place[]>();
 
@@ -33,16 +32,7 @@ export class Place {
    */
   async comes(wait: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.isFirst) return;
-    let timer: NodeJS.Timeout | undefined;
-    let stopListening: (() => void) | undefined;
-    await new Promise<void>((resolve) => {
-      this.#come = resolve;
-      if (wait !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, wait);
-      stopListening = signal && onAbort(signal, resolve);
-    });
-    clearTimeout(timer);
-    stopListening?.();
-    signal?.throwIfAborted();
+    await woken(wait, signal, (wake) => (this.#come = wake));
   }
 
   leave(): void {

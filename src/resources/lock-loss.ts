@@ -17,14 +17,14 @@ export class LockLoss {
   /** @param isHeld whether the lock is still there, as this process has made it */
   constructor(lock: string, isHeld: () => boolean) {
     this.look = () => {
-      const reason = resourceError("ERR_ATEXIT_LOCK_LOST", lock);
+      let why = {};
       try {
         if (isHeld()) return;
       } catch (cause) {
-        Object.assign(reason, { cause }); // its directory is not what it was: nothing tells that it is held
+        why = { cause }; // its directory is not what it was: nothing tells that it is held
       }
       this.end();
-      this.#controller.abort(reason);
+      this.#controller.abort(Object.assign(resourceError("ERR_ATEXIT_LOCK_LOST", lock), why));
     };
     this.#timer = setInterval(this.look, LOOK_EVERY).unref();
     try {

@@ -8,7 +8,7 @@
 
 import { exiting } from "../index.ts";
 import { filesBeside, statOf } from "../durable/lock/lock-path.ts";
-import { builtin, now, setImmediate, setTimeout, timeOfDay } from "../platform/node-builtins.ts";
+import { builtin, clearTimeout, now, setImmediate, setTimeout, timeOfDay } from "../platform/node-builtins.ts";
 
 /** How long one thread may take a lock again and again while others wait, in milliseconds: to change hands costs more than a turn. */
 const SLICE = 5;
@@ -57,6 +57,7 @@ export class LockTurns {
   #isOffered = false;
   /** When there may be another look for waiters. */
   #lookAt = Number.NEGATIVE_INFINITY;
+  #forgetting: NodeJS.Timeout | undefined;
 
   constructor(lock: string) {
     this.#lock = lock;
@@ -113,13 +114,15 @@ export class LockTurns {
 
   /** Ends when there is nothing to know any more. */
   #forgetLater(): void {
+    clearTimeout(this.#forgetting);
     const left = Math.max(this.#leftUntil, this.#lookAt) - now();
-    if (left <= 0) known.delete(this.#lock);
-    else {
-      setTimeout(() => {
-        if (this.#sliceSince === undefined) this.#forgetLater();
-      }, left).unref();
+    if (left <= 0) {
+      known.delete(this.#lock);
+      return;
     }
+    this.#forgetting = setTimeout(() => {
+      if (this.#sliceSince === undefined) this.#forgetLater();
+    }, left).unref();
   }
 
   /** Returns the files of those who wait, the longest first; not of those who were told just now. */

@@ -173,7 +173,7 @@ describe("waiting", () => {
         import { lockFile } from "atexit/resources";
         const last = process.env.WORK + "/last";
         const all = 4_000;
-        let [turns, changes, with_] = [0, 0, new Set()];
+        let [turns, changes] = [0, 0];
         while (turns < all) {
           const lock = await lockFile(process.env.WORK + "/locks/app.lock", { wait: Infinity });
           const [pid, before] = readFileSync(last, "utf8").split(" ").map(Number);

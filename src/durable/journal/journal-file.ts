@@ -1,19 +1,13 @@
 // The open file of a journal, as its owner has it.
 
-import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
+import { OwnDescriptor } from "../../platform/own-descriptor.ts";
 import { system } from "../../platform/this-system.ts";
 
 type Stats = import("node:fs").Stats;
 
 const fs = builtin("fs");
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
-
-interface OpenDescriptor {
-  readonly fd: number;
-  /** What it must lead to: a program may close all that it knows nothing of, and open its own. */
-  readonly inode: string;
-}
 
 export class JournalFile {
   readonly path: string;
@@ -22,13 +16,13 @@ export class JournalFile {
    * that has dropped its privileges could write root's orders with it.
    */
   readonly #isWritable: boolean;
-  #open: OpenDescriptor;
+  #open: OwnDescriptor;
 
   /** @throws the system's error where it cannot be made */
   constructor(path: string, isWritable: boolean) {
     this.path = path;
     this.#isWritable = isWritable;
-    this.#open = opened(this.#made());
+    this.#open = new OwnDescriptor(this.#made());
   }
 
   /** The descriptor; a guard inherits it for the kernel's lock. */
@@ -44,10 +38,10 @@ export class JournalFile {
    * @throws the system's error where it is gone, and so is the descriptor
    */
   stats(): Stats {
-    const stats = this.#ownStats();
+    const stats = this.#open.stats();
     if (stats !== undefined) return stats;
     const flags = this.#isWritable ? O_RDWR | O_APPEND : O_RDONLY;
-    this.#open = opened(fs.openSync(this.path, flags | O_NOFOLLOW));
+    this.#open = new OwnDescriptor(fs.openSync(this.path, flags | O_NOFOLLOW));
     return fs.fstatSync(this.#open.fd);
   }
 
@@ -87,13 +81,13 @@ export class JournalFile {
 
   /** Makes the file anew. The old descriptor is closed only then: its number would soon be another file's. */
   makeAnew(): void {
-    const before = this.#ownStats() && this.#open.fd;
-    this.#open = opened(this.#made());
-    if (before !== undefined) fs.closeSync(before);
+    const before = this.#open;
+    this.#open = new OwnDescriptor(this.#made());
+    before.close();
   }
 
   close(): void {
-    if (this.#ownStats() !== undefined) fs.closeSync(this.#open.fd);
+    this.#open.close();
   }
 
   #made(): number {
@@ -108,17 +102,4 @@ export class JournalFile {
       fs.closeSync(fd);
     }
   }
-
-  #ownStats(): Stats | undefined {
-    try {
-      const stats = fs.fstatSync(this.#open.fd);
-      return inodeOf(stats) === this.#open.inode ? stats : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-function opened(fd: number): OpenDescriptor {
-  return { fd, inode: inodeOf(fs.fstatSync(fd)) };
 }

@@ -145,23 +145,15 @@ export class Journal {
     const there = fs.lstatSync(this.path, { throwIfNoEntry: false });
     const isThere = there !== undefined && inodeOf(there) === inodeOf(stats);
     if (isThere && this.#isAsWritten(stats.size)) return;
-    const what = !isThere
-      ? there === undefined
-        ? "removed"
-        : "replaced"
-      : stats.size < this.#size
-        ? "shortened"
-        : "changed";
+    const what =
+      there === undefined ? "removed" : !isThere ? "replaced" : stats.size < this.#size ? "shortened" : "changed";
     report(`somebody has ${what} the journal ${this.path}: it is written anew.`);
     if (!isThere) {
       JournalDirectory.made(builtin("path").dirname(this.path));
       discard(this.path);
       this.#file.makeAnew();
     } else this.#file.truncate();
-    this.#size = 0;
-    this.#live = 0;
-    this.#torn = false;
-    this.#hasRemains = false;
+    this.#countAnew();
     // The guard's lock went with its line, and is no evidence any more.
     this.#locked = false;
     const text = [...this.#pending.values()].join("");
@@ -315,11 +307,16 @@ export class Journal {
   #truncate(): void {
     this.#locked ||= this.#file.stats().size > this.#size && this.#holdsLockedLine();
     this.#file.truncate();
+    this.#countAnew();
+    this.#owed.length = 0;
+  }
+
+  /** Begins to count what is in the file, which is empty. */
+  #countAnew(): void {
     this.#size = 0;
     this.#live = 0;
     this.#torn = false;
     this.#hasRemains = false;
-    this.#owed.length = 0;
   }
 
   #holdsLockedLine(): boolean {

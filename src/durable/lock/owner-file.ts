@@ -4,6 +4,7 @@
 
 import { resourceError } from "../../errors/resources.ts";
 import { builtin, timeOfDay } from "../../platform/node-builtins.ts";
+import { OwnDescriptor } from "../../platform/own-descriptor.ts";
 import { thisOwner } from "../../platform/process-identity.ts";
 import { programName } from "../../platform/program-name.ts";
 import { SYSTEM_PATH } from "../../platform/system-programs.ts";
@@ -24,21 +25,15 @@ const FAR_FUTURE = 2 ** 31 - 1;
 
 const fs = builtin("fs");
 
-interface OpenFile {
-  readonly fd: number;
-  readonly dev: number;
-  readonly ino: number;
-}
-
 /** The owner file of this thread for one lock. */
 export class OwnerFile {
   readonly path: string;
   readonly token: string;
   readonly #text: string;
   readonly #isLocal: boolean;
-  #open: OpenFile | undefined;
+  #open: OwnDescriptor | undefined;
   /** Those that were deleted, and made anew: as long as one is open, no other file is the same inode. */
-  readonly #deleted: OpenFile[] = [];
+  readonly #deleted: OwnDescriptor[] = [];
   #dev = 0;
   #ino = 0;
   #isProved = false;
@@ -89,8 +84,8 @@ export class OwnerFile {
       this.#life.release();
       throw error;
     }
-    ({ dev: this.#dev, ino: this.#ino } = fs.fstatSync(fd));
-    this.#open = { fd, dev: this.#dev, ino: this.#ino };
+    this.#open = new OwnDescriptor(fd);
+    ({ dev: this.#dev, ino: this.#ino } = this.#open);
     this.#isProved = false;
     this.#isMarkedIdle = false;
     try {
@@ -182,7 +177,7 @@ export class OwnerFile {
 
   /** Returns the descriptor; none where it has become another file's: a program may close all that it knows nothing of. */
   #ownFd(): number | undefined {
-    if (this.#open !== undefined && !isStill(this.#open)) this.#open = undefined;
+    if (this.#open?.stats() === undefined) this.#open = undefined;
     return this.#open?.fd;
   }
 
@@ -197,18 +192,10 @@ export class OwnerFile {
 
   /** Ends the kernel lock, and leaves the file: where that lock is held the system lets nobody remove it by its name. */
   close(): void {
-    const open = [...(this.#open === undefined ? [] : [this.#open]), ...this.#deleted.splice(0)];
+    this.#open?.close();
     this.#open = undefined;
-    for (const file of open) if (isStill(file)) fs.closeSync(file.fd);
+    for (const file of this.#deleted.splice(0)) file.close();
     this.#life?.release();
-  }
-}
-
-function isStill({ fd, dev, ino }: OpenFile): boolean {
-  try {
-    return isSameFile(fs.fstatSync(fd), { dev, ino });
-  } catch {
-    return false;
   }
 }
 

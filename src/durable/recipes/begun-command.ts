@@ -3,10 +3,9 @@
 
 import { durableError } from "../../errors/durable.ts";
 import { isSame } from "../../platform/process-list.ts";
-import { process } from "../../platform/process.ts";
 import { system } from "../../platform/this-system.ts";
 import { until } from "../../platform/wait.ts";
-import { KILL_AFTER } from "./run-command.ts";
+import { endGroup, KILL_AFTER } from "./run-command.ts";
 import type { BegunCommand } from "./recipe-kind.ts";
 
 /** Returns a child that was started just now; `undefined` where others could not know it again. */
@@ -50,13 +49,4 @@ export async function waitForBegun(begun: BegunCommand, timeout: number, title: 
     endGroup(begun.pid, "SIGKILL");
   }
   throw durableError("ERR_ATEXIT_COMMAND_FAILED", title, `had not ended after ${timeout} ms`, "");
-}
-
-/** Sends a signal to the process group that a command leads. */
-function endGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // It has ended this very moment.
-  }
 }

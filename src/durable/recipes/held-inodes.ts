@@ -2,8 +2,8 @@
 // system keeps no times of birth: the number of a file that is gone is given to the
 // next one, which would be taken for it.
 
-import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
+import { OwnDescriptor } from "../../platform/own-descriptor.ts";
 import { system } from "../../platform/this-system.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -14,7 +14,7 @@ const fs = builtin("fs");
 const { O_NOFOLLOW = 0 } = fs.constants;
 
 export class HeldInodes {
-  readonly #descriptors = new Map<object, { readonly fd: number; readonly inode: string }>();
+  readonly #descriptors = new Map<object, OwnDescriptor>();
 
   /** Holds the file of a recipe, until that is over. A descriptor that only names it keeps no device or pipe busy. */
   hold(key: object, recipe: Recipe): void {
@@ -22,22 +22,14 @@ export class HeldInodes {
     const { path, is } = recipe;
     if (typeof is === "number" || is[2] > 0 || this.#descriptors.size >= MOST) return;
     try {
-      const fd = fs.openSync(path, system.O_PATH | O_NOFOLLOW);
-      this.#descriptors.set(key, { fd, inode: inodeOf(fs.fstatSync(fd)) });
+      this.#descriptors.set(key, new OwnDescriptor(fs.openSync(path, system.O_PATH | O_NOFOLLOW)));
     } catch {
       // It is gone, or there are no descriptors: then its number alone tells.
     }
   }
 
   release(key: object): void {
-    const held = this.#descriptors.get(key);
-    if (held === undefined) return;
+    this.#descriptors.get(key)?.close();
     this.#descriptors.delete(key);
-    try {
-      // A program may have closed it, and opened its own.
-      if (inodeOf(fs.fstatSync(held.fd)) === held.inode) fs.closeSync(held.fd);
-    } catch {
-      // It was closed.
-    }
   }
 }

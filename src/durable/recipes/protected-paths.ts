@@ -6,7 +6,7 @@ import { homeDirectory } from "../../platform/home-directory.ts";
 import { inodeOf } from "../../platform/file-identity.ts";
 import { builtin } from "../../platform/node-builtins.ts";
 import { durableError } from "../../errors/durable.ts";
-import { process } from "../../platform/process.ts";
+import { workingDirectory } from "../../platform/working-directory.ts";
 
 type Id = Pick<import("node:fs").Stats, "dev" | "ino">;
 
@@ -54,14 +54,5 @@ function statOf(path: string): Id | undefined {
     return builtin("fs").statSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined; // this user may not look there
-  }
-}
-
-/** Returns the working directory; empty where it does not exist any more. */
-function workingDirectory(): string {
-  try {
-    return process.cwd();
-  } catch {
-    return "";
   }
 }

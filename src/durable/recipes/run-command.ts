@@ -71,12 +71,8 @@ export function runCommand(command: string, args: readonly string[], options: Co
     });
     child.stdin?.on("error", () => {}).end(input);
     const end = (signal: NodeJS.Signals) => {
-      try {
-        if (!system.hasSignals) child.kill(signal);
-        else if (child.pid !== undefined) process.kill(-child.pid, signal);
-      } catch {
-        // The command has ended this very moment.
-      }
+      if (!system.hasSignals) child.kill(signal);
+      else if (child.pid !== undefined) endGroup(child.pid, signal);
     };
     let killer: NodeJS.Timeout | undefined;
     const limit = setTimeout(() => {
@@ -110,4 +106,13 @@ export function runCommand(command: string, args: readonly string[], options: Co
       child.once("close", settle);
     });
   });
+}
+
+/** Sends a signal to the process group that a command leads. */
+export function endGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended this very moment.
+  }
 }
